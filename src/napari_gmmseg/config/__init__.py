@@ -1,0 +1,9 @@
+"""Settings as frozen pydantic dataclasses, and presets."""
+
+from napari_gmmseg.config.fit import FitConfig
+from napari_gmmseg.config.preparation import Box, Disc, PreparationConfig
+from napari_gmmseg.config.presets import PRESETS, Preset, find_preset, numbered_classes
+
+__all__ = [
+    "PRESETS", "Box", "Disc", "FitConfig", "Preset", "PreparationConfig", "find_preset", "numbered_classes",
+]

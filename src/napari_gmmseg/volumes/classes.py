@@ -1,0 +1,83 @@
+"""What each class means: name, colour, label value, and where its intensity is expected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from napari_gmmseg.errors import SettingsError
+
+Colour = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class TissueClass:
+    """One class of a segmentation.
+
+    Parameters
+    ----------
+    value : int
+        Label value in masks, 1 ... 255; 0 is background.
+    name : str
+        Full name, e.g. "White matter".
+    abbreviation : str
+        Short name for tables and sidecars, e.g. "WM".
+    colour : (r, g, b)
+        Each 0 ... 1.
+    role : str
+        Machine name that survives renaming, e.g. "wm"; "" for a class without meaning.
+    ranks : dict of str to int
+        Expected intensity rank, from 0 = darkest, for each contrast where it is known.
+    """
+
+    value: int
+    name: str
+    abbreviation: str
+    colour: Colour
+    role: str = ""
+    ranks: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """The classes of a segmentation, in the order of the K axis.
+
+    Parameters
+    ----------
+    classes : tuple of TissueClass
+        Entry k describes class k of probabilities (K, Z, Y, X).
+    """
+
+    classes: tuple[TissueClass, ...]
+
+    def __post_init__(self) -> None:
+        values = [c.value for c in self.classes]
+        if len(set(values)) != len(values) or not all(1 <= v <= 255 for v in values):
+            raise SettingsError(
+                f"Label values must differ and lie between 1 and 255; seen: {values}.",
+                "Give each class a label value of its own.",
+            )
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def __iter__(self) -> Iterator[TissueClass]:
+        return iter(self.classes)
+
+    def __getitem__(self, k: int) -> TissueClass:
+        return self.classes[k]
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Label values, in class order."""
+        return tuple(c.value for c in self.classes)
+
+    def by_value(self, value: int) -> TissueClass | None:
+        """Return the class with a label value, or None.
+
+        Parameters
+        ----------
+        value : int
+            Label value in a mask.
+        """
+        return next((c for c in self.classes if c.value == value), None)
