@@ -5,5 +5,12 @@ from napari_gmmseg.config.preparation import Box, Disc, PreparationConfig
 from napari_gmmseg.config.presets import PRESETS, Preset, find_preset, numbered_classes
 
 __all__ = [
-    "PRESETS", "Box", "Disc", "FitConfig", "Preset", "PreparationConfig", "find_preset", "numbered_classes",
+    "PRESETS",
+    "Box",
+    "Disc",
+    "FitConfig",
+    "PreparationConfig",
+    "Preset",
+    "find_preset",
+    "numbered_classes",
 ]

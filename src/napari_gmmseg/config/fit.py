@@ -12,44 +12,90 @@ Covariance = Literal["diagonal", "full"]
 Initialisation = Literal["quantiles", "k-means++"]
 Means = Literal["free", "anchored", "fixed"]
 
-FROZEN = ConfigDict(extra="forbid", frozen=True)
+STRICT = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True, kw_only=True, config=FROZEN)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class FitConfig:
     """How a mixture is fitted to one case."""
 
-    method: Annotated[Method, Field(
-        title="Method",
-        description="auto: the method that measured best for this kind of image; gmm: intensities alone; svgmm: the spatially "
-        "variant mixture of Schwab et al.; spatial: mixture with a neighbour prior.",
-    )] = "auto"
-    n_classes: Annotated[int, Field(
-        ge=2, le=16, title="Classes K", description="Number of tissue classes inside the mask.")] = 3
-    covariance: Annotated[Covariance, Field(
-        title="Covariance",
-        description="diagonal: channels independent within a class; full: correlated. Same for one channel.")] = "diagonal"
-    gaussians_per_class: Annotated[tuple[int, ...], Field(
-        title="Gaussians per class", description="One number a class, e.g. 2 1 1; empty: one each.")] = ()
-    initialisation: Annotated[Initialisation, Field(
-        title="Start", description="quantiles: means at quantiles of the first channel; k-means++: seeded.")] = "k-means++"
-    initial_means: Annotated[tuple[tuple[float, ...], ...], Field(
-        title="Start means", description="One tuple of C intensities a Gaussian; empty: found from the image.")] = ()
-    n_starts: Annotated[int, Field(
-        ge=1, le=50, title="Starts", description="Fits from this many starts; the likeliest is kept.")] = 1
-    tolerance: Annotated[float, Field(
-        gt=0, le=1, title="Tolerance [nat/voxel]",
-        description="Stops when the mean log-likelihood rises by less in one step.")] = 1e-4
-    max_steps: Annotated[int, Field(
-        ge=1, le=10000, title="Steps at most", description="Upper bound on EM steps or sweeps.")] = 200
-    neighbour_weight: Annotated[float | None, Field(
-        ge=0, le=5, title="Neighbour weight β",
-        description="Pull of the six face neighbours in the spatial mixture; empty: from the image's noise.")] = None
-    means: Annotated[Means, Field(
-        title="Class means", description="In the spatial mixture: free, anchored to the start, or fixed.")] = "anchored"
+    method: Annotated[
+        Method,
+        Field(
+            title="Method",
+            description="auto: the method that measured best for this kind of image; gmm: intensities alone; svgmm: the spatially "
+            "variant mixture of Schwab et al.; spatial: mixture with a neighbour prior.",
+        ),
+    ] = "auto"
+    n_classes: Annotated[
+        int, Field(ge=2, le=16, title="Classes K", description="Number of tissue classes inside the mask.")
+    ] = 3
+    covariance: Annotated[
+        Covariance,
+        Field(
+            title="Covariance",
+            description="diagonal: channels independent within a class; full: correlated. Same for one channel.",
+        ),
+    ] = "diagonal"
+    gaussians_per_class: Annotated[
+        tuple[int, ...],
+        Field(title="Gaussians per class", description="One number a class, e.g. 2 1 1; empty: one each."),
+    ] = ()
+    initialisation: Annotated[
+        Initialisation,
+        Field(
+            title="Start",
+            description="quantiles: means at quantiles of the first channel; k-means++: seeded.",
+        ),
+    ] = "k-means++"
+    initial_means: Annotated[
+        tuple[tuple[float, ...], ...],
+        Field(
+            title="Start means",
+            description="One tuple of C intensities a Gaussian; empty: found from the image.",
+        ),
+    ] = ()
+    n_starts: Annotated[
+        int,
+        Field(ge=1, le=50, title="Starts", description="Fits from this many starts; the likeliest is kept."),
+    ] = 1
+    tolerance: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1,
+            title="Tolerance [nat/voxel]",
+            description="Stops when the mean log-likelihood rises by less in one step.",
+        ),
+    ] = 1e-4
+    max_steps: Annotated[
+        int, Field(ge=1, le=10000, title="Steps at most", description="Upper bound on EM steps or sweeps.")
+    ] = 200
+    neighbour_weight: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=5,
+            title="Neighbour weight β",
+            description="Pull of the six face neighbours in the spatial mixture; empty: from the image's noise.",
+        ),
+    ] = None
+    means: Annotated[
+        Means,
+        Field(
+            title="Class means", description="In the spatial mixture: free, anchored to the start, or fixed."
+        ),
+    ] = "anchored"
     seed: Annotated[int, Field(ge=0, lt=2**63, title="Seed", description="Same seed, same mask.")] = 0
-    device: Annotated[str, Field(
-        pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$", title="Device",
-        description="auto: the graphics card if torch sees one, else the processor.")] = "auto"
-    threads: Annotated[int | None, Field(
-        ge=1, le=256, title="Threads", description="Processor threads; empty: all cores but one.")] = None
+    device: Annotated[
+        str,
+        Field(
+            pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$",
+            title="Device",
+            description="auto: the graphics card if torch sees one, else the processor.",
+        ),
+    ] = "auto"
+    threads: Annotated[
+        int | None,
+        Field(ge=1, le=256, title="Threads", description="Processor threads; empty: all cores but one."),
+    ] = None

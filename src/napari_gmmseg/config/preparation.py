@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from napari_gmmseg.config.fit import FROZEN
+from napari_gmmseg.config.fit import STRICT
 
 MaskMode = Literal["auto", "none", "given"]
 
 
-@dataclass(frozen=True, kw_only=True, config=FROZEN)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class Box:
     """A box in voxels of the volume: start (inclusive) and stop (exclusive) along z, y, x."""
 
@@ -20,7 +20,7 @@ class Box:
     stop: tuple[int, int, int]
 
 
-@dataclass(frozen=True, kw_only=True, config=FROZEN)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class Disc:
     """A disc in every slice: centre (y, x) and radius in voxels."""
 
@@ -28,13 +28,17 @@ class Disc:
     radius: Annotated[float, Field(gt=0)]
 
 
-@dataclass(frozen=True, kw_only=True, config=FROZEN)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class PreparationConfig:
     """Which voxels are fitted, and how intensities are brought to one scale."""
 
-    mask: Annotated[MaskMode, Field(
-        title="Mask",
-        description="auto: what is not zero where the background is zero, else the foreground; none: every voxel; "
-        "given: the mask handed over.")] = "auto"
+    mask: Annotated[
+        MaskMode,
+        Field(
+            title="Mask",
+            description="auto: what is not zero where the background is zero, else the foreground; none: every voxel; "
+            "given: the mask handed over.",
+        ),
+    ] = "auto"
     box: Annotated[Box | None, Field(title="Box", description="Fit inside this box only.")] = None
     disc: Annotated[Disc | None, Field(title="Disc", description="Fit inside this disc only.")] = None

@@ -19,15 +19,19 @@ GREY: Colour = (0.6, 0.6, 0.6)
 #: Colour-blind-safe colours (Okabe and Ito) for classes without a meaning, in order.
 CYCLE: tuple[Colour, ...] = (SKY_BLUE, ORANGE, BLUISH_GREEN, MAGENTA, YELLOW, VERMILLION, BLUE, GREY)
 
-CSF = TissueClass(1, "Cerebrospinal fluid", "CSF", SKY_BLUE, "csf",
-                  {"t1": 0, "t1gd": 0, "flair": 0, "t2": 2, "pd": 2})
+CSF = TissueClass(
+    1, "Cerebrospinal fluid", "CSF", SKY_BLUE, "csf", {"t1": 0, "t1gd": 0, "flair": 0, "t2": 2, "pd": 2}
+)
 GM = TissueClass(2, "Grey matter", "GM", ORANGE, "gm", {"t1": 1, "t1gd": 1, "flair": 2, "t2": 1, "pd": 1})
-WM = TissueClass(3, "White matter", "WM", BLUISH_GREEN, "wm", {"t1": 2, "t1gd": 2, "flair": 1, "t2": 0, "pd": 0})
+WM = TissueClass(
+    3, "White matter", "WM", BLUISH_GREEN, "wm", {"t1": 2, "t1gd": 2, "flair": 1, "t2": 0, "pd": 0}
+)
 
 BLOOD = TissueClass(1, "Blood", "BLD", VERMILLION, "blood", {"bssfp": 3, "lge": 2, "t2": 0})
 MUSCLE = TissueClass(2, "Healthy muscle", "MYO", BLUISH_GREEN, "muscle", {"bssfp": 0, "lge": 0, "t2": 1})
 OEDEMA = TissueClass(3, "Oedema", "EDM", YELLOW, "oedema", {"bssfp": 2, "lge": 1, "t2": 3})
 SCAR = TissueClass(4, "Scar", "SCR", MAGENTA, "scar", {"bssfp": 1, "lge": 3, "t2": 2})
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -57,16 +61,46 @@ class Preset:
 
 _BRAIN = ClassTable((CSF, GM, WM))
 
-PRESETS: dict[str, Preset] = {p.name: p for p in (
-    Preset("brain-t1", "Brain T1", ("t1",), _BRAIN, False, "Brain without skull: CSF, grey and white matter."),
-    Preset("brain-multi", "Brain T1 + T2 + FLAIR", ("t1", "t2", "flair"), _BRAIN, False,
-           "Brain without skull in several contrasts: CSF, grey and white matter."),
-    Preset("cardiac", "Cardiac bSSFP + LGE + T2", ("bssfp", "lge", "t2"), ClassTable((BLOOD, MUSCLE, OEDEMA, SCAR)),
-           True, "Inside a left ventricle: blood, healthy muscle, oedema and scar."),
-    Preset("glioma", "Glioma T1 + T1Gd + T2 + FLAIR", ("t1", "t1gd", "t2", "flair"), None, False,
-           "Brain with a tumour: classes by intensity, numbered by rising mean of the first channel."),
-    Preset("custom", "Custom", (), None, False, "Any image: classes numbered by rising mean of the first channel."),
-)}
+PRESETS: dict[str, Preset] = {
+    p.name: p
+    for p in (
+        Preset(
+            "brain-t1", "Brain T1", ("t1",), _BRAIN, False, "Brain without skull: CSF, grey and white matter."
+        ),
+        Preset(
+            "brain-multi",
+            "Brain T1 + T2 + FLAIR",
+            ("t1", "t2", "flair"),
+            _BRAIN,
+            False,
+            "Brain without skull in several contrasts: CSF, grey and white matter.",
+        ),
+        Preset(
+            "cardiac",
+            "Cardiac bSSFP + LGE + T2",
+            ("bssfp", "lge", "t2"),
+            ClassTable((BLOOD, MUSCLE, OEDEMA, SCAR)),
+            True,
+            "Inside a left ventricle: blood, healthy muscle, oedema and scar.",
+        ),
+        Preset(
+            "glioma",
+            "Glioma T1 + T1Gd + T2 + FLAIR",
+            ("t1", "t1gd", "t2", "flair"),
+            None,
+            False,
+            "Brain with a tumour: classes by intensity, numbered by rising mean of the first channel.",
+        ),
+        Preset(
+            "custom",
+            "Custom",
+            (),
+            None,
+            False,
+            "Any image: classes numbered by rising mean of the first channel.",
+        ),
+    )
+}
 
 
 def find_preset(name: str) -> Preset:
@@ -95,5 +129,8 @@ def numbered_classes(n_classes: int) -> ClassTable:
     n_classes : int
         Number of classes K.
     """
-    return ClassTable(tuple(
-        TissueClass(k + 1, f"Class {k + 1}", f"C{k + 1}", CYCLE[k % len(CYCLE)]) for k in range(n_classes)))
+    return ClassTable(
+        tuple(
+            TissueClass(k + 1, f"Class {k + 1}", f"C{k + 1}", CYCLE[k % len(CYCLE)]) for k in range(n_classes)
+        )
+    )

@@ -8,6 +8,18 @@ from napari_gmmseg.volumes.segmentation import FitReport, LabelMap, Segmentation
 from napari_gmmseg.volumes.volume import Volume
 
 __all__ = [
-    "ClassTable", "Colour", "Finding", "FitReport", "Geometry", "LabelMap", "Mixture", "Segmentation",
-    "SourceGrid", "Stop", "TissueClass", "Unit", "Volume", "read_only",
+    "ClassTable",
+    "Colour",
+    "Finding",
+    "FitReport",
+    "Geometry",
+    "LabelMap",
+    "Mixture",
+    "Segmentation",
+    "SourceGrid",
+    "Stop",
+    "TissueClass",
+    "Unit",
+    "Volume",
+    "read_only",
 ]

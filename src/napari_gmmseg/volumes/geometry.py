@@ -133,8 +133,9 @@ class Geometry:
         object.__setattr__(self, "affine", read_only(affine))
 
     @classmethod
-    def from_spacing(cls, shape: tuple[int, int, int], spacing: tuple[float, float, float],
-                     unit: Unit = "mm") -> Geometry:
+    def from_spacing(
+        cls, shape: tuple[int, int, int], spacing: tuple[float, float, float], unit: Unit = "mm"
+    ) -> Geometry:
         """Make an axis-aligned geometry with its origin at the first voxel's centre.
 
         Parameters

@@ -55,14 +55,16 @@ class Volume:
         names = self.channels or ("",) * data.shape[0]
         if len(names) != data.shape[0]:
             raise InputError(
-                f"{len(names)} channel names were given for {data.shape[0]} channels.", "Give one name a channel."
+                f"{len(names)} channel names were given for {data.shape[0]} channels.",
+                "Give one name a channel.",
             )
         object.__setattr__(self, "data", read_only(data))
         object.__setattr__(self, "channels", tuple(names))
 
     @classmethod
-    def from_array(cls, array: Any, spacing: tuple[float, float, float] | None = None,
-                   channels: tuple[str, ...] = ()) -> Volume:
+    def from_array(
+        cls, array: Any, spacing: tuple[float, float, float] | None = None, channels: tuple[str, ...] = ()
+    ) -> Volume:
         """Make a volume from an array in memory.
 
         Parameters
@@ -81,7 +83,9 @@ class Volume:
         """
         data = np.asarray(array, dtype=np.float32)
         if data.ndim not in (2, 3, 4, 5):
-            raise InputError(f"An array of shape {data.shape} is no volume.", "Give 2 to 5 axes, (C, T, Z, Y, X).")
+            raise InputError(
+                f"An array of shape {data.shape} is no volume.", "Give 2 to 5 axes, (C, T, Z, Y, X)."
+            )
         while data.ndim < 4:
             data = data[np.newaxis]
         shape = (int(data.shape[-3]), int(data.shape[-2]), int(data.shape[-1]))
