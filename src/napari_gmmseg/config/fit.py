@@ -82,9 +82,7 @@ class FitConfig:
     ] = None
     means: Annotated[
         Means,
-        Field(
-            title="Class means", description="In the spatial mixture: free, anchored to the start, or fixed."
-        ),
+        Field(title="Class means", description="In the spatial mixture: free, anchored to the start, or fixed."),
     ] = "anchored"
     seed: Annotated[int, Field(ge=0, lt=2**63, title="Seed", description="Same seed, same mask.")] = 0
     device: Annotated[

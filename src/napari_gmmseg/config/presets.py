@@ -19,13 +19,9 @@ GREY: Colour = (0.6, 0.6, 0.6)
 #: Colour-blind-safe colours (Okabe and Ito) for classes without a meaning, in order.
 CYCLE: tuple[Colour, ...] = (SKY_BLUE, ORANGE, BLUISH_GREEN, MAGENTA, YELLOW, VERMILLION, BLUE, GREY)
 
-CSF = TissueClass(
-    1, "Cerebrospinal fluid", "CSF", SKY_BLUE, "csf", {"t1": 0, "t1gd": 0, "flair": 0, "t2": 2, "pd": 2}
-)
+CSF = TissueClass(1, "Cerebrospinal fluid", "CSF", SKY_BLUE, "csf", {"t1": 0, "t1gd": 0, "flair": 0, "t2": 2, "pd": 2})
 GM = TissueClass(2, "Grey matter", "GM", ORANGE, "gm", {"t1": 1, "t1gd": 1, "flair": 2, "t2": 1, "pd": 1})
-WM = TissueClass(
-    3, "White matter", "WM", BLUISH_GREEN, "wm", {"t1": 2, "t1gd": 2, "flair": 1, "t2": 0, "pd": 0}
-)
+WM = TissueClass(3, "White matter", "WM", BLUISH_GREEN, "wm", {"t1": 2, "t1gd": 2, "flair": 1, "t2": 0, "pd": 0})
 
 BLOOD = TissueClass(1, "Blood", "BLD", VERMILLION, "blood", {"bssfp": 3, "lge": 2, "t2": 0})
 MUSCLE = TissueClass(2, "Healthy muscle", "MYO", BLUISH_GREEN, "muscle", {"bssfp": 0, "lge": 0, "t2": 1})
@@ -64,9 +60,7 @@ _BRAIN = ClassTable((CSF, GM, WM))
 PRESETS: dict[str, Preset] = {
     p.name: p
     for p in (
-        Preset(
-            "brain-t1", "Brain T1", ("t1",), _BRAIN, False, "Brain without skull: CSF, grey and white matter."
-        ),
+        Preset("brain-t1", "Brain T1", ("t1",), _BRAIN, False, "Brain without skull: CSF, grey and white matter."),
         Preset(
             "brain-multi",
             "Brain T1 + T2 + FLAIR",
@@ -130,7 +124,5 @@ def numbered_classes(n_classes: int) -> ClassTable:
         Number of classes K.
     """
     return ClassTable(
-        tuple(
-            TissueClass(k + 1, f"Class {k + 1}", f"C{k + 1}", CYCLE[k % len(CYCLE)]) for k in range(n_classes)
-        )
+        tuple(TissueClass(k + 1, f"Class {k + 1}", f"C{k + 1}", CYCLE[k % len(CYCLE)]) for k in range(n_classes))
     )

@@ -83,9 +83,7 @@ class Volume:
         """
         data = np.asarray(array, dtype=np.float32)
         if data.ndim not in (2, 3, 4, 5):
-            raise InputError(
-                f"An array of shape {data.shape} is no volume.", "Give 2 to 5 axes, (C, T, Z, Y, X)."
-            )
+            raise InputError(f"An array of shape {data.shape} is no volume.", "Give 2 to 5 axes, (C, T, Z, Y, X).")
         while data.ndim < 4:
             data = data[np.newaxis]
         shape = (int(data.shape[-3]), int(data.shape[-2]), int(data.shape[-1]))
