@@ -1,0 +1,251 @@
+"""From an image to the voxels that are fitted."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_gmmseg.config import PreparationConfig, Preset
+from napari_gmmseg.errors import InputError, MaskError, SettingsError
+from napari_gmmseg.preparation.masks import automatic_mask, bounding_box, box_mask, disc_mask
+from napari_gmmseg.preparation.prepared import Prepared
+from napari_gmmseg.volumes import Finding, LabelMap, Volume
+
+BoolArray = NDArray[np.bool_]
+MaskLike = NDArray[np.generic] | LabelMap
+
+#: Fewer voxels than this cannot tell a class's width from its mean.
+_FEWEST_VOXELS = 2
+
+
+def prepare(
+    volume: Volume,
+    config: PreparationConfig | None = None,
+    *,
+    mask: MaskLike | None = None,
+    region: MaskLike | None = None,
+    preset: Preset,
+) -> Prepared:
+    """Choose the voxels to fit, and measure the scale of each channel in them.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image, (C, Z, Y, X) or (C, T, Z, Y, X), in its own intensity unit.
+    config : PreparationConfig or None
+        Mask mode, box and disc; None for the defaults. A mask handed over goes before the mode "auto".
+    mask : ndarray (Z, Y, X) or (T, Z, Y, X), any kind, or LabelMap, or None
+        Non-zero voxels are fitted; a 3-D mask holds for all frames.
+    region : ndarray (Z, Y, X) or (T, Z, Y, X), any kind, or LabelMap, or None
+        Non-zero where to look, such as the left ventricle: cut out of the mask. In a preset that needs a region the
+        automatic mask is not used: everything inside the region is fitted.
+    preset : Preset
+        What kind of image it is.
+
+    Returns
+    -------
+    Prepared
+        Mask, bounding box, centre and scale of each channel, and findings.
+
+    Raises
+    ------
+    SettingsError
+        Where settings contradict each other, or the preset needs a region and none is given.
+    GeometryError
+        Where the grid of a mask that knows its place lies elsewhere.
+    MaskError
+        Where a mask has another shape, or no voxels are left.
+    InputError
+        Where a channel holds no finite value, or one value only.
+    """
+    config = config or PreparationConfig()
+    _check_mode(config, mask, preset, region)
+    finite: BoolArray = np.asarray(np.isfinite(volume.data).all(axis=0))
+    if not finite.any():
+        raise InputError(
+            "The image holds no voxel that is finite in every channel: all are NaN or infinite.",
+            "Check how the image was made; a failed conversion often leaves NaN everywhere.",
+        )
+    chosen, tissue_names, findings = _base_mask(volume, config, mask, preset, finite)
+    inside = chosen & _region_mask(volume, config, region)
+    lost = int(inside.sum()) - int((inside & finite).sum())
+    if lost:
+        findings.append(
+            Finding(
+                "non-finite-voxels",
+                f"{lost} voxels of the mask are NaN or infinite and were left out.",
+                "They are labelled 0; repair the image if they should not be.",
+            )
+        )
+    inside &= finite
+    _check_size(inside)
+    centre, scale = _moments(volume, inside)
+    return Prepared(
+        mask=inside,
+        tissue_names=tissue_names,
+        crop=bounding_box(inside),
+        centre=centre,
+        scale=scale,
+        findings=tuple(findings),
+    )
+
+
+def check_distinct_values(volume: Volume, prepared: Prepared, n_classes: int) -> None:
+    """Refuse more classes than there are different intensities inside the mask.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image.
+    prepared : Prepared
+        Its mask.
+    n_classes : int
+        Number of classes K.
+
+    Raises
+    ------
+    SettingsError
+        Where the mask holds fewer than K different voxels.
+    """
+    samples = volume.data[:, prepared.mask].T
+    few = len(np.unique(samples[:4096], axis=0))
+    if few >= n_classes:
+        return
+    found = len(np.unique(samples, axis=0))
+    if found < n_classes:
+        raise SettingsError(
+            f"{n_classes} classes were asked for, and the mask holds only {found} different intensities "
+            f"in {len(samples)} voxels.",
+            f"Ask for at most {found} classes, or give the image before it was rounded or thresholded.",
+        )
+
+
+def _check_mode(config: PreparationConfig, mask: MaskLike | None, preset: Preset, region: MaskLike | None) -> None:
+    if config.mask == "given" and mask is None:
+        raise SettingsError("The mask mode is 'given', and no mask was given.", "Give a mask, or choose auto or none.")
+    if config.mask == "none" and mask is not None:
+        raise SettingsError("A mask was given together with the mask mode 'none'.", "Leave out one of the two.")
+    somewhere = mask is not None or region is not None or config.box is not None or config.disc is not None
+    if preset.needs_region and not somewhere:
+        raise SettingsError(
+            f"The preset {preset.name!r} works inside a region only (the left ventricle), and none was given.",
+            "Give one: --region FILE or --mask FILE, --box Z0 Y0 X0 Z1 Y1 X1, or --disc Y X RADIUS, in voxels.",
+        )
+
+
+def _base_mask(
+    volume: Volume, config: PreparationConfig, mask: MaskLike | None, preset: Preset, finite: BoolArray
+) -> tuple[BoolArray, bool, list[Finding]]:
+    """Return the mask before region and finiteness, whether tissue may be named, and findings."""
+    if mask is not None:
+        return _to_grid(volume, mask, "mask").copy(), True, []
+    if config.mask == "none" or preset.needs_region:
+        return np.ones(volume.grid_shape, dtype=bool), preset.needs_region, _whole_grid_findings(preset)
+    auto = automatic_mask(volume.data, finite)
+    if not auto.masked_background:
+        return auto.mask, False, [_foreground_finding(preset)]
+    findings = []
+    if any(auto.background):
+        values = ", ".join(f"{value:g}" for value in auto.background)
+        findings.append(
+            Finding(
+                "constant-background",
+                f"The background is not zero but constant ({values}), and was left out.",
+                "Give a mask if voxels with that value belong to it.",
+                "note",
+            )
+        )
+    return auto.mask, True, findings
+
+
+def _whole_grid_findings(preset: Preset) -> list[Finding]:
+    if preset.needs_region or preset.classes is None:
+        return []
+    return [
+        Finding(
+            "no-mask",
+            "Every voxel was fitted, background, scalp and skull too where there are any: classes are numbered by rising "
+            "intensity, not named CSF, GM and WM.",
+            "Give a brain mask (--mask FILE), or leave the mask automatic.",
+        )
+    ]
+
+
+def _foreground_finding(preset: Preset) -> Finding:
+    if preset.classes is None:
+        return Finding(
+            "foreground-mask",
+            "The background is not masked, so the foreground was fitted.",
+            "Give a mask (--mask FILE) to fit less.",
+            "note",
+        )
+    return Finding(
+        "scalp-and-skull",
+        "The background is not zero, so the whole foreground was fitted: scalp and skull are in it, and classes are "
+        "numbered by rising intensity, not named CSF, GM and WM.",
+        "Give a brain mask (--mask FILE) or a skull-stripped image.",
+    )
+
+
+def _to_grid(volume: Volume, mask: MaskLike, what: str) -> BoolArray:
+    """Return a mask on the volume's grid as booleans, frames repeated where it has none."""
+    shape = volume.grid_shape
+    if isinstance(mask, LabelMap):
+        if not volume.geometry.same_grid(mask.geometry):
+            raise MaskError(
+                f"The {what} lies on another grid than the image: {mask.geometry.describe()}, and the image "
+                f"{volume.geometry.describe()}.",
+                f"Resample the {what} to the image's grid.",
+            )
+        array: NDArray[np.generic] = mask.labels
+    else:
+        array = np.asarray(mask)
+    if array.shape not in (shape, shape[-3:]):
+        raise MaskError(
+            f"The {what} has the shape {array.shape}, and the image's grid {shape}.",
+            f"Give a {what} with one value for each voxel of the image.",
+        )
+    if array.dtype.kind not in "buif":
+        raise MaskError(f"The {what} holds values of type {array.dtype}.", "Give whole numbers, or true and false.")
+    true = (array != 0) & ~np.isnan(array) if array.dtype.kind == "f" else array != 0
+    if not true.any():
+        raise MaskError(f"The {what} is empty: every voxel is zero.", f"Check that this is the right {what}.")
+    return np.asarray(np.broadcast_to(true, shape))
+
+
+def _region_mask(volume: Volume, config: PreparationConfig, region: MaskLike | None) -> BoolArray:
+    inside = np.ones(volume.grid_shape[-3:], dtype=bool)
+    if region is not None:
+        inside = inside & _to_grid(volume, region, "region")
+    if config.box is not None:
+        inside = inside & box_mask(config.box, volume.grid_shape)
+    if config.disc is not None:
+        inside = inside & disc_mask(config.disc, volume.grid_shape)
+    return inside
+
+
+def _check_size(mask: BoolArray) -> None:
+    n = int(mask.sum())
+    if n < _FEWEST_VOXELS:
+        raise MaskError(
+            f"{'No voxel is' if n == 0 else 'Only one voxel is'} left to fit inside mask, region and image.",
+            "Check that mask, box, disc and image overlap, and that the image is finite there.",
+        )
+
+
+def _moments(volume: Volume, mask: BoolArray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation of each channel inside the mask, summed in float64."""
+    centre, scale = [], []
+    for c, channel in enumerate(volume.data):
+        inside = channel[mask]
+        low, high = float(inside.min()), float(inside.max())
+        if low == high:
+            name = volume.channels[c] or f"number {c + 1}"
+            raise InputError(
+                f"Channel {name} is constant inside the mask: every voxel is {low:g}.",
+                "Leave this file out, or check that image and mask belong together.",
+            )
+        mean = float(inside.mean(dtype=np.float64))
+        centre.append(mean)
+        scale.append(float(np.sqrt(np.mean((inside.astype(np.float64) - mean) ** 2))))
+    return tuple(centre), tuple(scale)
