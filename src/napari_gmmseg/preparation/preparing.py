@@ -164,8 +164,8 @@ def _whole_grid_findings(preset: Preset) -> list[Finding]:
     return [
         Finding(
             "no-mask",
-            "Every voxel was fitted, background, scalp and skull too where there are any: classes are numbered by rising "
-            "intensity, not named CSF, GM and WM.",
+            "Every voxel was fitted, background, scalp and skull too where there are any: classes are numbered by "
+            "rising intensity, not named CSF, GM and WM.",
             "Give a brain mask (--mask FILE), or leave the mask automatic.",
         )
     ]
