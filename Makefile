@@ -1,0 +1,62 @@
+# `make demo` and `make test` each work as the only command in a fresh clone.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help env demo test lint bench docs pictures format system clean distclean
+
+BIN := .venv/bin
+BASE := .venv/.base
+DEV := .venv/.dev
+DOCS := .venv/.docs
+DEMO_DIR ?= demo-output
+PYTEST_ARGS ?=
+
+# One thread a process (two on a busy small machine are slower than one), Mesa's software OpenGL, one Qt binding.
+HEADLESS := OMP_NUM_THREADS=1 LIBGL_ALWAYS_SOFTWARE=1 QT_API=pyqt6 QT_QPA_PLATFORM=xcb
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 18
+
+$(BASE): pyproject.toml .ci/setup
+	.ci/setup base
+
+$(DEV): $(BASE)
+	.ci/setup dev
+
+$(DOCS): $(BASE)
+	.ci/setup docs
+
+env: $(DEV)  ## make .venv with the package, Qt and the development tools
+
+demo: $(BASE)  ## segment the bundled brain; no screen, no network once the environment is there
+	$(BIN)/napari-gmmseg demo -o $(DEMO_DIR)
+
+system:
+	@.ci/system-packages
+
+lint: $(DEV)  ## ruff, import contracts, mypy, the napari manifest
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/npe2 validate napari_gmmseg
+
+test: $(DEV) system lint  ## the whole gate: lint, then every test under a virtual screen
+	$(HEADLESS) xvfb-run -a -s '-screen 0 1920x1200x24 +extension GLX' $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+format: $(DEV)  ## let ruff lay the code out
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(DEV)  ## accuracy and speed beside the peers (minutes); tables in benchmarks/output
+	$(BIN)/python -m benchmarks
+
+docs: $(DOCS)  ## build the documentation into site/
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs site
+
+clean:  ## remove what was built, and caches
+	rm -rf build dist site demo-output benchmarks/output htmlcov .coverage
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find src tests benchmarks examples docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean  ## and the environment
+	rm -rf .venv
