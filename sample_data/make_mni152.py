@@ -9,12 +9,13 @@ the eight do. CSF is the rest of the brain mask: 255 - GM - WM.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
-from writing import FOLDER, record_checksums, write_nifti
+from writing import record_checksums, write_classes, write_nifti
+
+from napari_gmmseg.config.presets import CSF, GM, WM
+from napari_gmmseg.volumes import ClassTable
 
 Array = NDArray[np.float64]
 
@@ -64,11 +65,13 @@ def main() -> None:
     write_nifti("brain_t1", intensity[crop].astype(np.int16), affine, notice + "T1 at 2 mm, no skull", sform="mni")
     for name, values in maps.items():
         path = f"brain_probability_{name}"
-        write_nifti(path, values[crop].astype(np.uint8), affine, notice + f"P({name.upper()})", 1 / 255, "mni")
-    write_nifti("brain_labels", labels[crop].astype(np.uint8), affine, notice + "1 CSF 2 GM 3 WM", sform="mni")
+        write_nifti(
+            path, values[crop].astype(np.uint8), affine, notice + f"P({name.upper()})", slope=1 / 255, sform="mni"
+        )
+    write_nifti("brain_dseg", labels[crop].astype(np.uint8), affine, notice + "1 CSF 2 GM 3 WM", sform="mni")
+    write_classes("brain", ClassTable((CSF, GM, WM)))
     record_checksums()
 
 
 if __name__ == "__main__":
     main()
-    print(*sorted(path.name for path in Path(FOLDER).glob("brain*.nii.gz")), sep="\n")

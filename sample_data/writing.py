@@ -12,6 +12,9 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_gmmseg.io.sidecars import bids_text
+from napari_gmmseg.volumes import ClassTable
+
 FOLDER = Path(__file__).parent
 CHECKSUMS = FOLDER / "checksums.sha256"
 
@@ -21,6 +24,7 @@ def write_nifti(
     array: NDArray[Any],
     affine: NDArray[np.float64],
     description: str,
+    *,
     slope: float | None = None,
     sform: str = "scanner",
 ) -> Path:
@@ -56,6 +60,11 @@ def write_nifti(
     with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=9) as packed:
         packed.write(plain.getvalue())
     return path
+
+
+def write_classes(case: str, classes: ClassTable) -> None:
+    """Write the names and colours of a case's labels beside them."""
+    (FOLDER / f"{case}_dseg.tsv").write_text(bids_text(classes), encoding="utf-8")
 
 
 def record_checksums() -> None:
