@@ -7,8 +7,6 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import numpy as np
-
 from napari_gmmseg.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
@@ -218,37 +216,6 @@ def write(
     return tuple(written)
 
 
-def read_mask(path: PathLike, volume: Volume) -> LabelMap:
-    """Read a mask, or an image that is zero outside of what it shows, for use with a volume.
-
-    Parameters
-    ----------
-    path : path
-        Any image; voxels that are finite and not zero are inside.
-    volume : Volume
-        The image it belongs to, which tells how a fourth axis is meant.
-
-    Returns
-    -------
-    LabelMap
-        (Z, Y, X) or (T, Z, Y, X): 1 inside, 0 outside.
-
-    Raises
-    ------
-    InputError
-        Where the file cannot be read, or holds several channels.
-    """
-    from napari_gmmseg.config import numbered_classes
-    from napari_gmmseg.io import read_channels
-    from napari_gmmseg.volumes import LabelMap
-
-    read_back = read_channels([Path(path)], axis4="time" if volume.data.ndim == 5 else None)[0]
-    if read_back.n_channels != 1:
-        raise InputError(f"The mask {Path(path).name} has {read_back.n_channels} channels.", "Give a mask with one.")
-    inside = np.isfinite(read_back.data[0]) & (read_back.data[0] != 0)
-    return LabelMap(inside.astype(np.uint8), read_back.geometry, numbered_classes(1), read_back.source)
-
-
 def with_expected_contrasts(volume: Volume, preset: Preset) -> Volume:
     """Name the channels whose contrast is not known by the preset's order, as far as it reaches.
 
@@ -352,7 +319,9 @@ def _prepare(
 
 
 def _opened(mask: PathLike | NDArray[Any] | LabelMap | None, volume: Volume) -> NDArray[Any] | LabelMap | None:
-    return read_mask(mask, volume) if isinstance(mask, (str, os.PathLike)) else mask
+    from napari_gmmseg.io import read_mask
+
+    return read_mask(Path(mask), volume) if isinstance(mask, (str, os.PathLike)) else mask
 
 
 def _run_fit(

@@ -1,6 +1,8 @@
-"""What comes before a fit: which voxels are fitted, and on which scale."""
+"""What comes before a fit: which voxels are fitted, on which grid and scale."""
 
+from napari_gmmseg.preparation.channels import stack_channels
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.preparation.preparing import check_distinct_values, prepare
+from napari_gmmseg.preparation.resampling import resample_mask
 
-__all__ = ["Prepared", "check_distinct_values", "prepare"]
+__all__ = ["Prepared", "check_distinct_values", "prepare", "resample_mask", "stack_channels"]

@@ -129,8 +129,10 @@ def _present_values(label_map: LabelMap) -> tuple[int, ...]:
 
 
 def _class_name(value: int, prediction: LabelMap, truth: LabelMap) -> str:
-    known = truth.classes.by_value(value) or prediction.classes.by_value(value)
-    return known.name if known else f"Label {value}"
+    """Return the name of a label value: the reference's, unless only the prediction's has a meaning."""
+    known = [c for c in (truth.classes.by_value(value), prediction.classes.by_value(value)) if c is not None]
+    meant = [c for c in known if c.role]
+    return next((c.name for c in (*meant, *known)), f"Label {value}")
 
 
 def _evaluate_class(value: int, prediction: LabelMap, truth: LabelMap, name: str) -> ClassEvaluation:

@@ -1,0 +1,150 @@
+"""Tables of results, as plain data and on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from napari_gmmseg.quality import Evaluation
+    from napari_gmmseg.volumes import Segmentation
+
+
+def segmentation_data(result: Segmentation, channels: Sequence[str]) -> dict[str, Any]:
+    """Return what a segmentation holds, without its arrays.
+
+    Parameters
+    ----------
+    result : Segmentation
+        The segmentation.
+    channels : sequence of str
+        Name of each channel.
+
+    Returns
+    -------
+    dict
+        Classes with label value, voxels, volume in ml (None without spacing), share of the mask and class mean of each
+        channel in the image's own unit; method, log-likelihood in nat per voxel, steps, findings, provenance.
+    """
+    label_map = result.label_map
+    ml = label_map.geometry.voxel_volume_ml if label_map.geometry.unit == "mm" else None
+    counts, n_mask = label_map.counts(), int(result.mask.sum())
+    means = result.mixture.class_means()
+    classes = [
+        {
+            "value": c.value,
+            "name": c.name,
+            "abbreviation": c.abbreviation,
+            "voxels": counts[c.value],
+            "volume_ml": counts[c.value] * ml if ml is not None else None,
+            "share": counts[c.value] / n_mask,
+            "means": dict(zip(channels, means[k].tolist(), strict=True)),
+        }
+        for k, c in enumerate(label_map.classes)
+    ]
+    return {
+        "method": result.method,
+        "n_classes": len(classes),
+        "classes": classes,
+        "voxels": n_mask,
+        "unit": label_map.geometry.unit,
+        "log_likelihood": result.log_likelihood,
+        "steps": result.steps,
+        "stopped": result.stopped,
+        "mean_uncertainty": float(result.uncertainty[result.mask].mean()),
+        "findings": [asdict(finding) for finding in result.findings],
+        "provenance": dict(result.provenance),
+    }
+
+
+def show_segmentation(console: Console, data: Mapping[str, Any]) -> None:
+    """Print the classes of a segmentation, its findings, and where it was written.
+
+    Parameters
+    ----------
+    console : Console
+        Where to.
+    data : mapping
+        From `segmentation_data`, with "files" if any were written.
+    """
+    classes: list[dict[str, Any]] = data["classes"]
+    table = Table(title=f"{data['method']}, {data['steps']} steps, {data['log_likelihood']:.4f} nat/voxel")
+    table.add_column("Class")
+    for name in ("Label", "Volume [ml]" if data["unit"] == "mm" else "Voxels", "Share [%]"):
+        table.add_column(escape(name), justify="right")
+    for channel in classes[0]["means"]:
+        table.add_column(f"Mean {escape(channel)}", justify="right")
+    for entry in classes:
+        size = f"{entry['voxels']}" if entry["volume_ml"] is None else f"{entry['volume_ml']:.2f}"
+        means = (f"{mean:.4g}" for mean in entry["means"].values())
+        table.add_row(escape(entry["name"]), str(entry["value"]), size, f"{100 * entry['share']:.1f}", *means)
+    console.print(table)
+    show_findings(console, data["findings"])
+    for what, path in data.get("files", {}).items():
+        console.print(f"Saved and read back: {what} → {escape(str(path))}", soft_wrap=True)
+
+
+def show_findings(console: Console, findings: Sequence[Mapping[str, Any]]) -> None:
+    """Print doubts, each with what can be done.
+
+    Parameters
+    ----------
+    console : Console
+        Where to.
+    findings : sequence of mapping
+        Findings as dictionaries: severity, message, hint.
+    """
+    styles = {"note": "cyan", "warning": "yellow", "error": "red"}
+    for finding in findings:
+        label = finding["severity"].capitalize()
+        text = f"{finding['message']} {finding['hint']}".strip()
+        console.print(f"[{styles[finding['severity']]}]{label}:[/] {escape(text)}", soft_wrap=True)
+
+
+def show_evaluation(console: Console, evaluation: Evaluation) -> None:
+    """Print Dice, HD95 and volumes of each class.
+
+    Parameters
+    ----------
+    console : Console
+        Where to.
+    evaluation : Evaluation
+        From `quality.evaluate`.
+    """
+    table = Table()
+    table.add_column("Class")
+    for name in ("Label", "Dice", "HD95 [mm]", "Prediction", "Truth"):
+        table.add_column(escape(name), justify="right")
+    for entry in evaluation.classes:
+        distance = "–" if entry.hd95_mm is None else f"{entry.hd95_mm:.2f}"
+        sizes = (_size(entry.volume_ml, entry.voxels), _size(entry.volume_truth_ml, entry.voxels_truth))
+        table.add_row(escape(entry.name), str(entry.value), f"{entry.dice:.4f}", distance, *sizes)
+    table.add_section()
+    table.add_row("Mean", "", f"{evaluation.mean_dice:.4f}", "", "", "")
+    console.print(table)
+    if evaluation.matched_with_ground_truth is not None:
+        pairs = ", ".join(f"{p} → {t}" for p, t in evaluation.matched_with_ground_truth)
+        console.print(f"Labels were matched by looking at the ground truth: {pairs}.", soft_wrap=True)
+
+
+def _size(ml: float | None, voxels: int) -> str:
+    return f"{voxels} voxels" if ml is None else f"{ml:.2f} ml"
+
+
+def tab_separated(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as tab-separated text with a heading.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        All with the same keys; None becomes "n/a", as BIDS has it.
+    """
+    lines = ["\t".join(rows[0])]
+    lines += ["\t".join("n/a" if value is None else str(value) for value in row.values()) for row in rows]
+    return "\n".join(lines) + "\n"
