@@ -1,0 +1,7 @@
+"""Files in and out."""
+
+from napari_gmmseg.io.labels import read_labels, read_mask
+from napari_gmmseg.io.reading import read_channels
+from napari_gmmseg.io.writing import write_labels, write_map
+
+__all__ = ["read_channels", "read_labels", "read_mask", "write_labels", "write_map"]
