@@ -185,8 +185,8 @@ def _draw_left_ventricle(
     taper = np.clip((0.85 - polar.level) / 0.3, 0, 1)
     half = anatomy.infarct_degrees / 2 * taper
     reach = np.clip(1 - (away / np.maximum(half, 1e-3)) ** 2, 0, 1) ** 0.5
-    scar = wall & (away < half) & (depth < anatomy.transmurality * reach + 0.06 * ragged)
-    at_risk = wall & (taper > 0.1) & (away + 6 * ragged < (half + anatomy.oedema_degrees) * taper)
+    scar = wall & (taper > 0.3) & (away < half) & (depth < anatomy.transmurality * reach + 0.06 * ragged)
+    at_risk = wall & (taper > 0.2) & (away + 6 * ragged < (half + anatomy.oedema_degrees) * taper)
     tissue[wall] = _INDEX["muscle"]
     tissue[at_risk] = _INDEX["oedema"]
     tissue[scar] = _INDEX["scar"]

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import napari_gmmseg
 from napari_gmmseg.errors import InputError
 from napari_gmmseg.io.labels import read_labels
 from napari_gmmseg.io.reading import read_channels
@@ -31,7 +30,7 @@ def sample_folder() -> Path:
     InputError
         Where there is neither.
     """
-    package = Path(napari_gmmseg.__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     folders = (package / "sample_data", package.parents[1] / "sample_data")
     for folder in folders:
         if (folder / "brain_t1.nii.gz").is_file():
