@@ -75,7 +75,7 @@ def sample_files(name: str) -> tuple[Path, ...]:
     InputError
         Where there is no such case.
     """
-    return tuple(sample_path(f"{_case(name)}_{channel}.nii.gz") for channel in SAMPLES[name])
+    return tuple(sample_path(f"{name}_{channel}.nii.gz") for channel in SAMPLES[_case(name)])
 
 
 def load_sample(name: str = "brain") -> Volume:
