@@ -72,7 +72,7 @@ def read(
     files = [Path(paths)] if isinstance(paths, (str, os.PathLike)) else [Path(path) for path in paths]
     if not files:
         raise InputError("No file was given.", "Give at least one image.")
-    volumes = read_channels(files, axis4=axis4, frame=frame, series=series, spacing=spacing)
+    volumes = read_channels(files, axis4=axis4, frame=frame, series=series, spacing=_spacing(spacing))
     return stack_channels(volumes, contrasts=tuple(contrasts), resample=resample)
 
 
@@ -133,6 +133,8 @@ def segment(
     >>> result = segment("T1.nii.gz", n_classes=3)  # doctest: +SKIP
     >>> result.label_map.counts()  # doctest: +SKIP
     """
+    from dataclasses import replace
+
     from napari_gmmseg.volumes import Volume
 
     volume = image if isinstance(image, Volume) else read(image)
@@ -141,7 +143,8 @@ def segment(
     k = n_classes if n_classes is not None else len(kind.classes) if kind.classes else 3
     fit_config = _fit_config(dict(settings, method=method, n_classes=k, seed=seed))
     prepared = _prepare(volume, _preparation_config(mask, box, disc), mask, region, kind)
-    return _run_fit(volume, prepared, fit_config, kind, progress)
+    result = _run_fit(volume, prepared, fit_config, kind, progress)
+    return replace(result, provenance={**result.provenance, "preparation": _preparation_record(prepared, kind)})
 
 
 def evaluate(prediction: LabelMap | PathLike, truth: LabelMap | PathLike, *, match_labels: bool = False) -> Evaluation:
@@ -240,6 +243,17 @@ def with_expected_contrasts(volume: Volume, preset: Preset) -> Volume:
     return volume if tuple(names) == volume.channels else replace(volume, channels=tuple(names))
 
 
+def _spacing(values: tuple[float, ...] | None) -> tuple[float, float] | tuple[float, float, float] | None:
+    """Return a voxel size as two or three numbers."""
+    if values is None or len(values) == 2:
+        return None if values is None else (values[0], values[1])
+    if len(values) == 3:
+        return values[0], values[1], values[2]
+    raise SettingsError(
+        f"A spacing has two or three numbers; {len(values)} were given.", "Give DY DX or DZ DY DX in mm."
+    )
+
+
 def _choose_preset(name: str | None, volume: Volume) -> Preset:
     from napari_gmmseg.config import find_preset
 
@@ -322,6 +336,18 @@ def _opened(mask: PathLike | NDArray[Any] | LabelMap | None, volume: Volume) -> 
     from napari_gmmseg.io import read_mask
 
     return read_mask(Path(mask), volume) if isinstance(mask, (str, os.PathLike)) else mask
+
+
+def _preparation_record(prepared: Prepared, preset: Preset) -> dict[str, Any]:
+    """Return where was fitted and on which scale: bounding box in voxels, mean and std of each channel."""
+    return {
+        "preset": preset.name,
+        "voxels": int(prepared.mask.sum()),
+        "crop": [[part.start, part.stop] for part in prepared.crop],
+        "centre": list(prepared.centre),
+        "scale": list(prepared.scale),
+        "tissue_names": prepared.tissue_names,
+    }
 
 
 def _run_fit(

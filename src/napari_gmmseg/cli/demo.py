@@ -37,7 +37,7 @@ class Demo:
         errand : Errand
             Where finished files are noted.
         """
-        from napari_gmmseg.figures import save_overlay_picture
+        from napari_gmmseg.figures import overlay_picture, save_picture
         from napari_gmmseg.io.sample import load_sample, load_sample_labels
 
         files = {
@@ -53,8 +53,8 @@ class Demo:
             result = api.segment(volume, preset="brain-t1", progress=progress)
         evaluation = api.evaluate(result.label_map, truth)
         errand.kept.extend(api.write(files["mask"], result, probabilities=files["probabilities"]))
-        save_overlay_picture(files["picture"], volume, result.label_map)
-        errand.kept.append(files["picture"])
+        picture = overlay_picture(volume, result.label_map, title="MNI152 brain", caption=f"Method: {result.method}")
+        errand.kept.append(save_picture(files["picture"], picture))
         data = segmentation_data(result, volume.channels) | {"files": files, "evaluation": evaluation.as_dict()}
         _write_whole(files["table"], tab_separated(_rows(data)))
         errand.kept.append(files["table"])

@@ -36,11 +36,18 @@ def about(owner: type, name: str, **options: Any) -> Any:
     """
     field = field_of(owner, name)
     text = f"{field.title}: {field.description}"
-    bounds = _bounds(field)
-    return tyro.conf.arg(help=f"{text} ({bounds})" if bounds else text, **options)
+    limits = bounds_of(field)
+    return tyro.conf.arg(help=f"{text} ({limits})" if limits else text, **options)
 
 
-def _bounds(field: FieldInfo) -> str:
+def bounds_of(field: FieldInfo) -> str:
+    """Return the bounds of a field as a person reads them, e.g. "≥ 2, ≤ 16"; "" where it has none.
+
+    Parameters
+    ----------
+    field : FieldInfo
+        The field.
+    """
     signs = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
     found = []
     for attribute, sign in signs:

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+import napari_gmmseg
+from napari_gmmseg.errors import InputError, SettingsError
+from napari_gmmseg.volumes import FitReport, Volume
+
+
+def ball(shape: tuple[int, int, int] = (16, 18, 20)) -> np.ndarray:
+    grid = np.stack(np.meshgrid(*[np.linspace(-1, 1, n) for n in shape], indexing="ij"))
+    radius = np.linalg.norm(grid, axis=0)
+    return np.select([radius < 0.5, radius < 0.75, radius < 0.9], [3, 2, 1], 0)
+
+
+def image(seed: int = 0) -> np.ndarray:
+    labels = ball()
+    noisy = np.array([0, 40, 100, 160])[labels] + np.random.default_rng(seed).normal(0, 5, labels.shape)
+    return np.where(labels > 0, noisy, 0).astype(np.float32)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    nibabel.save(nibabel.Nifti1Image(image(), np.diag([1, 2, 3, 1.0])), tmp_path / "T1.nii.gz")
+    return tmp_path / "T1.nii.gz"
+
+
+def test_four_verbs_go_from_a_file_to_a_judged_mask(path: Path, tmp_path: Path) -> None:
+    volume = napari_gmmseg.read(path)
+    assert volume.geometry.spacing == pytest.approx((3, 2, 1))
+    result = napari_gmmseg.segment(volume, method="gmm")
+    written = napari_gmmseg.write(tmp_path / "mask.nii.gz", result, uncertainty=tmp_path / "u.nii.gz")
+    assert written == (tmp_path / "mask.nii.gz", tmp_path / "u.nii.gz")
+    again = napari_gmmseg.evaluate(tmp_path / "mask.nii.gz", result.label_map)
+    assert again.mean_dice == 1.0
+
+
+def test_a_path_can_be_segmented_at_once(path: Path) -> None:
+    result = napari_gmmseg.segment(path, method="gmm")
+    assert [c.abbreviation for c in result.label_map.classes] == ["CSF", "GM", "WM"]
+    assert (result.label_map.labels == ball().T).mean() > 0.97
+
+
+def test_an_array_in_memory_will_do(path: Path) -> None:
+    result = napari_gmmseg.segment(Volume.from_array(image(), (1, 1, 1)), method="gmm", mask=ball() > 1, n_classes=2)
+    np.testing.assert_array_equal(result.label_map.labels > 0, ball() > 1)
+
+
+def test_progress_is_told_and_steps_are_bounded(path: Path) -> None:
+    told: list[FitReport] = []
+    result = napari_gmmseg.segment(path, method="gmm", progress=told.append, max_steps=3)
+    assert told
+    assert all(isinstance(report, FitReport) for report in told)
+    assert result.steps <= 3
+
+
+def test_box_and_disc_are_in_voxels_of_the_volume(path: Path) -> None:
+    result = napari_gmmseg.segment(
+        path, preset="custom", mask=None, box=(5, 4, 3, 15, 14, 13), disc=(9, 8, 4), n_classes=2
+    )
+    z, y, x = np.nonzero(result.label_map.labels)
+    assert (z.min(), z.max()) == (5, 14)
+    assert ((y - 9) ** 2 + (x - 8) ** 2).max() <= 16
+
+
+def test_the_result_tells_how_to_do_it_again(path: Path) -> None:
+    told = napari_gmmseg.segment(path, method="gmm", seed=3).provenance
+    preparation = told["preparation"]
+    assert preparation["preset"] == "brain-t1"
+    assert preparation["centre"] == pytest.approx([image()[ball() > 0].mean()], rel=1e-4)
+    assert preparation["scale"] == pytest.approx([image()[ball() > 0].std()], rel=1e-3)
+    z, y, x = np.nonzero(ball().T)
+    expected = [[int(a.min()), int(a.max()) + 1] for a in (z, y, x)]
+    assert preparation["crop"] == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"n_classes": 1}, "n_classes"),
+        ({"preset": "knee"}, "knee"),
+        ({"method": "magic"}, "method"),
+        ({"colour": 3}, "colour"),
+        ({"max_steps": "many"}, "max_steps"),
+        ({"disc": (1.0, 2.0, -1.0)}, "radius"),
+    ],
+)
+def test_settings_that_will_not_do_are_told_by_name(path: Path, options: dict, words: str) -> None:
+    with pytest.raises(SettingsError, match=words) as caught:
+        napari_gmmseg.segment(path, **options)
+    assert caught.value.hint
+
+
+def test_nothing_to_read_is_refused() -> None:
+    with pytest.raises(InputError, match="No file"):
+        napari_gmmseg.read([])
+
+
+def test_several_unnamed_channels_are_named_by_the_preset(path: Path, tmp_path: Path) -> None:
+    from napari_gmmseg.api import with_expected_contrasts
+    from napari_gmmseg.config import find_preset
+
+    volume = Volume.from_array(np.stack([image(), image(1), image(2)]), channels=("", "flair", ""))
+    assert with_expected_contrasts(volume, find_preset("brain-multi")).channels == ("t1", "flair", "")
