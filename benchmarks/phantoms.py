@@ -2,7 +2,8 @@
 
 Names are ``t1_n9b0`` (the template's own T1, noise 9 %, no bias), ``pv_n5b40`` (true partial volume, noise 5 %, bias
 40 %). With g, w the grey and white maps divided by their maximum and c = clip(1 - g - w, 0, 1), truth is
-argmax(c, g, w) inside the brain mask M, numbered 1 CSF, 2 GM, 3 WM; the grid is cropped to M plus 4 voxels; mu_k is the
+argmax(c, g, w) inside the brain mask M, numbered 1 CSF, 2 GM, 3 WM; the grid is cropped to M plus 4 voxels (none below:
+the template ends there); mu_k is the
 mean T1 intensity of each truth class and s the largest of them.
 
 - t1: the template; pv: sum_k mu_k map_k / sum_k map_k inside M, 0 outside.
