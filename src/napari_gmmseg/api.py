@@ -135,6 +135,7 @@ def segment(
     """
     from dataclasses import replace
 
+    from napari_gmmseg.preparation import with_expected_contrasts
     from napari_gmmseg.volumes import Volume
 
     volume = image if isinstance(image, Volume) else read(image)
@@ -217,30 +218,6 @@ def write(
     if uncertainty is not None:
         written.append(write_map(Path(uncertainty), segmentation.uncertainty, like))
     return tuple(written)
-
-
-def with_expected_contrasts(volume: Volume, preset: Preset) -> Volume:
-    """Name the channels whose contrast is not known by the preset's order, as far as it reaches.
-
-    Parameters
-    ----------
-    volume : Volume
-        The image; names that are known stay.
-    preset : Preset
-        Holds the contrasts that are expected, in order.
-
-    Returns
-    -------
-    Volume
-        The same data with more names.
-    """
-    from dataclasses import replace
-
-    names = list(volume.channels)
-    for c, expected in enumerate(preset.contrasts[: len(names)]):
-        if not names[c] and expected not in names:
-            names[c] = expected
-    return volume if tuple(names) == volume.channels else replace(volume, channels=tuple(names))
 
 
 def _spacing(values: tuple[float, ...] | None) -> tuple[float, float] | tuple[float, float, float] | None:

@@ -98,11 +98,3 @@ def test_settings_that_will_not_do_are_told_by_name(path: Path, options: dict, w
 def test_nothing_to_read_is_refused() -> None:
     with pytest.raises(InputError, match="No file"):
         napari_gmmseg.read([])
-
-
-def test_several_unnamed_channels_are_named_by_the_preset(path: Path, tmp_path: Path) -> None:
-    from napari_gmmseg.api import with_expected_contrasts
-    from napari_gmmseg.config import find_preset
-
-    volume = Volume.from_array(np.stack([image(), image(1), image(2)]), channels=("", "flair", ""))
-    assert with_expected_contrasts(volume, find_preset("brain-multi")).channels == ("t1", "flair", "")

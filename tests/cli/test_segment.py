@@ -25,7 +25,7 @@ def test_one_file_gives_a_mask_with_the_tissues_by_number(run: Run, t1: Path, tm
     found = labels_of(tmp_path / "mask.nii.gz")
     assert found.dtype == np.uint8
     assert (found == tissues()).mean() > 0.97
-    for name in ("Cerebrospinal fluid", "Grey matter", "White matter", "Saved and read back"):
+    for name in ("Cerebrospinal fluid", "Grey matter", "White matter", "Saved, read back and compared"):
         assert name in outcome.out
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from napari_gmmseg.config import Box, Disc, PreparationConfig, find_preset, numbered_classes
 from napari_gmmseg.errors import GmmsegError, InputError, MaskError, SettingsError
-from napari_gmmseg.preparation import check_distinct_values, prepare
+from napari_gmmseg.preparation import check_distinct_values, prepare, with_expected_contrasts
 from napari_gmmseg.volumes import Geometry, LabelMap, Volume
 
 BRAIN = find_preset("brain-t1")
@@ -240,3 +240,19 @@ def test_more_classes_than_intensities_are_refused() -> None:
     check_distinct_values(volume, prepared, 2)
     with pytest.raises(SettingsError, match="only 2 different"):
         check_distinct_values(volume, prepared, 3)
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        (("", "", ""), ("t1", "t2", "flair")),
+        (("", "flair", ""), ("t1", "flair", "")),
+        (("pd", "", ""), ("pd", "t2", "flair")),
+        (("t2", "", "t1"), ("t2", "", "t1")),
+    ],
+)
+def test_channels_without_a_name_are_named_by_the_presets_order(
+    known: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    volume = Volume.from_array(np.stack([brain(seed) for seed in range(3)]), channels=known)
+    assert with_expected_contrasts(volume, find_preset("brain-multi")).channels == expected

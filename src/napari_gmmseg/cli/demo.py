@@ -53,7 +53,7 @@ class Demo:
             result = api.segment(volume, preset="brain-t1", progress=progress)
         evaluation = api.evaluate(result.label_map, truth)
         errand.kept.extend(api.write(files["mask"], result, probabilities=files["probabilities"]))
-        picture = overlay_picture(volume, result.label_map, title="MNI152 brain", caption=f"Method: {result.method}")
+        picture = overlay_picture(volume, result.label_map, title="MNI152 brain", caption=f"Method: {result.method}.")
         errand.kept.append(save_picture(files["picture"], picture))
         data = segmentation_data(result, volume.channels) | {"files": files, "evaluation": evaluation.as_dict()}
         _write_whole(files["table"], tab_separated(_rows(data)))

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from napari_gmmseg.quality import Evaluation
     from napari_gmmseg.volumes import Segmentation
 
+#: What is read back and compared with what was meant, after it is written.
+_READ_BACK = ("mask", "probabilities", "uncertainty")
+
 
 def segmentation_data(result: Segmentation, channels: Sequence[str]) -> dict[str, Any]:
     """Return what a segmentation holds, without its arrays.
@@ -87,7 +90,8 @@ def show_segmentation(console: Console, data: Mapping[str, Any]) -> None:
     console.print(table)
     show_findings(console, data["findings"])
     for what, path in data.get("files", {}).items():
-        console.print(f"Saved and read back: {what} → {escape(str(path))}", soft_wrap=True)
+        how = "Saved, read back and compared" if what in _READ_BACK else "Saved"
+        console.print(f"{how}: {what} → {escape(str(path))}", soft_wrap=True)
 
 
 def show_findings(console: Console, findings: Sequence[Mapping[str, Any]]) -> None:

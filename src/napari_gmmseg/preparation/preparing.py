@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -88,6 +90,28 @@ def prepare(
         scale=scale,
         findings=tuple(findings),
     )
+
+
+def with_expected_contrasts(volume: Volume, preset: Preset) -> Volume:
+    """Name the channels whose contrast is not known by the preset's order, as far as it reaches.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image; names that are known stay.
+    preset : Preset
+        Holds the contrasts that are expected, in order.
+
+    Returns
+    -------
+    Volume
+        The same data with more names.
+    """
+    names = list(volume.channels)
+    for c, expected in enumerate(preset.contrasts[: len(names)]):
+        if not names[c] and expected not in names:
+            names[c] = expected
+    return volume if tuple(names) == volume.channels else replace(volume, channels=tuple(names))
 
 
 def check_distinct_values(volume: Volume, prepared: Prepared, n_classes: int) -> None:
