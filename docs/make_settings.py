@@ -1,0 +1,104 @@
+"""Write docs/reference/settings.md from the fields of the settings themselves.
+
+python docs/make_settings.py           write the page
+python docs/make_settings.py --check   exit 1 where the page is not up to date
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from napari_gmmseg.cli.settings import bounds_of
+from napari_gmmseg.config import PRESETS, Box, Disc, FitConfig, PreparationConfig
+
+PAGE = Path(__file__).parent / "reference" / "settings.md"
+
+HEAD = """\
+# Settings
+
+<!-- Written by docs/make_settings.py from src/napari_gmmseg/config: change the fields there. -->
+
+Each setting is described once, in `napari_gmmseg.config`; the command line, the dock and this page show the same words,
+the same bounds and the same defaults. From Python, settings of the fit are keywords of `segment`.
+"""
+
+SECTIONS: dict[str, tuple[type, ...]] = {
+    "The fit": (FitConfig,),
+    "What comes before the fit": (PreparationConfig,),
+}
+
+#: Flags of `napari-gmmseg segment` that set a field of another name.
+FLAGS = {"n_classes": "--classes", "max_steps": "--steps", "neighbour_weight": "--beta"}
+WITHOUT_FLAG = frozenset({"gaussians_per_class", "initialisation", "initial_means", "n_starts"})
+
+DEVICES = "`auto`, `cpu`, `cuda`, `cuda:0` …, `mps`"
+SHAPES = {Box: "(z0, y0, x0) to (z1, y1, x1), stop exclusive", Disc: "centre (y, x) and radius"}
+
+
+def values_of(annotation: Any) -> str:
+    """Tell which values a type allows."""
+    if annotation in SHAPES:
+        return SHAPES[annotation]
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(annotation))
+    if get_origin(annotation) in (Union, UnionType):
+        kept = [values_of(part) for part in get_args(annotation) if part is not NoneType]
+        return " or ".join([*kept, "empty"])
+    if get_origin(annotation) is tuple:
+        inner = get_args(annotation)[0]
+        return "tuples of numbers" if get_origin(inner) is tuple else f"{values_of(inner)}s"
+    return {int: "whole number", float: "number", str: "text"}[annotation]
+
+
+def row_of(name: str, field: FieldInfo) -> str:
+    """Return one line of the table."""
+    limits = bounds_of(field)
+    values = DEVICES if name == "device" else values_of(field.annotation) + (f", {limits}" if limits else "")
+    default = "empty" if field.default in (None, ()) else f"`{field.default}`"
+    flag = "–" if name in WITHOUT_FLAG else f"`{FLAGS.get(name, '--' + name)}`"
+    return f"| `{name}` | {flag} | {field.title} | {values} | {default} | {field.description} |"
+
+
+def table_of(owner: type) -> str:
+    """Return the table of one settings class."""
+    fields: dict[str, FieldInfo] = owner.__pydantic_fields__  # type: ignore[attr-defined]
+    head = "| name | flag | title | values | default | what it does |\n|---|---|---|---|---|---|"
+    return "\n".join([head, *(row_of(name, field) for name, field in fields.items())])
+
+
+def presets() -> str:
+    """Return the table of presets."""
+    rows = ["| name | title | channels | classes | asks for a region | |", "|---|---|---|---|---|---|"]
+    for preset in PRESETS.values():
+        channels = ", ".join(preset.contrasts) or "any"
+        classes = ", ".join(f"{c.value} {c.abbreviation}" for c in preset.classes) if preset.classes else "1 … K"
+        region = "yes" if preset.needs_region else "no"
+        rows.append(f"| `{preset.name}` | {preset.title} | {channels} | {classes} | {region} | {preset.tip} |")
+    return "\n".join(rows)
+
+
+def page() -> str:
+    """Return the whole page."""
+    parts = [HEAD]
+    for title, owners in SECTIONS.items():
+        parts += [f"## {title}\n", *(f"{table_of(owner)}\n" for owner in owners)]
+    parts += ["## Presets\n", f"{presets()}\n"]
+    return "\n".join(parts)
+
+
+def main() -> int:
+    """Write the page, or check it."""
+    if "--check" in sys.argv[1:]:
+        return int(not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page())
+    PAGE.parent.mkdir(parents=True, exist_ok=True)
+    PAGE.write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
