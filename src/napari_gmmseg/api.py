@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 PathLike = str | os.PathLike[str]
 Result = TypeVar("Result")
 
+#: Fields of the settings whose flag has another name.
+_FLAGS = {"n_classes": "classes", "max_steps": "steps", "neighbour_weight": "beta"}
+#: Complaints of pydantic that a person would not understand.
+_REASONS = {"string_pattern_mismatch": "is none of the known ones", "unexpected_keyword_argument": "is not known"}
+
 
 def read(
     paths: PathLike | Sequence[PathLike],
@@ -86,6 +91,7 @@ def segment(
     region: PathLike | NDArray[Any] | LabelMap | None = None,
     box: tuple[int, int, int, int, int, int] | None = None,
     disc: tuple[float, float, float] | None = None,
+    resample: bool = False,
     seed: int = 0,
     progress: Callable[[FitReport], object] | None = None,
     **settings: Any,
@@ -111,6 +117,8 @@ def segment(
         In voxels of the volume, stop exclusive; cut out of the mask.
     disc : (y, x, radius) or None
         In voxels of the volume, the same in every slice; cut out of the mask.
+    resample : bool
+        Whether channels and masks on other grids are resampled to the first channel's.
     seed : int
         Same seed, same mask.
     progress : callable or None
@@ -135,15 +143,17 @@ def segment(
     """
     from dataclasses import replace
 
-    from napari_gmmseg.preparation import with_expected_contrasts
+    from napari_gmmseg.preparation import prepare, with_expected_contrasts
     from napari_gmmseg.volumes import Volume
 
-    volume = image if isinstance(image, Volume) else read(image)
+    volume = image if isinstance(image, Volume) else read(image, resample=resample)
     kind = _choose_preset(preset, volume)
     volume = with_expected_contrasts(volume, kind)
     k = n_classes if n_classes is not None else len(kind.classes) if kind.classes else 3
     fit_config = _fit_config(dict(settings, method=method, n_classes=k, seed=seed))
-    prepared = _prepare(volume, _preparation_config(mask, box, disc), mask, region, kind)
+    config = _preparation_config(mask, box, disc)
+    given = _opened(mask, volume, resample) if config.mask == "given" else None
+    prepared = prepare(volume, config, mask=given, region=_opened(region, volume, resample), preset=kind)
     result = _run_fit(volume, prepared, fit_config, kind, progress)
     return replace(result, provenance={**result.provenance, "preparation": _preparation_record(prepared, kind)})
 
@@ -262,11 +272,21 @@ def validated(make: Callable[[], Result]) -> Result:
         return make()
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"]) or error.title
+        name = str(first["loc"][0]) if first["loc"] else error.title
+        flag = _FLAGS.get(name, name.replace("_", "-"))
+        what = first["msg"].removeprefix("Input ").rstrip(".").lower()
         raise SettingsError(
-            f"The setting {name} cannot be {first['input']!r}: {first['msg'].rstrip('.').lower()}.",
-            "Choose a value within the bounds; --help lists them.",
+            f"The setting {name} (--{flag}) cannot be {first['input']!r}: it {_REASONS.get(first['type'], what)}.",
+            _about_field(name) or "Check its name and value; `napari-gmmseg segment --help` lists them.",
         ) from error
+
+
+def _about_field(name: str) -> str:
+    """Return what the settings tell of one of their fields; "" for an unknown one."""
+    from napari_gmmseg.config import FitConfig
+
+    field = FitConfig.__pydantic_fields__.get(name)  # type: ignore[attr-defined]
+    return "" if field is None else f"{field.title}: {field.description}"
 
 
 def _preparation_config(
@@ -296,23 +316,12 @@ def _disc(values: tuple[float, float, float] | None) -> Disc | None:
     return None if values is None else Disc(centre=values[:2], radius=values[2])
 
 
-def _prepare(
-    volume: Volume,
-    config: PreparationConfig,
-    mask: PathLike | NDArray[Any] | LabelMap | None,
-    region: PathLike | NDArray[Any] | LabelMap | None,
-    preset: Preset,
-) -> Prepared:
-    from napari_gmmseg.preparation import prepare
-
-    given = _opened(mask, volume) if config.mask == "given" else None
-    return prepare(volume, config, mask=given, region=_opened(region, volume), preset=preset)
-
-
-def _opened(mask: PathLike | NDArray[Any] | LabelMap | None, volume: Volume) -> NDArray[Any] | LabelMap | None:
+def _opened(
+    mask: PathLike | NDArray[Any] | LabelMap | None, volume: Volume, resample: bool
+) -> NDArray[Any] | LabelMap | None:
     from napari_gmmseg.io import read_mask
 
-    return read_mask(Path(mask), volume) if isinstance(mask, (str, os.PathLike)) else mask
+    return read_mask(Path(mask), volume, resample) if isinstance(mask, (str, os.PathLike)) else mask
 
 
 def _preparation_record(prepared: Prepared, preset: Preset) -> dict[str, Any]:

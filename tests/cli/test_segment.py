@@ -97,6 +97,17 @@ def test_a_skull_stripped_image_serves_as_a_mask(run: Run, t1: Path, tmp_path: P
     np.testing.assert_array_equal(labels_of(tmp_path / "m.nii.gz") > 0, tissues() > 0)
 
 
+def test_a_mask_on_another_grid_is_resampled_on_request(run: Run, t1: Path, tmp_path: Path) -> None:
+    mask = save(tmp_path / "brain.nii.gz", np.ones((8, 10, 8), np.uint8), np.diag([1.5, 1.0, 2.0, 1.0]))
+    arguments = ("segment", t1, "-o", tmp_path / "m.nii.gz", "--mask", mask, "--method", "gmm", "--classes", 2)
+    assert run(*arguments).code == 2
+    outcome = run(*arguments, "--resample")
+    assert outcome.code == 0, outcome.err
+    found = labels_of(tmp_path / "m.nii.gz") > 0
+    assert found[:8, :10, :8].all()
+    assert not found[9:].any()
+
+
 def test_mask_none_labels_every_voxel(run: Run, t1: Path, tmp_path: Path) -> None:
     outcome = run("segment", t1, "-o", tmp_path / "m.nii.gz", "--mask", "none", "--classes", 4, "--method", "gmm")
     assert outcome.code == 0, outcome.err

@@ -91,6 +91,16 @@ def test_noise_rounded_to_zeros_and_ones_is_not_a_masked_background() -> None:
     assert (prepared.mask ^ ball()).mean() < 0.01
 
 
+def test_what_is_larger_than_a_brain_is_a_head() -> None:
+    data = brain()
+    small = prepare(Volume.from_array(data, spacing=(9, 8, 10)), preset=BRAIN)
+    large = prepare(Volume.from_array(data, spacing=(10, 10, 10)), preset=BRAIN)
+    assert small.mask.sum() * 0.72 < 2400 < large.mask.sum()
+    assert (small.tissue_names, large.tissue_names) == (True, False)
+    assert [f.code for f in large.findings] == ["scalp-and-skull"]
+    np.testing.assert_array_equal(large.mask, small.mask)
+
+
 def test_a_hole_in_the_foreground_is_filled_and_a_speck_dropped() -> None:
     data = head()
     data[12, 14, 13], data[1, 1, 1] = 0, 120

@@ -70,7 +70,7 @@ class Segment:
     )
     frame: Annotated[int | None, tyro.conf.arg(help="The one position on the fourth axis to use, from 0.")] = None
     series: Annotated[str | None, tyro.conf.arg(help="DICOM series to use, where a folder holds several.")] = None
-    resample: Annotated[bool, tyro.conf.arg(help="Resample channels on other grids to the first one's.")] = False
+    resample: Annotated[bool, tyro.conf.arg(help="Resample channels and masks on other grids to the first one's.")] = False
     spacing: Annotated[
         tuple[float, ...] | None,
         tyro.conf.arg(metavar="[DZ] DY DX", help="Voxel size in mm, for images that tell none."),
@@ -131,6 +131,7 @@ class Segment:
             "region": self.region,
             "box": self.box,
             "disc": self.disc,
+            "resample": self.resample,
             "method": self.method,
             "n_classes": self.classes,
             "covariance": self.covariance,

@@ -16,6 +16,8 @@ from napari_gmmseg.volumes import Finding, LabelMap, Volume
 BoolArray = NDArray[np.bool_]
 MaskLike = NDArray[np.generic] | LabelMap
 
+#: More than any brain with its CSF has, in ml; a head has twice as much.
+_LARGEST_BRAIN_ML = 2400.0
 #: Fewer voxels than this cannot tell a class's width from its mean.
 _FEWEST_VOXELS = 2
 
@@ -168,6 +170,8 @@ def _base_mask(
     auto = automatic_mask(volume.data, finite)
     if not auto.masked_background:
         return auto.mask, False, [_foreground_finding(preset)]
+    if _too_large_for_a_brain(volume, auto.mask, preset):
+        return auto.mask, False, [_head_finding()]
     findings = []
     if any(auto.background):
         values = ", ".join(f"{value:g}" for value in auto.background)
@@ -193,6 +197,23 @@ def _whole_grid_findings(preset: Preset) -> list[Finding]:
             "Give a brain mask (--mask FILE), or leave the mask automatic.",
         )
     ]
+
+
+def _too_large_for_a_brain(volume: Volume, mask: BoolArray, preset: Preset) -> bool:
+    """Whether a mask that should hold a brain holds more than that, such as a head before a zero background."""
+    named = preset.classes is not None and any(c.role == "wm" for c in preset.classes)
+    if not named or volume.geometry.unit != "mm":
+        return False
+    return float(mask.sum()) / volume.n_frames * volume.geometry.voxel_volume_ml > _LARGEST_BRAIN_ML
+
+
+def _head_finding() -> Finding:
+    return Finding(
+        "scalp-and-skull",
+        f"What is not background is larger than a brain can be ({_LARGEST_BRAIN_ML:g} ml): scalp and skull are in it, and "
+        "classes are numbered by rising intensity, not named CSF, GM and WM.",
+        "Give a brain mask (--mask FILE) or a skull-stripped image.",
+    )
 
 
 def _foreground_finding(preset: Preset) -> Finding:
