@@ -210,8 +210,8 @@ def _too_large_for_a_brain(volume: Volume, mask: BoolArray, preset: Preset) -> b
 def _head_finding() -> Finding:
     return Finding(
         "scalp-and-skull",
-        f"What is not background is larger than a brain can be ({_LARGEST_BRAIN_ML:g} ml): scalp and skull are in it, and "
-        "classes are numbered by rising intensity, not named CSF, GM and WM.",
+        f"What is not background is larger than a brain can be ({_LARGEST_BRAIN_ML:g} ml): scalp and skull are in it, "
+        "and classes are numbered by rising intensity, not named CSF, GM and WM.",
         "Give a brain mask (--mask FILE) or a skull-stripped image.",
     )
 
