@@ -31,17 +31,14 @@ class Answer:
 
 @dataclass
 class Errand:
-    """One run of a command: how it is told about, and what it has left on disk so far.
+    """One run of a command, and what it has left on disk so far.
 
     Parameters
     ----------
-    quiet_output : bool
-        Whether standard output belongs to JSON alone.
     kept : list of Path
         Files that are finished; told when a person interrupts.
     """
 
-    quiet_output: bool = False
     kept: list[Path] = field(default_factory=list)
 
 

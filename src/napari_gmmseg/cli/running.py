@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
@@ -70,7 +71,7 @@ def run(argv: Sequence[str]) -> int:
         command = parse(argv)
     except SystemExit as leave:
         return leave.code if isinstance(leave.code, int) else 2
-    errand = Errand(quiet_output=command.json)
+    errand = Errand()
     try:
         with redirect_stdout(sys.stderr) if command.json else nullcontext(), _resources():
             answer = command.run(errand)
@@ -83,7 +84,8 @@ def run(argv: Sequence[str]) -> int:
         print(f"Interrupted. {f'Kept: {kept}.' if kept else 'Nothing was written.'}", file=sys.stderr)  # noqa: T201
         return 130
     except BrokenPipeError:
-        return 0
+        # Whoever read has left, such as `head`: what Python still wants to flush at exit goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

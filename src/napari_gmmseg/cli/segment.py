@@ -70,7 +70,9 @@ class Segment:
     )
     frame: Annotated[int | None, tyro.conf.arg(help="The one position on the fourth axis to use, from 0.")] = None
     series: Annotated[str | None, tyro.conf.arg(help="DICOM series to use, where a folder holds several.")] = None
-    resample: Annotated[bool, tyro.conf.arg(help="Resample channels and masks on other grids to the first one's.")] = False
+    resample: Annotated[bool, tyro.conf.arg(help="Resample channels and masks on other grids to the first one's.")] = (
+        False
+    )
     spacing: Annotated[
         tuple[float, ...] | None,
         tyro.conf.arg(metavar="[DZ] DY DX", help="Voxel size in mm, for images that tell none."),
