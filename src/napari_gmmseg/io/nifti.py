@@ -18,6 +18,8 @@ from napari_gmmseg.volumes import Finding, SourceGrid, Unit
 
 #: NIfTI's codes of spatial units: metre, millimetre, micrometre; 0 (unknown) is read as mm, as all tools do.
 _TO_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 1e-3}
+#: Affine to world mm, its unit, whether it can be relied on, and doubts.
+_Placement = tuple[NDArray[np.float64], Unit, bool, tuple[Finding, ...]]
 
 
 @contextmanager
@@ -86,11 +88,7 @@ def read_nibabel(path: Path) -> RawImage:
             index = tuple(frame if axis == extra[0] else slice(None) for axis in range(len(shape)))
             return to_float32(image.dataobj[index]).reshape(spatial, order="F")
 
-    is_nifti = "nifti" in type(image).__name__.lower()
-    if is_nifti:
-        affine, unit, verified, findings = _nifti_affine(path, image.header)
-    else:
-        affine, unit, verified, findings = _other_affine(path, image)
+    affine, unit, verified, findings = _placement(path, image)
     return RawImage(
         shape=spatial,
         n_extra=n_extra,
@@ -99,9 +97,17 @@ def read_nibabel(path: Path) -> RawImage:
         format=_format_name(image),
         unit=unit,
         verified=verified,
-        header=image.header.binaryblock if is_nifti or _format_name(image) == "mgh" else b"",
+        header=image.header.binaryblock if _format_name(image) != "analyze" else b"",
         findings=findings,
     )
+
+
+def _placement(path: Path, image: Any) -> _Placement:
+    """Find where the voxels lie, the unit, whether that is verified, and what is doubtful about it."""
+    if not _format_name(image).startswith("nifti"):
+        return _other_affine(path, image)
+    with _nibabel_errors(path):
+        return _nifti_affine(path, _unrepaired(image))
 
 
 def _check_kind(path: Path, dtype: np.dtype[Any]) -> None:
@@ -126,6 +132,14 @@ def _invertible(affine: Any) -> bool:
     return bool(lengths.min() > 0 and abs(np.linalg.det(affine[:3, :3])) > 1e-6 * lengths.prod())
 
 
+def _unrepaired(image: Any) -> Any:
+    """Read the header again as it is stored: nibabel puts 1 for a missing voxel size."""
+    holder = image.file_map.get("header", image.file_map["image"])
+    with holder.get_prepare_fileobj("rb") as file:
+        block = file.read(len(image.header.binaryblock))
+    return type(image.header)(block, check=False)
+
+
 def _qform(header: Any) -> Any:
     """Return the qform's matrix where it is set and can be worked out, else None."""
     from nibabel.spatialimages import HeaderDataError
@@ -136,7 +150,7 @@ def _qform(header: Any) -> Any:
         return None
 
 
-def _nifti_affine(path: Path, header: Any) -> tuple[NDArray[np.float64], Unit, bool, tuple[Finding, ...]]:
+def _nifti_affine(path: Path, header: Any) -> _Placement:
     """Choose between sform, qform and voxel size as NIfTI says, and tell what is doubtful."""
     sform, qform = header.get_sform(coded=True)[0], _qform(header)
     sform_set, qform_set = int(header["sform_code"]) > 0, int(header["qform_code"]) > 0
@@ -227,7 +241,7 @@ def _unlikely_size(path: Path, affine: NDArray[np.float64]) -> tuple[Finding, ..
     )
 
 
-def _other_affine(path: Path, image: Any) -> tuple[NDArray[np.float64], Unit, bool, tuple[Finding, ...]]:
+def _other_affine(path: Path, image: Any) -> _Placement:
     """Take the affine of an Analyze or MGH image."""
     affine = np.asarray(image.affine, dtype=np.float64)
     header = image.header
@@ -318,5 +332,5 @@ def load_back(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
     import nibabel
 
     with _nibabel_errors(path):
-        array = np.asanyarray(nibabel.load(path, mmap=False).dataobj)
-    return array, read_nibabel(path).affine
+        image = nibabel.load(path, mmap=False)
+        return np.asanyarray(image.dataobj), _placement(path, image)[0]
