@@ -1,0 +1,1 @@
+"""napari's side: layers to nouns and back, files into layers and out, sample data. Imports no Qt."""

@@ -1,0 +1,94 @@
+"""Open files in napari: canonical axes shown with a diagonal transform, the true geometry kept in the metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from napari_gmmseg.errors import SettingsError
+from napari_gmmseg.io import read_channels
+from napari_gmmseg.io.sniffing import SUFFIXES, stem_of
+from napari_gmmseg.plugin.shown import LayerData, image_layers
+from napari_gmmseg.volumes import Volume
+
+_SUFFIXES = (*SUFFIXES["nifti"], *SUFFIXES["mgh"], *SUFFIXES["itk"], *SUFFIXES["dicom"])
+#: Files of a folder looked at for the mark of DICOM.
+_N_LOOKED_AT = 20
+
+ReadFunction = Callable[[str | Sequence[str]], list[LayerData]]
+
+
+def get_reader(path: str | Sequence[str]) -> ReadFunction | None:
+    """Return the function that reads a path, or None where it is not for us.
+
+    Parameters
+    ----------
+    path : str or sequence of str
+        Files, or folders of DICOM files.
+    """
+    paths = [path] if isinstance(path, str) else list(path)
+    return read_layers if paths and all(_is_ours(Path(p)) for p in paths) else None
+
+
+def read_layers(path: str | Sequence[str]) -> list[LayerData]:
+    """Read files as layers, one a channel.
+
+    Parameters
+    ----------
+    path : str or sequence of str
+        Files, or folders of DICOM files.
+
+    Returns
+    -------
+    list of LayerData
+        Images (Z, Y, X), or (T, Z, Y, X) where a file has a fourth axis: shown as a slider, and left open what it is.
+
+    Raises
+    ------
+    GmmsegError
+        Where a file cannot be read.
+    """
+    paths = [path] if isinstance(path, str) else list(path)
+    layers: list[LayerData] = []
+    for one in map(Path, paths):
+        volume, is_open = _read(one)
+        layers += image_layers(volume, _name(one), {"axis4_open": True} if is_open else None)
+    return layers
+
+
+def _read(path: Path) -> tuple[Volume, bool]:
+    """Read a file, with a fourth axis as frames, and say whether it is open what that axis is."""
+    try:
+        (volume,) = read_channels(path)
+    except SettingsError:
+        (volume,) = read_channels(path, axis4="time")
+        return volume, True
+    return volume, False
+
+
+def _name(path: Path) -> str:
+    return path.name if path.is_dir() else stem_of(path)
+
+
+def _is_ours(path: Path) -> bool:
+    if path.is_dir():
+        return _holds_dicom(path)
+    return path.name.lower().endswith(_SUFFIXES)
+
+
+def _holds_dicom(folder: Path) -> bool:
+    """Look for DICOM's mark in the first files of a folder."""
+    looked_at = 0
+    for member in sorted(folder.rglob("*")):
+        if not member.is_file():
+            continue
+        if member.suffix.lower() in SUFFIXES["dicom"]:
+            return True
+        with member.open("rb") as file:
+            file.seek(128)
+            if file.read(4) == b"DICM":
+                return True
+        looked_at += 1
+        if looked_at == _N_LOOKED_AT:
+            return False
+    return False
