@@ -7,8 +7,8 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from tests.io.grid_making import ORDERS, labels_of, reordered, save_nifti, world_affine, world_image
 from numpy.typing import NDArray
+from tests.io.grid_making import ORDERS, labels_of, reordered, save_nifti, world_affine, world_image
 
 from napari_gmmseg.io import read_channels, read_labels, write_labels, write_map
 
