@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_gmmseg.mixture.acceleration import extrapolate
-from napari_gmmseg.mixture.moments import m_step
+from napari_gmmseg.mixture.moments import floored, m_step
 from napari_gmmseg.mixture.observations import Observations
 from napari_gmmseg.mixture.quadratic import log_weights
 from napari_gmmseg.mixture.sweep import Sweeper
@@ -93,6 +93,8 @@ class Climber:
             third, next_likelihood = self._step(sweeper, second, self._coefficients(observations, second))
             sweeps += 1
             jump, length = extrapolate(first, second, third, longest=reach)
+            full = observations.quadratic.full
+            jump = replace(jump, covariances=floored(jump.covariances, self.variance_floor, full=full))
             # EM's errors shrink by 1 - 1/length a step, so this much is still to come.
             remaining = (next_likelihood - likelihood) * max(1.0, length / 2)
             converged = abs(remaining) < self.tolerance

@@ -99,8 +99,8 @@ def em(
 ) -> Generator[EMStep, None, EMResult]:
     """Fit a mixture to voxels; a generator of steps that returns the result.
 
-    The model is p(x) = sum_k A_k(x) sum_(g in k) w_g N(x; m_g, S_g) with A_k(x) constant (GMM), given (class priors), or
-    the voxel's own last responsibilities (spatially variant; Schwab, Mayr & Haltmeier, Alg. 2).
+    The model is p(x) = sum_k A_k(x) sum_(g in k) w_g N(x; m_g, S_g) with A_k(x) constant (GMM), given (class priors),
+    or the voxel's own last responsibilities (spatially variant; Schwab, Mayr & Haltmeier, Alg. 2).
 
     The spatially variant mixture needs no array of responsibilities: a product of Gaussians' likelihoods is again
     the exponential of a quadratic, so Pi after t steps is the softmax of summed coefficients, and its log-likelihood is

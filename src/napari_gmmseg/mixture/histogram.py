@@ -49,9 +49,9 @@ def bin_samples(
     beyond: list[Tensor] = []
     step = 4 * chunk_size(samples.device)
     for begin in range(0, n, step):
-        x = samples[0, begin : begin + step].to(torch.float64).sub_(centre).mul_(1.0 / scale).cpu()
+        x = samples[0, begin : begin + step].to(torch.float64).cpu().sub(centre).mul_(1.0 / scale)
         weight = None if weights is None else weights[begin : begin + step].to(torch.float64).cpu()
-        row = None if fixed_labels is None else fixed_labels[begin : begin + step].to(torch.int64).cpu().add_(1)
+        row = None if fixed_labels is None else fixed_labels[begin : begin + step].to(torch.int64).cpu() + 1
         index = ((x - low) * per_unit).to(torch.int64)
         outside = (x < low) | (x > high)
         if bool(outside.any()):
@@ -66,7 +66,7 @@ def bin_samples(
         if row is not None:
             index.add_(row * n_bins)
         moments += _bin_moments(index, x, weight, n_rows * n_bins)
-    return _collect(moments, beyond, n_bins, quadratic, labelled=fixed_labels is not None, device=samples.device)
+    return _collect(moments, beyond, n_bins, quadratic, labelled=fixed_labels is not None)
 
 
 def _range(samples: Tensor, centre: float, scale: float) -> tuple[float, float]:
@@ -94,17 +94,10 @@ def _collect(
     quadratic: QuadraticFeatures,
     *,
     labelled: bool,
-    device: torch.device,
 ) -> Bins:
     label = torch.arange(moments.shape[1]).div(n_bins, rounding_mode="floor").double()
     table = torch.cat([torch.cat([moments, label[None]]), *beyond], dim=1)
     table = table[:, table[0] > 0]
     counts, labels = table[0], table[3].to(torch.int64) - 1
-    features = table[:3] / counts
-    target = device if device.type != "mps" else torch.device("cpu")
-    return Bins(
-        features.contiguous().to(target),
-        counts.contiguous().to(target),
-        quadratic,
-        labels.to(target) if labelled else None,
-    )
+    # A few thousand bins stay on the processor: on a graphics card, starting the work would take longer than doing it.
+    return Bins((table[:3] / counts).contiguous(), counts.contiguous(), quadratic, labels if labelled else None)

@@ -92,7 +92,7 @@ def initial_mixture(
             centres = centres[_match(centres, x, fixed, quadratic.standardisation)]
         group, _ = nearest(points, centres)
     n_groups = n_classes if given is None else len(given)
-    mixture = _group_moments(group, n_groups, features, counts, quadratic, variance_floor)
+    mixture = _group_moments(group, n_groups, features, counts, quadratic, floor=variance_floor)
     if given is not None:
         mixture = replace(mixture, means=given)
     if n_groups == sum(gaussians_per_class):
@@ -154,7 +154,7 @@ def _points(
         bins = bin_samples(x, quadratic, weights=weights)
         return bins.features.cpu().numpy(), bins.counts.cpu().numpy()
     stride = max(1, -(-x.shape[1] // MOST_POINTS))
-    voxels = Voxels(x, quadratic, weights=weights, dtype=torch.float64 if x.device.type != "mps" else torch.float32)
+    voxels = Voxels(x, quadratic, weights=weights, dtype=torch.float64)
     subset = voxels.every(stride) if stride > 1 else voxels
     chunks = [(chunk.features.cpu().double().numpy().copy(), chunk.weights) for chunk in subset.chunks()]
     features = np.concatenate([each for each, _ in chunks], axis=1)
@@ -186,15 +186,11 @@ def _quantile_groups(first: NDArray[np.float64], counts: NDArray[np.float64], k:
         )
     masses = np.bincount(inverse, counts)
     middle = (np.cumsum(masses) - masses / 2) / masses.sum()
-    group = np.minimum((middle * k).astype(np.int64), k - 1)
-    # Each of the k groups gets at least one value, also where one value holds most voxels.
-    rank = np.arange(len(values))
-    for index in range(1, k):
-        group[rank >= len(values) - k + index] = np.maximum(group[rank >= len(values) - k + index], index)
-        if not (group == index).any():
-            later = np.flatnonzero(group > index - 1)
-            group[later[0] if len(later) else len(values) - k + index] = index
-    return np.maximum.accumulate(group)[inverse]
+    cuts = np.searchsorted(middle, np.arange(k) / k)
+    for index in range(1, k):  # each group gets at least one value, also where one value holds most voxels
+        cuts[index] = min(max(cuts[index], cuts[index - 1] + 1), len(values) - k + index)
+    group: NDArray[np.int64] = np.searchsorted(cuts, np.arange(len(values)), side="right") - 1
+    return group[inverse]
 
 
 def _match(
@@ -217,9 +213,10 @@ def _group_moments(
     features: NDArray[np.float64],
     counts: NDArray[np.float64],
     quadratic: QuadraticFeatures,
+    *,
     floor: float,
 ) -> Mixture:
-    sums = np.stack([np.bincount(group, counts * row, n_groups) for row in features], axis=1)
+    sums = np.stack([np.bincount(group, counts * row, n_groups).astype(np.float64) for row in features], axis=1)
     c = quadratic.n_channels
     blank = Mixture(
         np.full(n_groups, 1 / n_groups),

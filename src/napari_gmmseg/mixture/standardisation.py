@@ -21,11 +21,15 @@ class Standardisation:
     Parameters
     ----------
     centre, scale : ndarray (C,) float64
-        In the image's own unit; every scale is above 0.
+        In the image's own unit; every scale is above 0. The centre is rounded to float32, so that it is one and the
+        same number wherever it is subtracted.
     """
 
     centre: NDArray[np.float64]
     scale: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "centre", np.asarray(self.centre, dtype=np.float32).astype(np.float64))
 
     def inward(self, mixture: Mixture) -> Mixture:
         """Return a mixture of the image's unit in standardised intensities."""

@@ -54,15 +54,18 @@ class Sweeper:
         """Return the statistics under log densities `coefficients` (G, F) float64 times features."""
         sums = np.zeros(coefficients.shape)
         log_likelihood = 0.0
+        lost = np.zeros(coefficients.shape)
         rows: Tensor | None = None
         for chunk in self.observations.chunks():
             if rows is None:
                 rows = torch.from_numpy(coefficients).to(chunk.features)
+                lost = coefficients - rows.cpu().double().numpy()
                 self.class_of = self.class_of.to(chunk.features.device)
             chunk_sums, chunk_likelihood = self._chunk(chunk, rows)
             sums += chunk_sums
             log_likelihood += chunk_likelihood
-        return Statistics(sums, log_likelihood)
+        # Rounded coefficients err alike in all voxels; the sums are the log-likelihood's gradient in them.
+        return Statistics(sums, log_likelihood + float((lost * sums).sum()))
 
     def _chunk(self, chunk: Chunk, rows: Tensor) -> tuple[NDArray[np.float64], float]:
         n = chunk.features.shape[1]

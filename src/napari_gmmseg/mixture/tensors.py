@@ -13,12 +13,14 @@ from torch import Tensor
 Array = NDArray[Any]
 
 # Big enough to hide the cost of a call, small enough for its temporaries to stay in a core's cache.
-CHUNK = {"cpu": 16_384}
+CHUNK = {"cpu": 32_768}
 DEVICE_CHUNK = 1 << 20
 
 
 def as_tensor(array: Tensor | Array) -> Tensor:
     """Return a tensor on the same memory; read-only arrays are accepted and must not be written to.
+
+    A tensor on a device without float64 (Apple's) is brought to the processor, as sums over voxels need it.
 
     Parameters
     ----------
@@ -26,7 +28,7 @@ def as_tensor(array: Tensor | Array) -> Tensor:
         Byte order other than the machine's, unsigned 16- and 32-bit integers and negative strides are copied.
     """
     if isinstance(array, Tensor):
-        return array
+        return array.cpu() if array.device.type == "mps" else array
     array = np.asarray(array)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
