@@ -40,7 +40,7 @@ lint: $(DEV)  ## ruff, import contracts, mypy, the napari manifest
 	$(BIN)/mypy
 	$(BIN)/npe2 validate napari_gmmseg
 
-test: $(DEV) system lint  ## the whole gate: lint, then every test under a virtual screen
+test: system $(DEV) lint  ## the whole gate: lint, then every test under a virtual screen
 	$(HEADLESS) xvfb-run -a -s '-screen 0 1920x1200x24 +extension GLX' $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 format: $(DEV)  ## let ruff lay the code out
