@@ -23,8 +23,8 @@ class FitConfig:
         Method,
         Field(
             title="Method",
-            description="auto: the method that measured best for this kind of image; gmm: intensities alone; svgmm: the spatially "
-            "variant mixture of Schwab et al.; spatial: mixture with a neighbour prior.",
+            description="auto: the method that measured best for this kind of image; gmm: intensities alone; svgmm: "
+            "the spatially variant mixture of Schwab et al.; spatial: mixture with a neighbour prior.",
         ),
     ] = "auto"
     n_classes: Annotated[

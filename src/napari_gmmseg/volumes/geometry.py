@@ -96,7 +96,7 @@ class SourceGrid:
         """
         unflipped = array[tuple(slice(None, None, -1 if flip else 1) for flip in self.flips)]
         added = sum(axis < 0 for axis in self.axes)
-        squeezed = unflipped[(0,) * added]
+        squeezed: NDArray[Any] = unflipped[(0,) * added]
         kept = [axis for axis in self.axes if axis >= 0]
         order = [kept.index(axis) for axis in range(len(self.shape))]
         return squeezed.transpose(*order, *range(len(self.shape), squeezed.ndim))
