@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 import zlib
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from napari_gmmseg.volumes import Finding, SourceGrid, Unit
 
 #: NIfTI's codes of spatial units: metre, millimetre, micrometre; 0 (unknown) is read as mm, as all tools do.
 _TO_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 1e-3}
+#: Where MGH files tell whether their orientation is meant.
+_GOOD_RAS = slice(28, 30)
 #: Affine to world mm, its unit, whether it can be relied on, and doubts.
 _Placement = tuple[NDArray[np.float64], Unit, bool, tuple[Finding, ...]]
 
@@ -26,11 +29,12 @@ _Placement = tuple[NDArray[np.float64], Unit, bool, tuple[Finding, ...]]
 def _nibabel_errors(path: Path) -> Iterator[None]:
     """Turn what nibabel raises about a broken file into one sentence, and keep its log quiet."""
     from nibabel.filebasedimages import ImageFileError
+    from nibabel.freesurfer.mghformat import MGHError
     from nibabel.imageglobals import LoggingOutputSuppressor
     from nibabel.spatialimages import HeaderDataError
     from nibabel.wrapstruct import WrapStructError
 
-    broken = (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError, WrapStructError)
+    broken = (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError, WrapStructError, MGHError)
     try:
         with LoggingOutputSuppressor():
             yield
@@ -65,10 +69,7 @@ def read_nibabel(path: Path) -> RawImage:
     InputError
         Where it cannot be read, or holds colours, complex numbers or too many axes.
     """
-    import nibabel
-
-    with _nibabel_errors(path):
-        image = nibabel.load(path, mmap=False)
+    image = _open(path)
     shape = tuple(int(n) for n in image.shape)
     _check_kind(path, image.get_data_dtype())
     extra = [axis for axis in range(3, len(shape)) if shape[axis] != 1]
@@ -100,6 +101,18 @@ def read_nibabel(path: Path) -> RawImage:
         header=image.header.binaryblock if _format_name(image) != "analyze" else b"",
         findings=findings,
     )
+
+
+def _open(path: Path) -> Any:
+    """Open a file; its voxels are read when they are asked for, those of MGH files at once."""
+    import nibabel
+
+    with _nibabel_errors(path):
+        if not path.name.lower().endswith((".mgz", ".mgh")):
+            return nibabel.load(path, mmap=False)
+        # nibabel leaves MGH files open.
+        with gzip.open(path) if path.suffix.lower() == ".mgz" else path.open("rb") as file:
+            return nibabel.MGHImage.from_bytes(file.read())
 
 
 def _placement(path: Path, image: Any) -> _Placement:
@@ -246,7 +259,9 @@ def _other_affine(path: Path, image: Any) -> _Placement:
     affine = np.asarray(image.affine, dtype=np.float64)
     header = image.header
     if _format_name(image) == "mgh":
-        if int(header["goodRASFlag"]) == 1 and _invertible(affine):
+        # nibabel puts a default orientation where the file says that it has none.
+        placed = image.file_map["image"].fileobj.getvalue()[_GOOD_RAS] == b"\0\1"
+        if placed and _invertible(affine):
             return affine, "mm", True, _unlikely_size(path, affine)
     elif _invertible(affine):
         return affine, "mm", False, (_no_orientation(path),)
@@ -329,8 +344,6 @@ def load_back(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
     array, affine : ndarray
         As stored; the affine in mm, RAS+.
     """
-    import nibabel
-
+    image = _open(path)
     with _nibabel_errors(path):
-        image = nibabel.load(path, mmap=False)
         return np.asanyarray(image.dataobj), _placement(path, image)[0]
