@@ -190,3 +190,12 @@ def test_real_heads_are_read_in_the_closest_canonical_order(real_data: Path) -> 
     np.testing.assert_array_equal(volume.data[0], np.asarray(canonical.dataobj).transpose(2, 1, 0).astype(np.float32))
     swap = np.eye(4)[[2, 1, 0, 3]]
     np.testing.assert_allclose(volume.geometry.affine, swap @ canonical.affine @ swap, atol=1e-4)
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "packbits", "tiff_deflate", None])
+@pytest.mark.parametrize("n_pages", [1, 3])
+def test_compressed_tiffs_are_read(tmp_path: Path, compression: str | None, n_pages: int) -> None:
+    pages = [Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8) + k) for k in range(n_pages)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:], compression=compression)
+    (volume,) = read_channels(tmp_path / "a.tif")
+    np.testing.assert_array_equal(volume.data[0], np.stack([np.asarray(p) for p in pages]))

@@ -103,23 +103,27 @@ def read_pixels(path: Path) -> NDArray[Any]:
         Where it cannot be read.
     """
     try:
-        if suffix_of(path) in _TIFF:
-            return _read_tiff(path)
-        from PIL import Image
+        array = _read_tiff(path) if suffix_of(path) in _TIFF else None
+        if array is not None:
+            return array
+        from PIL import Image, ImageSequence
 
         with Image.open(path) as picture:
-            array = np.asarray(picture)
+            pages = [np.asarray(page) for page in ImageSequence.Iterator(picture)]
+        array = pages[0] if len(pages) == 1 else np.stack(pages)[..., np.newaxis]
     except (OSError, ValueError, EOFError, SyntaxError, KeyError, IndexError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path.name} cannot be read: {reason}.", "Copy or export the picture again.") from error
     return array[..., np.newaxis] if array.ndim == 2 else array
 
 
-def _read_tiff(path: Path) -> NDArray[Any]:
-    """Read a TIFF and sort its axes into stack, rows, columns, samples."""
+def _read_tiff(path: Path) -> NDArray[Any] | None:
+    """Read a TIFF and sort its axes into stack, rows, columns, samples; None where its compression needs Pillow."""
     import tifffile
 
     with tifffile.TiffFile(path) as file:
+        if file.pages[0].compression not in (1, 8, 32946):
+            return None
         series = file.series[0]
         axes, array = series.axes, series.asarray()
         if len(file.series) > 1 and all(s.shape == series.shape for s in file.series):

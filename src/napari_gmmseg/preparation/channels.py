@@ -18,7 +18,7 @@ MOST_CHANNELS = 4
 _N_COMPARED = 200_000
 #: Above this correlation one channel is a copy of the other, perhaps scaled.
 _COPY = 0.9999
-#: Foregrounds of one head overlap by far more than this (Dice), whatever the contrast.
+#: Of the smaller foreground more than this lies within the larger, whatever the contrast; a brain lies in its head.
 _LEAST_OVERLAP = 0.5
 
 
@@ -175,7 +175,7 @@ def _copies(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
 
 
 def _apart(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
-    """Whether the foregrounds overlap by less than images of one head do.
+    """Whether less of the smaller foreground lies in the larger than in images of one head.
 
     Foregrounds are compared only where both are told clearly: zero background, or values above a tenth of the 98th
     percentile; and only where each fills 2 to 90 % of the image.
@@ -189,5 +189,5 @@ def _apart(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
         if not 0.02 < mask.mean() < 0.9:
             return False
         masks.append(mask)
-    both = np.count_nonzero(masks[0] & masks[1])
-    return bool(2 * both / (np.count_nonzero(masks[0]) + np.count_nonzero(masks[1])) < _LEAST_OVERLAP)
+    smaller = min(np.count_nonzero(mask) for mask in masks)
+    return bool(np.count_nonzero(masks[0] & masks[1]) / smaller < _LEAST_OVERLAP)
