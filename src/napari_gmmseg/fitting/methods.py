@@ -1,0 +1,232 @@
+"""The three mixtures as fits: GMM, SVGMM and the spatial mixture."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_gmmseg.errors import SettingsError
+from napari_gmmseg.fitting.task import FitTask
+from napari_gmmseg.mixture import (
+    EMResult,
+    EMStep,
+    Posterior,
+    em,
+    initial_mixture,
+    initial_mixtures,
+    mean_log_likelihood,
+    most_likely_class,
+    responsibilities,
+)
+from napari_gmmseg.mixture.gaussian_classes import GaussianClasses
+from napari_gmmseg.mixture.neighbours import axis_weights
+from napari_gmmseg.mixture.noise import noise_ratio, noise_std, trust_in_neighbours
+from napari_gmmseg.mixture.spatial import ClassModel, OneChannelClasses, SpatialPrior, SpatialStep, mean_field
+from napari_gmmseg.volumes import Finding, Mixture
+
+#: Sweeps of the spatial mixture; by then the labels of the phantoms have settled to a few voxels in ten thousand.
+MOST_SWEEPS = 12
+#: beta at 1 mm, in nat, where the neighbours are fully trusted.
+FULL_NEIGHBOUR_WEIGHT = 1.0
+#: Power of the class shares where the neighbours are fully trusted: with 1 a large class swallows the others at 9 % noise.
+FULL_SIZE_WEIGHT = 0.45
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A step of any method: parameters, and labels where they cost little.
+
+    Parameters
+    ----------
+    step, n_steps : int
+        Done, and the most that there will be.
+    mixture : Mixture
+        In the image's own unit.
+    log_likelihood : float or None
+        In nat per voxel.
+    labels : Tensor (*crop) uint8 or None
+        Class k + 1 of each voxel, 0 outside the mask.
+    terms : tuple of (str, float)
+        Further figures.
+    """
+
+    step: int
+    n_steps: int
+    mixture: Mixture
+    log_likelihood: float | None = None
+    labels: Tensor | None = None
+    terms: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a method ends with.
+
+    Parameters
+    ----------
+    memberships : Tensor (K, *crop) float32
+        Posterior of each class, 0 outside the mask.
+    mixture : Mixture
+        In the image's own unit.
+    log_likelihood : float
+        In nat per voxel.
+    steps : int
+        Done.
+    findings : tuple of Finding
+        Doubts.
+    notes : dict of str to float
+        Figures that the method found in the image.
+    """
+
+    memberships: Tensor
+    mixture: Mixture
+    log_likelihood: float
+    steps: int
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[tuple[str, float], ...] = ()
+
+
+Method = Generator[Progress, bool | None, Fitted]
+
+
+def fit_gmm(task: FitTask, *, spatially_variant: bool = False) -> Method:
+    """Fit a GMM or SVGMM by EM; yields after each step, ends early when sent True.
+
+    Parameters
+    ----------
+    task : FitTask
+        The case.
+    spatially_variant : bool
+        SVGMM instead of GMM.
+    """
+    config, samples, fixed = task.config, task.samples(), task.fixed_samples()
+    limit = config.max_steps * (config.n_starts + 1)
+    steps = em(
+        samples,
+        _starts(task, samples, fixed),
+        spatially_variant=spatially_variant,
+        covariance=config.covariance,
+        fixed_labels=fixed,
+        tolerance=config.tolerance,
+        max_steps=config.max_steps,
+    )
+    last: EMStep | None = None
+    result: EMResult | None = None
+    while result is None:
+        try:
+            last = next(steps)
+        except StopIteration as end:
+            result = end.value
+            break
+        if (yield Progress(last.step, limit, last.mixture, last.log_likelihood)):
+            steps.close()
+            break
+    source: Mixture | Posterior
+    if result is not None:
+        source, mixture, likelihood, findings = result.posterior, result.mixture, result.log_likelihood, result.findings
+        count = result.steps
+    else:
+        assert last is not None
+        source = mixture = last.mixture
+        likelihood, findings, count = last.log_likelihood, (), last.step
+    rows = responsibilities(source, samples, fixed_labels=fixed).T
+    return Fitted(_on_grid(rows, task.mask), mixture, likelihood, count, findings)
+
+
+def _starts(task: FitTask, samples: Tensor, fixed: Tensor | None) -> tuple[Mixture, ...]:
+    config = task.config
+    per_class = task.gaussians_per_class()
+    if config.n_starts > 1 and not config.initial_means:
+        return initial_mixtures(
+            samples, per_class, config.n_starts, seed=config.seed, covariance=config.covariance, fixed_labels=fixed
+        )
+    return (
+        initial_mixture(
+            samples,
+            per_class,
+            initialisation=config.initialisation,
+            means=config.initial_means or None,
+            covariance=config.covariance,
+            fixed_labels=fixed,
+            seed=config.seed,
+        ),
+    )
+
+
+def _on_grid(rows: Tensor, mask: Tensor) -> Tensor:
+    grid = torch.zeros((len(rows), *mask.shape), dtype=torch.float32, device=mask.device)
+    for k, row in enumerate(rows):
+        grid[k][mask] = row.to(torch.float32)
+    return grid
+
+
+def fit_spatial(task: FitTask) -> Method:
+    """Fit the spatial mixture; yields labels after each sweep, ends early when sent True.
+
+    Parameters
+    ----------
+    task : FitTask
+        The case.
+
+    Raises
+    ------
+    SettingsError
+        Where the mask holds fewer distinct intensities than classes.
+    """
+    config, samples, fixed = task.config, task.samples(), task.fixed_samples()
+    start = _starts(task, samples, fixed)[0]
+    geometry = task.volume.geometry
+    noise = noise_std(task.image, task.mask, geometry.spacing)
+    ratio = noise_ratio(start.class_means(), noise)
+    model, start = _class_model(task, start, noise)
+    prior = _prior(task, ratio)
+    limit = min(config.max_steps, MOST_SWEEPS)
+    labels = most_likely_class(start, samples, fixed_labels=fixed)
+    yield Progress(0, limit, start, labels=_labels_on_grid(labels, task.mask))
+    del samples, labels
+    sweeps = mean_field(model, task.mask, prior, config.n_classes, fixed_labels=task.fixed_labels, max_steps=limit)
+    last: SpatialStep | None = None
+    for last in sweeps:
+        preview = (last.memberships.argmax(0) + 1).mul_(task.mask).to(torch.uint8)
+        if (yield Progress(last.step, limit, last.mixture, labels=preview, terms=(("mean shift", last.shift),))):
+            break
+    if last is None:
+        raise SettingsError("The spatial mixture was given no step.", "Allow at least one step.")
+    notes = (("noise ratio", ratio), ("neighbour weight", prior.neighbour_weight), ("size weight", prior.size_weight))
+    likelihood = mean_log_likelihood(last.mixture, task.samples(), dtype=torch.float32)
+    return Fitted(last.memberships, last.mixture, likelihood, last.step, (), notes)
+
+
+def _labels_on_grid(labels: Tensor, mask: Tensor) -> Tensor:
+    grid = torch.zeros(mask.shape, dtype=torch.uint8, device=mask.device)
+    grid[mask] = labels + 1
+    return grid
+
+
+def _class_model(task: FitTask, start: Mixture, noise: NDArray[np.float64]) -> tuple[ClassModel, Mixture]:
+    """Return the class likelihoods: with partial volume for one channel, Gaussian else; and the start in their order."""
+    one_each = len(start.class_of) == start.n_classes
+    if task.volume.n_channels == 1 and one_each and task.fixed_labels is None:
+        order = np.argsort(start.means[:, 0], kind="stable")
+        start = replace(
+            start,
+            mixing_weights=start.mixing_weights[order],
+            means=start.means[order],
+            covariances=start.covariances[order],
+            class_of=np.arange(len(order)),
+        )
+        return OneChannelClasses(task.image, task.mask, start, float(noise[0])), start
+    return GaussianClasses(task.image, task.mask, start, task.config.covariance), start
+
+
+def _prior(task: FitTask, ratio: float) -> SpatialPrior:
+    config, geometry = task.config, task.volume.geometry
+    trust = trust_in_neighbours(ratio)
+    weight = FULL_NEIGHBOUR_WEIGHT * trust if config.neighbour_weight is None else config.neighbour_weight
+    anchor = {"free": 0.0, "anchored": 1.0 - trust, "fixed": float("inf")}[config.means]
+    return SpatialPrior(weight, axis_weights(geometry.spacing, geometry.unit), FULL_SIZE_WEIGHT * trust, anchor)

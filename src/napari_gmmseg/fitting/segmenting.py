@@ -1,0 +1,215 @@
+"""From a prepared volume to a segmentation."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import napari_gmmseg
+from napari_gmmseg.config import FitConfig, Preset, numbered_classes
+from napari_gmmseg.fitting.methods import Fitted, Progress, fit_gmm, fit_spatial
+from napari_gmmseg.fitting.runtime import choose_device, choose_threads, torch_threads
+from napari_gmmseg.fitting.task import FitTask
+from napari_gmmseg.mixture.naming import match_classes, order_by_mean
+from napari_gmmseg.preparation.prepared import Prepared
+from napari_gmmseg.volumes import (
+    ClassTable,
+    Finding,
+    FitReport,
+    LabelMap,
+    Segmentation,
+    Stop,
+    TissueClass,
+    Volume,
+)
+
+Fit = Generator[FitReport, Stop | None, Segmentation]
+
+PHASES = {"gmm": "Gaussian mixture", "svgmm": "Spatially variant mixture", "spatial": "Spatial mixture"}
+#: A class with less than this share of the mask is doubted.
+SMALL_SHARE = 0.01
+
+
+def fit(
+    volume: Volume,
+    prepared: Prepared,
+    config: FitConfig,
+    preset: Preset,
+    *,
+    fixed_labels: NDArray[np.integer[Any]] | None = None,
+) -> Fit:
+    """Fit a mixture to one case; a generator of reports that returns the segmentation.
+
+    Send `Stop()` to end with the best so far; close it to cancel.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image.
+    prepared : Prepared
+        Mask, crop and scale.
+    config : FitConfig
+        How to fit.
+    preset : Preset
+        What the classes mean.
+    fixed_labels : ndarray (*grid) integer, optional
+        Known class k (0 ... K - 1) of a voxel, or -1; the class keeps this number among the fitted ones.
+
+    Raises
+    ------
+    SettingsError
+        Where settings do not fit the data or the machine.
+    """
+    began = time.perf_counter()
+    device, threads = choose_device(config.device), choose_threads(config.threads)
+    chosen = "spatial" if config.method == "auto" else config.method
+    task = FitTask.cut(volume, prepared, config, device, fixed_labels)
+    method = fit_spatial(task) if chosen == "spatial" else fit_gmm(task, spatially_variant=chosen == "svgmm")
+    stopped = False
+    try:
+        while True:
+            with torch_threads(threads):
+                try:
+                    progress = method.send(True) if stopped else next(method)
+                except StopIteration as end:
+                    fitted: Fitted = end.value
+                    break
+                table, entry = name_classes(progress.mixture.class_means(), volume, prepared, preset)
+                report = _report(progress, PHASES[chosen], task, table, entry, time.perf_counter() - began)
+            command = yield report
+            stopped = stopped or isinstance(command, Stop)
+    finally:
+        method.close()
+    with torch_threads(threads):
+        return _segmentation(fitted, task, preset, chosen, stopped=stopped, device=device, threads=threads, began=began)
+
+
+def name_classes(
+    means: NDArray[np.float64], volume: Volume, prepared: Prepared, preset: Preset
+) -> tuple[ClassTable, NDArray[np.int64]]:
+    """Return the class table of a result, and for each fitted class its entry there.
+
+    Tissue names are given where the preset has as many classes as were fitted, the contrast is known, and the mask holds no
+    scalp and skull; else classes are numbered by rising mean of the first channel.
+
+    Parameters
+    ----------
+    means : ndarray (K, C) float64
+        Mean of each class, in the image's own unit.
+    volume : Volume
+        For its contrasts.
+    prepared : Prepared
+        For whether tissue names may be given.
+    preset : Preset
+        What the classes mean.
+    """
+    if preset.classes is not None and prepared.tissue_names:
+        channels = tuple(
+            name or (preset.contrasts[c] if c < len(preset.contrasts) else "") for c, name in enumerate(volume.channels)
+        )
+        entry = match_classes(means, channels, preset.classes)
+        if entry is not None:
+            return preset.classes, entry
+    return numbered_classes(len(means)), order_by_mean(means)
+
+
+def _values(table: ClassTable, entry: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the label value of each fitted class, after 0 for background: (K + 1,) uint8."""
+    return np.array([0, *(table[int(e)].value for e in entry)], dtype=np.uint8)
+
+
+def _report(
+    progress: Progress, phase: str, task: FitTask, table: ClassTable, entry: NDArray[np.int64], seconds: float
+) -> FitReport:
+    preview = None
+    if progress.labels is not None:
+        preview = _values(table, entry)[task.whole(progress.labels)]
+    return FitReport(
+        phase=phase,
+        step=progress.step,
+        n_steps=progress.n_steps,
+        log_likelihood=progress.log_likelihood,
+        terms=dict(progress.terms),
+        seconds=seconds,
+        preview=preview,
+        mixture=progress.mixture,
+    )
+
+
+def _segmentation(
+    fitted: Fitted,
+    task: FitTask,
+    preset: Preset,
+    method: str,
+    *,
+    stopped: bool,
+    device: torch.device,
+    threads: int,
+    began: float,
+) -> Segmentation:
+    volume, prepared = task.volume, task.prepared
+    table, entry = name_classes(fitted.mixture.class_means(), volume, prepared, preset)
+    order = np.argsort(entry)
+    memberships = fitted.memberships[torch.from_numpy(order).to(device)]
+    winner = (memberships.argmax(0) + 1).mul_(task.mask).to(torch.uint8)
+    classes_found = tuple(table)
+    values = np.array([0, *(c.value for c in classes_found)], dtype=np.uint8)
+    label_map = LabelMap(values[task.whole(winner)], volume.geometry, table, volume.source)
+    mixture = dataclasses.replace(fitted.mixture, class_of=entry[fitted.mixture.class_of])
+    findings = (*volume.findings, *prepared.findings, *fitted.findings, *_doubts(label_map, prepared, stopped=stopped))
+    provenance = {
+        "napari_gmmseg": napari_gmmseg.__version__,
+        "torch": torch.__version__,
+        "device": str(device),
+        "threads": threads,
+        "preset": preset.name,
+        "channels": list(volume.channels),
+        "settings": dataclasses.asdict(task.config),
+        "method": method,
+        "seconds": time.perf_counter() - began,
+        "crop": [[s.start, s.stop] for s in prepared.crop],
+        "centre": list(prepared.centre),
+        "scale": list(prepared.scale),
+        **dict(fitted.notes),
+    }
+    return Segmentation(
+        label_map=label_map,
+        probabilities=np.asarray(task.whole(memberships), dtype=np.float32),
+        mask=prepared.mask,
+        mixture=mixture,
+        method=method,
+        log_likelihood=fitted.log_likelihood,
+        steps=fitted.steps,
+        stopped=stopped,
+        findings=findings,
+        provenance=provenance,
+    )
+
+
+def _doubts(label_map: LabelMap, prepared: Prepared, *, stopped: bool) -> list[Finding]:
+    inside = max(int(prepared.mask.sum()), 1)
+    counts = label_map.counts()
+    doubts = [_doubt(c, counts[c.value] / inside) for c in label_map.classes if counts[c.value] < SMALL_SHARE * inside]
+    if stopped:
+        doubts.append(
+            Finding("stopped-early", "The fit was stopped before it had settled.", "Run it to its end.", "note")
+        )
+    return doubts
+
+
+def _doubt(tissue: TissueClass, share: float) -> Finding:
+    if share == 0:
+        return Finding(
+            "empty-class", f"No voxel was given to {tissue.name}.", "Ask for fewer classes, or check the contrast."
+        )
+    return Finding(
+        "small-class",
+        f"{tissue.name} holds only {share:.2%} of the mask.",
+        "Look at it before you trust its volume, or ask for fewer classes.",
+    )

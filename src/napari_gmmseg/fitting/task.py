@@ -1,0 +1,137 @@
+"""What a fit works on: the cropped image as tensors, and the way back to the whole grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_gmmseg.config import FitConfig
+from napari_gmmseg.errors import SettingsError
+from napari_gmmseg.mixture.tensors import as_tensor
+from napari_gmmseg.preparation.prepared import Prepared
+from napari_gmmseg.volumes import Volume
+
+
+@dataclass(frozen=True)
+class FitTask:
+    """One case, cropped to its mask, on the device.
+
+    Parameters
+    ----------
+    image : Tensor (C, *crop) float32
+        Intensities in the image's own unit, 0 where they are not finite.
+    mask : Tensor (*crop) bool
+        Voxels that are fitted.
+    fixed_labels : Tensor (*crop) int64 or None
+        Known class k of a voxel, or -1.
+    volume : Volume
+        The whole image.
+    prepared : Prepared
+        The whole mask, and where the crop lies.
+    config : FitConfig
+        Settings.
+    """
+
+    image: Tensor
+    mask: Tensor
+    fixed_labels: Tensor | None
+    volume: Volume
+    prepared: Prepared
+    config: FitConfig
+
+    @classmethod
+    def cut(
+        cls,
+        volume: Volume,
+        prepared: Prepared,
+        config: FitConfig,
+        device: torch.device,
+        fixed_labels: NDArray[np.integer] | None = None,
+    ) -> FitTask:
+        """Crop a volume to its mask and bring it to the device.
+
+        Parameters
+        ----------
+        volume : Volume
+            The image.
+        prepared : Prepared
+            Mask and crop.
+        config : FitConfig
+            Settings.
+        device : torch.device
+            Where to work.
+        fixed_labels : ndarray (*grid) integer, optional
+            Known class k of a voxel, or -1.
+
+        Raises
+        ------
+        SettingsError
+            Where the mask has fewer voxels than there are Gaussians, or the fixed labels have another shape.
+        """
+        mask = as_tensor(np.ascontiguousarray(prepared.mask[prepared.crop])).to(device)
+        needed = max(config.n_classes, sum(config.gaussians_per_class))
+        inside = int(mask.sum())
+        if inside < needed:
+            raise SettingsError(
+                f"The mask holds {inside} voxels; {needed} Gaussians cannot be told apart in so few.",
+                "Widen the mask, or ask for fewer classes.",
+            )
+        image = as_tensor(np.ascontiguousarray(volume.data[(slice(None), *prepared.crop)])).to(device)
+        if not bool(torch.isfinite(image).all()):
+            image = torch.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0)
+        fixed = None
+        if fixed_labels is not None:
+            if fixed_labels.shape != volume.grid_shape:
+                raise SettingsError(
+                    f"Fixed labels have the shape {fixed_labels.shape}, the image {volume.grid_shape}.",
+                    "Give one label for each voxel of the image.",
+                )
+            cropped = np.array(fixed_labels[prepared.crop], dtype=np.int64)
+            fixed = torch.from_numpy(cropped).to(device).masked_fill(~mask, -1)
+        return cls(image, mask, fixed, volume, prepared, config)
+
+    def samples(self) -> Tensor:
+        """Return the intensities (C, N) float32 inside the mask."""
+        return self.image[:, self.mask].contiguous()
+
+    def fixed_samples(self) -> Tensor | None:
+        """Return the known classes (N,) inside the mask, or None."""
+        return None if self.fixed_labels is None else self.fixed_labels[self.mask]
+
+    def gaussians_per_class(self) -> tuple[int, ...]:
+        """Return the number of Gaussians of each class.
+
+        Raises
+        ------
+        SettingsError
+            Where as many numbers as classes were not given.
+        """
+        given = self.config.gaussians_per_class
+        if given and (len(given) != self.config.n_classes or min(given) < 1):
+            raise SettingsError(
+                f"Gaussians per class are {given} for {self.config.n_classes} classes.",
+                "Give one number, at least 1, for each class.",
+            )
+        return given or (1,) * self.config.n_classes
+
+    def whole(self, cropped: Tensor) -> NDArray[np.generic]:
+        """Put cropped maps back on the whole grid.
+
+        Parameters
+        ----------
+        cropped : Tensor (..., *crop)
+            Any number of maps.
+
+        Returns
+        -------
+        ndarray (..., *grid)
+            0 outside the crop.
+        """
+        n_maps = cropped.ndim - self.mask.ndim
+        result = np.zeros((*cropped.shape[:n_maps], *self.volume.grid_shape), dtype=cropped.cpu().numpy().dtype)
+        result[(Ellipsis, *self.prepared.crop)] = cropped.cpu().numpy()
+        return result

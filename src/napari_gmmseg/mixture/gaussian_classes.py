@@ -1,0 +1,94 @@
+"""Class likelihoods of several channels for the spatial mixture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_gmmseg.config.fit import Covariance
+from napari_gmmseg.mixture.densities import class_log_densities
+from napari_gmmseg.mixture.em import em, run_em
+from napari_gmmseg.mixture.spatial import LEAST_SHARE
+from napari_gmmseg.volumes import Mixture
+
+
+class GaussianClasses:
+    """Gaussian likelihoods of C channels, one or several Gaussians a class.
+
+    Parameters
+    ----------
+    image : Tensor (C, ..., Z, Y, X) float32
+        Intensities.
+    mask : Tensor (..., Z, Y, X) bool
+        Voxels that are fitted.
+    start : Mixture
+        In the image's own unit.
+    covariance : "diagonal" or "full"
+        Channels independent within a Gaussian, or correlated.
+    """
+
+    def __init__(self, image: Tensor, mask: Tensor, start: Mixture, covariance: Covariance) -> None:
+        self._mask = mask
+        self._samples = image[:, mask].contiguous()
+        self._start = self._mixture = start
+        self._covariance: Covariance = covariance
+
+    def add_log_densities(self, logits: Tensor, size_weight: float) -> None:
+        """Set logits (K, ..., Z, Y, X) to log p_k(x) + size_weight * log pi_k."""
+        shares = np.bincount(self._mixture.class_of, self._mixture.mixing_weights)
+        sizes = size_weight * np.log(np.maximum(shares, LEAST_SHARE))
+        densities = class_log_densities(self._mixture, self._samples)
+        for k, size in enumerate(sizes):
+            logits[k] = 0.0
+            logits[k][self._mask] = densities[k].to(torch.float32) + float(size)
+
+    def update(self, memberships: Tensor, anchor: float) -> float:
+        """Re-estimate from memberships (K, ..., Z, Y, X); return the largest shift of a mean, as a share of their range."""
+        before = self._mixture
+        if np.isfinite(anchor):
+            inside = torch.stack([row[self._mask] for row in memberships])
+            fitted = self._maximised(inside)
+            held = anchor / fitted.n_classes / max(len(fitted.class_of) / fitted.n_classes, 1.0)
+            share = (fitted.mixing_weights / (fitted.mixing_weights + held))[:, None] if held else 1.0
+            self._mixture = replace(fitted, means=share * fitted.means + (1 - share) * self._start.means)
+        span = np.maximum(np.ptp(before.means, axis=0), 1e-30)
+        return float((np.abs(self._mixture.means - before.means) / span).max())
+
+    def _maximised(self, inside: Tensor) -> Mixture:
+        """Return the mixture after one M-step with class memberships (K, N) as priors that are already posteriors."""
+        total = inside.sum(1).double().cpu().numpy()
+        parts = []
+        for k in range(len(inside)):
+            chosen = self._mixture.class_of == k
+            weights = self._mixture.mixing_weights[chosen]
+            own = Mixture(
+                weights / weights.sum(),
+                self._mixture.means[chosen],
+                self._mixture.covariances[chosen],
+                np.zeros(int(chosen.sum()), dtype=np.int64),
+            )
+            if total[k] >= len(weights) + 1:
+                steps = em(
+                    self._samples,
+                    own,
+                    covariance=self._covariance,
+                    weights=inside[k],
+                    max_steps=1,
+                    route="every-voxel",
+                )
+                own = run_em(steps).mixture
+            parts.append((max(float(total[k]), 1e-3), own))
+        size = sum(weight for weight, _ in parts)
+        return Mixture(
+            np.concatenate([weight / size * own.mixing_weights for weight, own in parts]),
+            np.concatenate([own.means for _, own in parts]),
+            np.concatenate([own.covariances for _, own in parts]),
+            np.concatenate([np.full(len(own.means), k) for k, (_, own) in enumerate(parts)]),
+        )
+
+    def mixture(self) -> Mixture:
+        """Return the parameters."""
+        return self._mixture

@@ -1,0 +1,221 @@
+"""The spatial mixture: a spatially variant mixture whose class probabilities come from each voxel's neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_gmmseg.mixture.neighbours import AxisWeights, neighbour_sum
+from napari_gmmseg.mixture.partial_volume import PartialVolumeModel
+from napari_gmmseg.volumes import Mixture
+
+#: Smallest share of a class in log pi: a class that has lost its voxels can come back.
+LEAST_SHARE = 1e-4
+
+
+@dataclass(frozen=True)
+class SpatialPrior:
+    """How neighbours, class sizes and the start hold the classes.
+
+    Parameters
+    ----------
+    neighbour_weight : float
+        beta, the pull of one neighbour at 1 mm, in nat.
+    axis_weights : (wz, wy, wx)
+        From `axis_weights`.
+    size_weight : float
+        Power tau of the class shares pi: 0 = all classes alike, 1 = the mixture's own.
+    anchor : float
+        Pseudo-voxels that hold each mean at its start, as a share of the voxels per class (N / K); 0 = free,
+        inf = fixed.
+    """
+
+    neighbour_weight: float
+    axis_weights: AxisWeights
+    size_weight: float
+    anchor: float
+
+
+@dataclass(frozen=True)
+class SpatialStep:
+    """The state after a sweep.
+
+    Parameters
+    ----------
+    step : int
+        Sweeps done.
+    memberships : Tensor (K, ..., Z, Y, X) float32
+        Posterior of each class, 0 outside the mask; overwritten by the next sweep.
+    mixture : Mixture
+        In the image's own unit.
+    shift : float
+        Largest move of a class mean in this sweep, as a share of the means' range.
+    """
+
+    step: int
+    memberships: Tensor
+    mixture: Mixture
+    shift: float
+
+
+class ClassModel(Protocol):
+    """Class likelihoods that are re-estimated from memberships."""
+
+    def add_log_densities(self, logits: Tensor, size_weight: float) -> None:
+        """Set logits (K, ..., Z, Y, X) to log p_k(x) + size_weight * log pi_k."""
+
+    def update(self, memberships: Tensor, anchor: float) -> float:
+        """Re-estimate from memberships (K, ..., Z, Y, X); return the largest shift of a mean, as a share of their range."""
+
+    def mixture(self) -> Mixture:
+        """Return the parameters."""
+
+
+class OneChannelClasses:
+    """Likelihoods of one channel with partial volume, from a table over its intensities.
+
+    Parameters
+    ----------
+    image : Tensor (1, ..., Z, Y, X) float32
+        Intensities.
+    mask : Tensor (..., Z, Y, X) bool
+        Voxels that are fitted.
+    start : Mixture
+        One Gaussian a class, rising means.
+    noise : float
+        Standard deviation of the noise, in the image's own unit.
+    """
+
+    def __init__(self, image: Tensor, mask: Tensor, start: Mixture, noise: float) -> None:
+        inside = image[0][mask]
+        low, high = (float(value) for value in torch.aminmax(inside))
+        margin = 1e-6 * max(high - low, 1e-30)
+        self._model = PartialVolumeModel(start.means[:, 0].copy(), noise, low, high + margin)
+        self._start_means = start.means[:, 0].copy()
+        self._bins = self._model.bins(image)
+        self._inside = int(mask.sum())
+        self._image = torch.where(mask, image[0], torch.zeros((), device=image.device))
+        self._shares = np.array(start.mixing_weights)
+        self._variances = start.covariances[:, 0, 0].copy()
+
+    def add_log_densities(self, logits: Tensor, size_weight: float) -> None:
+        """Set logits (K, ..., Z, Y, X) to log p_k(x) + size_weight * log pi_k."""
+        table = self._model.table() + size_weight * np.log(np.maximum(self._shares, LEAST_SHARE))[:, None]
+        rows = torch.from_numpy(table).to(logits.device, torch.float32)
+        flat = self._bins.reshape(-1)
+        for k, row in enumerate(rows):
+            torch.index_select(row, 0, flat, out=logits[k].reshape(-1))
+
+    def update(self, memberships: Tensor, anchor: float) -> float:
+        """Re-estimate from memberships (K, ..., Z, Y, X); return the largest shift of a mean, as a share of their range."""
+        sizes, firsts, seconds = self._moments(memberships)
+        held = anchor * self._inside / len(sizes)
+        before = self._model.means
+        floor = np.maximum(sizes, 1e-9)
+        if np.isfinite(anchor):
+            means = (firsts + held * self._start_means) / np.maximum(sizes + held, 1e-9)
+            means = np.where(sizes + held < 1.0, before, means)
+            self._model = self._model.with_means(means)
+        self._shares = sizes / max(float(sizes.sum()), 1.0)
+        own = firsts / floor
+        kept = sizes >= 1.0
+        self._variances = np.where(kept, np.maximum(seconds / floor - own**2, 1e-12), self._variances)
+        span = max(float(np.ptp(before)), 1e-30)
+        return float(np.abs(self._model.means - before).max()) / span
+
+    def _moments(self, memberships: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return sizes, sums and sums of squares (K,): float32 within a row of voxels, float64 over rows."""
+        rows = memberships.reshape(len(memberships), -1, memberships.shape[-1])
+        image = self._image.reshape(-1, memberships.shape[-1])
+        weighted = torch.empty_like(rows[0])
+        result = np.zeros((3, len(rows)))
+        for k, row in enumerate(rows):
+            result[0, k] = float(row.sum(-1).double().sum())
+            torch.mul(row, image, out=weighted)
+            result[1, k] = float(weighted.sum(-1).double().sum())
+            result[2, k] = float(weighted.mul_(image).sum(-1).double().sum())
+        return result[0], result[1], result[2]
+
+    def mixture(self) -> Mixture:
+        """Return the parameters as Gaussians."""
+        weights = np.maximum(self._shares, 1e-300)
+        return self._model.mixture(weights / weights.sum(), self._variances)
+
+
+def mean_field(
+    model: ClassModel,
+    mask: Tensor,
+    prior: SpatialPrior,
+    n_classes: int,
+    *,
+    fixed_labels: Tensor | None = None,
+    tolerance: float = 1e-4,
+    max_steps: int = 15,
+) -> Generator[SpatialStep, None, SpatialStep]:
+    """Fit the spatial mixture by synchronous mean-field sweeps.
+
+    z_k(x) = log p_k(x) + tau log pi_k + beta sum over face neighbours y of a(y) w_k(y), w = softmax_k(z), then the M-step
+    on w: the spatially variant mixture of Schwab, Mayr & Haltmeier (Alg. 2) with Pi(x) taken from the neighbours instead
+    of the voxel itself (a Potts prior; Zhang, Brady & Smith 2001 in mean-field form). The first sweep has no neighbours.
+
+    Parameters
+    ----------
+    model : ClassModel
+        Class likelihoods.
+    mask : Tensor (..., Z, Y, X) bool
+        Voxels that are fitted.
+    prior : SpatialPrior
+        Weights of neighbours, class sizes and anchor.
+    n_classes : int
+        K.
+    fixed_labels : Tensor (..., Z, Y, X) integer, optional
+        Known class k of a voxel, or -1.
+    tolerance : float
+        Ends when no mean moves by more than this share of their range.
+    max_steps : int
+        Sweeps at most.
+
+    Yields
+    ------
+    SpatialStep
+        After each sweep; the last is also returned.
+    """
+    memberships = torch.zeros((n_classes, *mask.shape), dtype=torch.float32, device=mask.device)
+    logits = torch.empty_like(memberships)
+    inside = mask.to(torch.float32)
+    step = 0
+    while True:
+        model.add_log_densities(logits, prior.size_weight)
+        if step:
+            neighbour_sum(memberships, prior.axis_weights, logits, prior.neighbour_weight)
+        torch.softmax(logits, 0, out=memberships)
+        memberships.mul_(inside)
+        if fixed_labels is not None:
+            clamp_(memberships, fixed_labels)
+        shift = model.update(memberships, prior.anchor)
+        step += 1
+        result = SpatialStep(step, memberships, model.mixture(), shift)
+        yield result
+        if step >= max_steps or (step >= 3 and shift < tolerance):
+            return result
+
+
+def clamp_(memberships: Tensor, fixed_labels: Tensor) -> None:
+    """Give voxels of known class a membership of 1 there, in place.
+
+    Parameters
+    ----------
+    memberships : Tensor (K, ..., Z, Y, X) float32
+        Changed in place.
+    fixed_labels : Tensor (..., Z, Y, X) integer
+        Known class k of a voxel, or -1.
+    """
+    known = fixed_labels >= 0
+    for k in range(len(memberships)):
+        memberships[k][known] = (fixed_labels[known] == k).to(torch.float32)
