@@ -155,7 +155,8 @@ def segment(
     given = _opened(mask, volume, resample) if config.mask == "given" else None
     prepared = prepare(volume, config, mask=given, region=_opened(region, volume, resample), preset=kind)
     result = _run_fit(volume, prepared, fit_config, kind, progress)
-    return replace(result, provenance={**result.provenance, "preparation": _preparation_record(prepared, kind)})
+    told = {"mask": _named(mask), "region": _named(region), "box": box, "disc": disc, "resample": resample}
+    return replace(result, provenance={**result.provenance, "preparation": told})
 
 
 def evaluate(prediction: LabelMap | PathLike, truth: LabelMap | PathLike, *, match_labels: bool = False) -> Evaluation:
@@ -193,6 +194,7 @@ def write(
     *,
     probabilities: PathLike | None = None,
     uncertainty: PathLike | None = None,
+    finished: Callable[[Path], object] | None = None,
 ) -> tuple[Path, ...]:
     """Write a segmentation on the grid of its source, each file whole or not at all, read back and compared.
 
@@ -206,6 +208,8 @@ def write(
         Probabilities, one volume a class.
     uncertainty : path or None
         1 - the largest probability.
+    finished : callable or None
+        Called with the path of each file once it is whole.
 
     Returns
     -------
@@ -222,11 +226,16 @@ def write(
     from napari_gmmseg.io import write_labels, write_map
 
     like = segmentation.label_map
-    written = [write_labels(Path(path), like)]
+    tasks: list[Callable[[], Path]] = [lambda: write_labels(Path(path), like)]
     if probabilities is not None:
-        written.append(write_map(Path(probabilities), segmentation.probabilities, like))
+        tasks.append(lambda: write_map(Path(probabilities), segmentation.probabilities, like))
     if uncertainty is not None:
-        written.append(write_map(Path(uncertainty), segmentation.uncertainty, like))
+        tasks.append(lambda: write_map(Path(uncertainty), segmentation.uncertainty, like))
+    written = []
+    for task in tasks:
+        written.append(task())
+        if finished is not None:
+            finished(written[-1])
     return tuple(written)
 
 
@@ -324,16 +333,9 @@ def _opened(
     return read_mask(Path(mask), volume, resample) if isinstance(mask, (str, os.PathLike)) else mask
 
 
-def _preparation_record(prepared: Prepared, preset: Preset) -> dict[str, Any]:
-    """Return where was fitted and on which scale: bounding box in voxels, mean and std of each channel."""
-    return {
-        "preset": preset.name,
-        "voxels": int(prepared.mask.sum()),
-        "crop": [[part.start, part.stop] for part in prepared.crop],
-        "centre": list(prepared.centre),
-        "scale": list(prepared.scale),
-        "tissue_names": prepared.tissue_names,
-    }
+def _named(mask: PathLike | NDArray[Any] | LabelMap | None) -> str | None:
+    """Return how a record tells of a mask: its word or path, or that it was an array."""
+    return os.fspath(mask) if isinstance(mask, (str, os.PathLike)) else None if mask is None else "array"
 
 
 def _run_fit(

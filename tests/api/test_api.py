@@ -69,13 +69,14 @@ def test_box_and_disc_are_in_voxels_of_the_volume(path: Path) -> None:
 
 def test_the_result_tells_how_to_do_it_again(path: Path) -> None:
     told = napari_gmmseg.segment(path, method="gmm", seed=3).provenance
-    preparation = told["preparation"]
-    assert preparation["preset"] == "brain-t1"
-    assert preparation["centre"] == pytest.approx([image()[ball() > 0].mean()], rel=1e-4)
-    assert preparation["scale"] == pytest.approx([image()[ball() > 0].std()], rel=1e-3)
+    assert told["preset"] == "brain-t1"
+    assert told["settings"]["seed"] == 3
+    assert told["preparation"]["mask"] == "auto"
+    assert told["centre"] == pytest.approx([image()[ball() > 0].mean()], rel=1e-4)
+    assert told["scale"] == pytest.approx([image()[ball() > 0].std()], rel=1e-3)
     z, y, x = np.nonzero(ball().T)
     expected = [[int(a.min()), int(a.max()) + 1] for a in (z, y, x)]
-    assert preparation["crop"] == expected
+    assert told["crop"] == expected
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ class Demo:
         with FitProgress() as progress:
             result = api.segment(volume, preset="brain-t1", progress=progress)
         evaluation = api.evaluate(result.label_map, truth)
-        errand.kept.extend(api.write(files["mask"], result, probabilities=files["probabilities"]))
+        api.write(files["mask"], result, probabilities=files["probabilities"], finished=errand.kept.append)
         picture = overlay_picture(volume, result.label_map, title="MNI152 brain", caption=f"Method: {result.method}.")
         errand.kept.append(save_picture(files["picture"], picture))
         data = segmentation_data(result, volume.channels) | {"files": files, "evaluation": evaluation.as_dict()}

@@ -108,8 +108,13 @@ class Segment:
         )
         with FitProgress() as progress:
             result = api.segment(volume, progress=progress, **self._options())
-        written = api.write(self.output, result, probabilities=self.probabilities, uncertainty=self.uncertainty)
-        errand.kept.extend(written)
+        written = api.write(
+            self.output,
+            result,
+            probabilities=self.probabilities,
+            uncertainty=self.uncertainty,
+            finished=errand.kept.append,
+        )
         files = dict(zip(self._results(), written, strict=True))
         channels = tuple(name or f"channel {c + 1}" for c, name in enumerate(volume.channels))
         data = segmentation_data(result, channels) | {"files": files, "inputs": paths}
