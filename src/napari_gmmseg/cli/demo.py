@@ -62,7 +62,7 @@ class Demo:
         def show(console: Any) -> None:
             show_segmentation(console, data)
             console.print("Against the most likely tissue of the maps that come along:")
-            show_evaluation(console, evaluation)
+            show_evaluation(console, data["evaluation"])
 
         return Answer(data, show)
 

@@ -37,4 +37,4 @@ class Evaluate:
         """
         evaluation = api.evaluate(self.prediction, self.truth, match_labels=self.match_labels)
         data = evaluation.as_dict() | {"prediction": self.prediction, "truth": self.truth}
-        return Answer(data, lambda console: show_evaluation(console, evaluation))
+        return Answer(data, lambda console: show_evaluation(console, data))

@@ -12,7 +12,6 @@ from rich.table import Table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from napari_gmmseg.quality import Evaluation
     from napari_gmmseg.volumes import Segmentation
 
 #: What is read back and compared with what was meant, after it is written.
@@ -111,29 +110,29 @@ def show_findings(console: Console, findings: Sequence[Mapping[str, Any]]) -> No
         console.print(f"[{styles[finding['severity']]}]{label}:[/] {escape(text)}", soft_wrap=True)
 
 
-def show_evaluation(console: Console, evaluation: Evaluation) -> None:
+def show_evaluation(console: Console, data: Mapping[str, Any]) -> None:
     """Print Dice, HD95 and volumes of each class.
 
     Parameters
     ----------
     console : Console
         Where to.
-    evaluation : Evaluation
-        From `quality.evaluate`.
+    data : mapping
+        From `Evaluation.as_dict`.
     """
     table = Table()
     table.add_column("Class")
     for name in ("Label", "Dice", "HD95 [mm]", "Prediction", "Truth"):
         table.add_column(escape(name), justify="right")
-    for entry in evaluation.classes:
-        distance = "–" if entry.hd95_mm is None else f"{entry.hd95_mm:.2f}"
-        sizes = (_size(entry.volume_ml, entry.voxels), _size(entry.volume_truth_ml, entry.voxels_truth))
-        table.add_row(escape(entry.name), str(entry.value), f"{entry.dice:.4f}", distance, *sizes)
+    for entry in data["classes"]:
+        distance = "–" if entry["hd95_mm"] is None else f"{entry['hd95_mm']:.2f}"
+        sizes = (_size(entry["volume_ml"], entry["voxels"]), _size(entry["volume_truth_ml"], entry["voxels_truth"]))
+        table.add_row(escape(entry["name"]), str(entry["value"]), f"{entry['dice']:.4f}", distance, *sizes)
     table.add_section()
-    table.add_row("Mean", "", f"{evaluation.mean_dice:.4f}", "", "", "")
+    table.add_row("Mean", "", f"{data['mean_dice']:.4f}", "", "", "")
     console.print(table)
-    if evaluation.matched_with_ground_truth is not None:
-        pairs = ", ".join(f"{p} → {t}" for p, t in evaluation.matched_with_ground_truth)
+    if data["matched_with_ground_truth"] is not None:
+        pairs = ", ".join(f"{p} → {t}" for p, t in data["matched_with_ground_truth"])
         console.print(f"Labels were matched by looking at the ground truth: {pairs}.", soft_wrap=True)
 
 
