@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -69,6 +70,7 @@ RGB = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 
 BAD: dict[str, Callable[[Path], Path]] = {
     "missing": lambda d: d / "nothing.nii.gz",
+    "name too long": lambda d: d / ("a" * 400 + ".nii.gz"),
     "missing folder": lambda d: d / "no" / "nothing.nii.gz",
     "empty folder": lambda d: d,
     "folder of other files": lambda d: _with(d / "notes.txt", b"notes").parent,
@@ -134,6 +136,20 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(InputError, match="permission denied"):
         read_channels(path)
+
+
+def test_a_slice_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = save_series(tmp_path / "s")
+    opened = Path.open
+
+    def refuse(self: Path, *args: Any, **kwargs: Any) -> Any:
+        if self == paths[2]:
+            raise PermissionError(13, "Permission denied")
+        return opened(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InputError, match=paths[2].name):
+        read_channels(tmp_path / "s")
 
 
 def test_an_unknown_meaning_of_the_fourth_axis_is_refused(tmp_path: Path) -> None:

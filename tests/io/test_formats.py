@@ -57,6 +57,23 @@ def test_an_nrrd_without_place_is_unverified_and_in_pixels(tmp_path: Path) -> No
     assert not volume.geometry.verified
 
 
+@pytest.mark.parametrize(("space", "sign", "verified"), [("RAS", 1, True), ("LPS", -1, True), ("", -1, False)])
+def test_the_space_of_an_nrrd_is_kept_or_doubted(tmp_path: Path, space: str, sign: int, verified: bool) -> None:
+    names = {"RAS": "space: right-anterior-superior\n", "LPS": "space: left-posterior-superior\n"}
+    head = (
+        f"NRRD0004\ntype: uchar\ndimension: 3\n{names.get(space, 'space dimension: 3' + chr(10))}sizes: 2 3 4\n"
+        "space directions: (2,0,0) (0,3,0) (0,0,4)\nspace origin: (10,20,30)\nencoding: raw\n\n"
+    )
+    (tmp_path / "a.nrrd").write_bytes(head.encode() + bytes(range(24)))
+    (volume,) = read_channels(tmp_path / "a.nrrd")
+    assert volume.geometry.verified is verified
+    assert volume.geometry.unit == "mm"
+    assert volume.source is not None
+    expected = np.diag([2.0 * sign, 3 * sign, 4, 1])
+    expected[:3, 3] = (10 * sign, 20 * sign, 30)
+    np.testing.assert_allclose(volume.source.affine, expected)
+
+
 def test_a_flat_metaimage_is_one_slice(tmp_path: Path) -> None:
     SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.eye(5, dtype=np.float32)), str(tmp_path / "a.mha"))
     (volume,) = read_channels(tmp_path / "a.mha")

@@ -97,11 +97,21 @@ def is_dicom(path: Path) -> bool:
     ----------
     path : Path
         The file.
+
+    Raises
+    ------
+    InputError
+        Where it may not be read.
     """
     if path.name.upper() == "DICOMDIR":
         return False
-    with path.open("rb") as file:
-        head = file.read(132)
+    try:
+        with path.open("rb") as file:
+            head = file.read(132)
+    except OSError as error:
+        raise InputError(
+            f"{path.name} cannot be read: {error.strerror or error}.", "Ask for the right to read it, or move it away."
+        ) from error
     return head[128:132] == b"DICM" or (bool(head) and path.suffix.lower() in _SUFFIXES)
 
 

@@ -85,7 +85,11 @@ def read_raw(path: Path, series: str | None = None) -> RawImage:
     InputError
         Where there is nothing to read.
     """
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:
+        raise InputError(f"{path} cannot be reached: {error.strerror}.", "Check the name and the folder.") from error
+    if not there:
         raise InputError(f"There is no file {path}.", "Check the name and the folder.")
     family = "dicom" if path.is_dir() else family_of(path)
     readers = {"nifti": read_nibabel, "mgh": read_nibabel, "itk": read_itk, "picture": read_picture}

@@ -101,10 +101,11 @@ def _matrix(image: Any) -> NDArray[np.float64]:
 
 def _affine(path: Path, image: Any) -> tuple[NDArray[np.float64], Unit, bool, tuple[Finding, ...]]:
     """Take the image's place, and doubt what its header does not tell."""
-    header = path.read_bytes()[:0] if path.stat().st_size == 0 else _first_bytes(path)
-    text = header.decode("latin-1")
+    with path.open("rb") as file:
+        text = file.read(_HEADER_BYTES).decode("latin-1")
     unit: Unit = "mm" if any(word in text for word in _SIZE_WORDS) else "pixel"
-    if any(word in text for word in _PLACE_WORDS):
+    # An NRRD may tell directions without telling in which world.
+    if any(word in text for word in _PLACE_WORDS) and not (text.startswith("NRRD") and "space:" not in text):
         return _matrix(image), unit, True, ()
     finding = Finding(
         "orientation-unknown",
@@ -112,11 +113,6 @@ def _affine(path: Path, image: Any) -> tuple[NDArray[np.float64], Unit, bool, tu
         "Check left and right by eye; exports are marked as unverified.",
     )
     return _matrix(image), unit, False, (finding,)
-
-
-def _first_bytes(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(_HEADER_BYTES)
 
 
 def save_itk(path: Path, array: NDArray[Any], source: SourceGrid) -> None:

@@ -9,13 +9,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_gmmseg import __version__
 from napari_gmmseg.errors import InputError, OutputError, ResourceError
 from napari_gmmseg.io import nifti, pictures, simpleitk
 from napari_gmmseg.io.grids import default_source
@@ -53,7 +53,15 @@ class _Job:
         """What the file says about itself."""
         doubt = "; geometry unverified" if not self.geometry.verified else ""
         size = "; no voxel size" if self.geometry.unit == "pixel" else ""
-        return f"napari-gmmseg {__version__} {self.what}{doubt}{size}"
+        return f"napari-gmmseg {_version()}{self.what}{doubt}{size}"
+
+
+def _version() -> str:
+    """Return the installed version and a blank; nothing where the source is run without being installed."""
+    try:
+        return f"{version('napari-gmmseg')} "
+    except PackageNotFoundError:
+        return ""
 
 
 def write_labels(path: str | Path, label_map: LabelMap, *, sidecars: bool = True) -> Path:
