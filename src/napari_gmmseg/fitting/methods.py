@@ -24,6 +24,7 @@ from napari_gmmseg.mixture import (
     responsibilities,
 )
 from napari_gmmseg.mixture.gaussian_classes import GaussianClasses
+from napari_gmmseg.mixture.labelling import label_winners
 from napari_gmmseg.mixture.neighbours import axis_weights
 from napari_gmmseg.mixture.noise import noise_ratio, noise_std, trust_in_neighbours
 from napari_gmmseg.mixture.spatial import ClassModel, OneChannelClasses, SpatialPrior, SpatialStep, mean_field
@@ -192,7 +193,7 @@ def fit_spatial(task: FitTask) -> Method:
     sweeps = mean_field(model, task.mask, prior, config.n_classes, fixed_labels=task.fixed_labels, max_steps=limit)
     last: SpatialStep | None = None
     for last in sweeps:
-        preview = (last.memberships.argmax(0) + 1).mul_(task.mask).to(torch.uint8)
+        preview = label_winners(last.memberships, task.mask)
         if (yield Progress(last.step, limit, last.mixture, labels=preview, terms=(("mean shift", last.shift),))):
             break
     if last is None:

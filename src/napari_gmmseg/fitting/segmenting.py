@@ -16,6 +16,7 @@ from napari_gmmseg.config import FitConfig, Preset, numbered_classes
 from napari_gmmseg.fitting.methods import Fitted, Progress, fit_gmm, fit_spatial
 from napari_gmmseg.fitting.runtime import choose_device, choose_threads, torch_threads
 from napari_gmmseg.fitting.task import FitTask
+from napari_gmmseg.mixture.labelling import label_winners
 from napari_gmmseg.mixture.naming import match_classes, order_by_mean
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import (
@@ -157,7 +158,7 @@ def _segmentation(
     table, entry = name_classes(fitted.mixture.class_means(), volume, prepared, preset)
     order = np.argsort(entry)
     memberships = fitted.memberships[torch.from_numpy(order).to(device)]
-    winner = (memberships.argmax(0) + 1).mul_(task.mask).to(torch.uint8)
+    winner = label_winners(memberships, task.mask)
     classes_found = tuple(table)
     values = np.array([0, *(c.value for c in classes_found)], dtype=np.uint8)
     label_map = LabelMap(values[task.whole(winner)], volume.geometry, table, volume.source)

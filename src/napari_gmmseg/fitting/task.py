@@ -133,5 +133,5 @@ class FitTask:
         """
         n_maps = cropped.ndim - self.mask.ndim
         result = np.zeros((*cropped.shape[:n_maps], *self.volume.grid_shape), dtype=cropped.cpu().numpy().dtype)
-        result[(Ellipsis, *self.prepared.crop)] = cropped.cpu().numpy()
+        result[(slice(None),) * n_maps + self.prepared.crop] = cropped.cpu().numpy()
         return result

@@ -27,9 +27,9 @@ class PartialVolumeModel:
     class next in intensity, every share equally likely, plus normal noise of known standard deviation s (after Santago &
     Gage 1995). With m the class means and h the midpoint to a neighbour,
 
-    p_k(x) = a N(x; m_k, s^2) + (1 - a) mean over neighbours of [Phi((x - m_k)/s) - Phi((x - h)/s)] / (h - m_k).
+    p_k(x) = a N(x; m_k, s^2) + (1 - a) mean over both sides of |Phi((x - m_k)/s) - Phi((x - h)/s)| / |h - m_k|,
 
-    With little noise the classes part at the midpoints, where the halves are; with much noise the neighbours decide.
+    the missing side of the outermost classes mirrored. With little noise the classes part at the midpoints, where the halves are; with much noise the neighbours decide.
     What is darker than the darkest or brighter than the brightest mean is as sure as that mean.
 
     Parameters
@@ -70,18 +70,19 @@ class PartialVolumeModel:
         centres = self.low + (np.arange(N_BINS) + 0.5) / N_BINS * (self.high - self.low)
         x = np.clip(centres, m[0], m[-1])
         middle = (m[1:] + m[:-1]) / 2
+        ends = np.array([2 * m[0] - middle[0], *middle, 2 * m[-1] - middle[-1]])  # the outermost are mirrored
         s = max(self.noise, LEAST_NOISE * float(np.diff(m).min()))
         rows = []
         for k in range(len(m)):
-            ends = [middle[j] for j in (k - 1, k) if 0 <= j < len(middle)]
-            mixed = sum(self._uniform(x, m[k], end, s) for end in ends) / len(ends)
+            lower, upper = ends[k], ends[k + 1]
+            mixed = (self._uniform(x, lower, m[k], s) + self._uniform(x, m[k], upper, s)) / 2
             pure = np.exp(-0.5 * ((x - m[k]) / s) ** 2) / (s * np.sqrt(2 * np.pi))
             rows.append(np.log(PURE_SHARE * pure + (1 - PURE_SHARE) * mixed + 1e-12 / s))
         return np.stack(rows)
 
     @staticmethod
-    def _uniform(x: NDArray[np.float64], one: float, other: float, s: float) -> NDArray[np.float64]:
-        a, b = min(one, other), max(one, other)
+    def _uniform(x: NDArray[np.float64], a: float, b: float, s: float) -> NDArray[np.float64]:
+        """Return the density of a uniform variable on [a, b] plus normal noise of standard deviation s."""
         result: NDArray[np.float64] = (ndtr((x - a) / s) - ndtr((x - b) / s)) / (b - a)
         return result
 
