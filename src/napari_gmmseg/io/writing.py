@@ -25,6 +25,8 @@ from napari_gmmseg.volumes import Geometry, LabelMap, SourceGrid
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _AFFINE_TOLERANCE = 1e-5
+#: With fewer bytes free after a failed write, the disk was the reason.
+_NEARLY_NOTHING = 65536
 
 
 @dataclass(frozen=True)
@@ -205,13 +207,13 @@ def _members(path: Path) -> tuple[Path, ...]:
 
 
 @contextmanager
-def _output_errors(path: Path, n_bytes: int) -> Iterator[None]:
-    """Turn what a failed write raises into one sentence, with the disk looked at."""
+def _output_errors(path: Path) -> Iterator[None]:
+    """Turn what a failed write raises into one sentence; the disk is looked at while the failed file is there."""
     try:
         yield
     except (OutputError, InputError) as error:
         # Some libraries report a full disk as any failure, or not at all.
-        if shutil.disk_usage(path.parent).free < n_bytes // 100:
+        if shutil.disk_usage(path.parent).free < _NEARLY_NOTHING:
             raise _full(path) from error
         if isinstance(error, OutputError):
             raise
@@ -230,9 +232,10 @@ def _full(path: Path) -> ResourceError:
 
 def _write(path: Path, job: _Job, texts: dict[Path, str]) -> Path:
     """Write everything under temporary names beside the target, compare, then rename all."""
-    with _output_errors(path, job.array.nbytes):
+    with _output_errors(path):
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        try:
+    try:
+        with _output_errors(path):
             temporary = folder / path.name
             _encode(temporary, job)
             for target, text in texts.items():
@@ -244,10 +247,10 @@ def _write(path: Path, job: _Job, texts: dict[Path, str]) -> Path:
                 (folder / target.name).replace(target)
             for member in sorted(_members(temporary), reverse=True):
                 member.replace(path.parent / member.name)
-        finally:
-            with suppress(OSError):
-                shutil.rmtree(folder)
-        _sync_folder(path.parent)
+    finally:
+        with suppress(OSError):
+            shutil.rmtree(folder)
+    _sync_folder(path.parent)
     return path
 
 
