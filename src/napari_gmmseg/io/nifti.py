@@ -6,7 +6,7 @@ import gzip
 import math
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -294,7 +294,7 @@ def save_nibabel(path: Path, array: NDArray[Any], source: SourceGrid, unit: Unit
         header = nibabel.MGHImage.header_class(source.header) if source.header and source.format == "mgh" else None
         image = nibabel.MGHImage(array, source.affine, header)
         image.set_data_dtype(array.dtype)
-        image.to_filename(path)
+        _save(image, path)
         return
     pair = path.suffix in {".img", ".hdr"}
     if source.header and source.format in {"nifti1", "nifti2"}:
@@ -307,7 +307,19 @@ def save_nibabel(path: Path, array: NDArray[Any], source: SourceGrid, unit: Unit
         image.header.set_xyzt_units(xyz="mm" if unit == "mm" else "unknown")
     image.header.set_data_dtype(array.dtype)
     image.header["descrip"] = description.encode("ascii", "replace")[:79]
-    image.to_filename(path)
+    _save(image, path)
+
+
+def _save(image: Any, path: Path) -> None:
+    """Write an image to files that are closed whatever happens, which nibabel leaves open on a full disk."""
+    with ExitStack() as stack:
+        for part, holder in image.file_map.items():
+            target = path if len(image.file_map) == 1 else path.with_suffix({"header": ".hdr", "image": ".img"}[part])
+            file: Any = stack.enter_context(target.open("wb"))
+            if path.suffix.lower() in {".gz", ".mgz"}:
+                file = stack.enter_context(gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0))
+            holder.fileobj = file
+        image.to_file_map(image.file_map)
 
 
 def _inherited(nibabel: Any, pair: bool, array: NDArray[Any], source: SourceGrid) -> Any:
