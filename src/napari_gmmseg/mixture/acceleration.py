@@ -18,7 +18,13 @@ from napari_gmmseg.volumes import Mixture
 
 
 def to_vector(mixture: Mixture) -> NDArray[np.float64]:
-    """Return free parameters (P,) float64 of a mixture in standardised intensities."""
+    """Return free parameters (P,) float64 of a mixture in standardised intensities.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        In standardised intensities.
+    """
     factors = np.linalg.cholesky(mixture.covariances)
     diagonal = np.einsum("gii->gi", factors)
     diagonal[...] = np.log(diagonal)

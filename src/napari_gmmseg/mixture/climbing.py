@@ -62,7 +62,15 @@ class Climber:
     max_steps: int
 
     def plainly(self, observations: Observations, start: Mixture) -> Iterator[Climb]:
-        """Yield the steps of textbook EM."""
+        """Yield the steps of textbook EM.
+
+        Parameters
+        ----------
+        observations : Observations
+            Voxels with their quadratic features.
+        start : Mixture
+            In standardised intensities.
+        """
         sweeper = Sweeper(observations, start.class_of)
         mixture, previous = start, -np.inf
         coefficients = self._coefficients(observations, mixture)
@@ -76,7 +84,15 @@ class Climber:
             previous = likelihood
 
     def with_extrapolation(self, observations: Observations, start: Mixture) -> Iterator[Climb]:
-        """Yield the accepted steps of SQUAREM; one that lost log-likelihood is taken back before anyone sees it."""
+        """Yield the accepted steps of SQUAREM; one that lost log-likelihood is taken back before anyone sees it.
+
+        Parameters
+        ----------
+        observations : Observations
+            Voxels with their quadratic features.
+        start : Mixture
+            In standardised intensities.
+        """
         sweeper = Sweeper(observations, start.class_of)
         sweeps, reach, length = 0, FIRST_REACH, 1.0
         first, safe, safe_likelihood = start, start, -np.inf
@@ -108,6 +124,13 @@ class Climber:
 
         Coefficients of Pi add up from step to step; a step's log-likelihood is the difference of the sums of
         logsumexp with and without the last Gaussians' coefficients.
+
+        Parameters
+        ----------
+        observations : Observations
+            Voxels with their quadratic features.
+        start : Mixture
+            In standardised intensities.
         """
         sweeper = Sweeper(observations, start.class_of)
         quadratic = observations.quadratic

@@ -37,7 +37,15 @@ class GaussianClasses:
         self._covariance: Covariance = covariance
 
     def add_log_densities(self, logits: Tensor, size_weight: float) -> None:
-        """Set logits (K, ..., Z, Y, X) to log p_k(x) + size_weight * log pi_k."""
+        """Set logits (K, ..., Z, Y, X) to log p_k(x) + size_weight * log pi_k.
+
+        Parameters
+        ----------
+        logits : Tensor (K, ..., Z, Y, X) float32
+            Overwritten.
+        size_weight : float
+            Power of the class shares.
+        """
         shares = np.bincount(self._mixture.class_of, self._mixture.mixing_weights)
         sizes = size_weight * np.log(np.maximum(shares, LEAST_SHARE))
         densities = class_log_densities(self._mixture, self._samples)
@@ -46,7 +54,15 @@ class GaussianClasses:
             logits[k][self._mask] = densities[k].to(torch.float32) + float(size)
 
     def update(self, memberships: Tensor, anchor: float) -> float:
-        """Re-estimate from memberships (K, ..., Z, Y, X); return the largest shift of a mean, as a share of their range."""
+        """Re-estimate from memberships; return the largest shift of a mean, as a share of the means' range.
+
+        Parameters
+        ----------
+        memberships : Tensor (K, ..., Z, Y, X) float32
+            Posterior of each class, 0 outside the mask.
+        anchor : float
+            See `SpatialPrior`.
+        """
         before = self._mixture
         if np.isfinite(anchor):
             inside = torch.stack([row[self._mask] for row in memberships])

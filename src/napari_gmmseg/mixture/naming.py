@@ -14,8 +14,8 @@ from napari_gmmseg.volumes import ClassTable
 def match_classes(means: NDArray[np.float64], channels: Sequence[str], table: ClassTable) -> NDArray[np.int64] | None:
     """Return the entry of the class table that each fitted class is.
 
-    In each channel of a known contrast the classes are ranked by mean; the assignment with the smallest sum of squared rank
-    differences from the table's expected ranks is taken.
+    In each channel of a known contrast the classes are ranked by mean; the assignment with the smallest sum of squared
+    rank differences from the table's expected ranks is taken.
 
     Parameters
     ----------

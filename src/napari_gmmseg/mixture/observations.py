@@ -86,7 +86,13 @@ class Voxels:
         self.total_weight = float(samples.shape[1] if weights is None else weights.sum(dtype=torch.float64))
 
     def every(self, stride: int) -> Voxels:
-        """Return a systematic subset: the middle voxel of each run of `stride` voxels."""
+        """Return a systematic subset: the middle voxel of each run of `stride` voxels.
+
+        Parameters
+        ----------
+        stride : int
+            One voxel in so many is kept.
+        """
 
         def thin(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else tensor[stride // 2 :: stride].contiguous()

@@ -23,13 +23,14 @@ LEAST_NOISE = 0.02
 class PartialVolumeModel:
     """Class likelihoods p_k(x) of one channel in which voxels may hold two tissues.
 
-    A voxel of class k holds tissue k by at least one half: a share `PURE_SHARE` of them wholly, the others mixed with the
-    class next in intensity, every share equally likely, plus normal noise of known standard deviation s (after Santago &
-    Gage 1995). With m the class means and h the midpoint to a neighbour,
+    A voxel of class k holds tissue k by at least one half: a share `PURE_SHARE` of them wholly, the others mixed with
+    the class next in intensity, every share equally likely, plus normal noise of known standard deviation s (after
+    Santago & Gage 1995). With m the class means and h the midpoint to a neighbour,
 
     p_k(x) = a N(x; m_k, s^2) + (1 - a) mean over both sides of |Phi((x - m_k)/s) - Phi((x - h)/s)| / |h - m_k|,
 
-    the missing side of the outermost classes mirrored. With little noise the classes part at the midpoints, where the halves are; with much noise the neighbours decide.
+    the missing side of the outermost classes mirrored. With little noise the classes part at the midpoints, where the
+    halves are; with much noise the neighbours decide.
     What is darker than the darkest or brighter than the brightest mean is as sure as that mean.
 
     Parameters

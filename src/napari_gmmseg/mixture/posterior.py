@@ -41,7 +41,15 @@ class Posterior:
 
     @classmethod
     def of_mixture(cls, mixture: Mixture, *, within_class: bool = False) -> Posterior:
-        """Return the posterior of a mixture of the image's unit; weights within classes where priors replace them."""
+        """Return the posterior of a mixture of the image's unit; weights within classes where priors replace them.
+
+        Parameters
+        ----------
+        mixture : Mixture
+            In the image's own unit.
+        within_class : bool
+            Whether weights count within a class only, because priors give those of the classes.
+        """
         standardisation = Standardisation.of_mixture(mixture)
         quadratic = QuadraticFeatures(standardisation, full=mixture.n_channels > 1)
         weights = log_weights(mixture, within_class=within_class)

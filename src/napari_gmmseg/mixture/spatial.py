@@ -68,10 +68,26 @@ class ClassModel(Protocol):
     """Class likelihoods that are re-estimated from memberships."""
 
     def add_log_densities(self, logits: Tensor, size_weight: float) -> None:
-        """Set logits (K, ..., Z, Y, X) to log p_k(x) + size_weight * log pi_k."""
+        """Set logits (K, ..., Z, Y, X) to log p_k(x) + size_weight * log pi_k.
+
+        Parameters
+        ----------
+        logits : Tensor (K, ..., Z, Y, X) float32
+            Overwritten.
+        size_weight : float
+            Power of the class shares.
+        """
 
     def update(self, memberships: Tensor, anchor: float) -> float:
-        """Re-estimate from memberships (K, ..., Z, Y, X); return the largest shift of a mean, as a share of their range."""
+        """Re-estimate from memberships; return the largest shift of a mean, as a share of the means' range.
+
+        Parameters
+        ----------
+        memberships : Tensor (K, ..., Z, Y, X) float32
+            Posterior of each class, 0 outside the mask.
+        anchor : float
+            See `SpatialPrior`.
+        """
 
     def mixture(self) -> Mixture:
         """Return the parameters."""
@@ -105,7 +121,15 @@ class OneChannelClasses:
         self._variances = start.covariances[:, 0, 0].copy()
 
     def add_log_densities(self, logits: Tensor, size_weight: float) -> None:
-        """Set logits (K, ..., Z, Y, X) to log p_k(x) + size_weight * log pi_k."""
+        """Set logits (K, ..., Z, Y, X) to log p_k(x) + size_weight * log pi_k.
+
+        Parameters
+        ----------
+        logits : Tensor (K, ..., Z, Y, X) float32
+            Overwritten.
+        size_weight : float
+            Power of the class shares.
+        """
         table = self._model.table() + size_weight * np.log(np.maximum(self._shares, LEAST_SHARE))[:, None]
         rows = torch.from_numpy(table).to(logits.device, torch.float32)
         flat = self._bins.reshape(-1)
@@ -113,7 +137,15 @@ class OneChannelClasses:
             torch.index_select(row, 0, flat, out=logits[k].reshape(-1))
 
     def update(self, memberships: Tensor, anchor: float) -> float:
-        """Re-estimate from memberships (K, ..., Z, Y, X); return the largest shift of a mean, as a share of their range."""
+        """Re-estimate from memberships; return the largest shift of a mean, as a share of the means' range.
+
+        Parameters
+        ----------
+        memberships : Tensor (K, ..., Z, Y, X) float32
+            Posterior of each class, 0 outside the mask.
+        anchor : float
+            See `SpatialPrior`.
+        """
         sizes, firsts, seconds = self._moments(memberships)
         held = anchor * self._inside / len(sizes)
         before = self._model.means
@@ -160,9 +192,10 @@ def mean_field(
 ) -> Generator[SpatialStep, None, SpatialStep]:
     """Fit the spatial mixture by synchronous mean-field sweeps.
 
-    z_k(x) = log p_k(x) + tau log pi_k + beta sum over face neighbours y of a(y) w_k(y), w = softmax_k(z), then the M-step
-    on w: the spatially variant mixture of Schwab, Mayr & Haltmeier (Alg. 2) with Pi(x) taken from the neighbours instead
-    of the voxel itself (a Potts prior; Zhang, Brady & Smith 2001 in mean-field form). The first sweep has no neighbours.
+    z_k(x) = log p_k(x) + tau log pi_k + beta sum over face neighbours y of a(y) w_k(y), w = softmax_k(z), then the
+    M-step on w: the spatially variant mixture of Schwab, Mayr & Haltmeier (Alg. 2) with Pi(x) taken from the neighbours
+    instead of the voxel itself (a Potts prior; Zhang, Brady & Smith 2001 in mean-field form). The first sweep has no
+    neighbours.
 
     Parameters
     ----------

@@ -32,7 +32,13 @@ class Standardisation:
         object.__setattr__(self, "centre", np.asarray(self.centre, dtype=np.float32).astype(np.float64))
 
     def inward(self, mixture: Mixture) -> Mixture:
-        """Return a mixture of the image's unit in standardised intensities."""
+        """Return a mixture of the image's unit in standardised intensities.
+
+        Parameters
+        ----------
+        mixture : Mixture
+            In the image's unit.
+        """
         return replace(
             mixture,
             means=(mixture.means - self.centre) / self.scale,
@@ -40,7 +46,13 @@ class Standardisation:
         )
 
     def outward(self, mixture: Mixture) -> Mixture:
-        """Return a mixture of standardised intensities in the image's unit."""
+        """Return a mixture of standardised intensities in the image's unit.
+
+        Parameters
+        ----------
+        mixture : Mixture
+            In standardised intensities.
+        """
         return replace(
             mixture,
             means=mixture.means * self.scale + self.centre,
@@ -54,7 +66,13 @@ class Standardisation:
 
     @classmethod
     def of_mixture(cls, mixture: Mixture) -> Standardisation:
-        """Return the mean and standard deviation that a mixture implies."""
+        """Return the mean and standard deviation that a mixture implies.
+
+        Parameters
+        ----------
+        mixture : Mixture
+            In the image's unit.
+        """
         weights = mixture.mixing_weights / mixture.mixing_weights.sum()
         centre = weights @ mixture.means
         variance = weights @ ((mixture.means - centre) ** 2 + mixture.stds**2)

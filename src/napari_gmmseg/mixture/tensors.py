@@ -42,5 +42,11 @@ def as_tensor(array: Tensor | Array) -> Tensor:
 
 
 def chunk_size(device: torch.device) -> int:
-    """Return how many voxels are worked on at once on a device."""
+    """Return how many voxels are worked on at once on a device.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the work is done.
+    """
     return CHUNK.get(device.type, DEVICE_CHUNK)
