@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.mixture import em, initial_mixture, initial_mixtures, most_likely_class, run_em
@@ -106,12 +105,14 @@ def test_several_starts_are_seeded_and_different(samples):
     assert not np.allclose(starts[0].means, starts[1].means)
 
 
+@pytest.mark.parametrize("n", [5_000, 60_000])
 @pytest.mark.parametrize("covariance", ["diagonal", "full"])
-def test_flipping_a_three_channel_image_keeps_its_labels(samples, covariance):
-    x = samples(3, n=60_000)
+def test_three_channel_labels_do_not_depend_on_the_order_of_voxels(samples, covariance, n):
+    x = samples(3, n=n)
+    order = np.random.default_rng(2).permutation(n)
     labels = []
-    for each in (x, np.ascontiguousarray(x[:, ::-1])):
+    for each in (x, np.ascontiguousarray(x[:, order])):
         start = initial_mixture(each, ONES, covariance=covariance)
-        result = run_em(em(each, start, covariance=covariance, route="coarse-to-fine", tolerance=1e-6))
-        labels.append(most_likely_class(result.mixture, each))
-    assert (labels[0] == torch.flip(labels[1], (0,))).float().mean() > 0.999
+        result = run_em(em(each, start, covariance=covariance, route="coarse-to-fine"))
+        labels.append(most_likely_class(result.mixture, each).numpy())
+    assert (labels[0][order] == labels[1]).mean() > 0.9995

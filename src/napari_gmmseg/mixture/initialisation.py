@@ -14,6 +14,7 @@ from torch import Tensor
 
 from napari_gmmseg.config.fit import Covariance, Initialisation
 from napari_gmmseg.errors import SettingsError
+from napari_gmmseg.mixture.cells import MOST_CHANNELS, bin_cells
 from napari_gmmseg.mixture.histogram import bin_samples
 from napari_gmmseg.mixture.kmeans import k_means, nearest
 from napari_gmmseg.mixture.moments import VARIANCE_FLOOR, floored, m_step
@@ -41,10 +42,11 @@ def initial_mixture(
 ) -> Mixture:
     """Return a mixture to start EM from.
 
-    Voxels are grouped by quantiles of the first channel, by k-means, or by the nearest given mean, and each
-    group's moments make a class. One channel is grouped as a histogram, several as a systematic subset of at most
-    `MOST_POINTS` voxels. Classes are ordered by their mean in the first channel; where voxels are fixed, by their
-    nearness to the fixed voxels' means. A class of several Gaussians is cut along its longest axis.
+    Voxels are grouped by quantiles of the first channel, by k-means, or by the nearest given mean, and each group's
+    moments make a class. One channel is grouped as a histogram, up to four as cells of a joint one, more as a
+    systematic subset of at most `MOST_POINTS` voxels. Classes are ordered by their mean in the first channel; where
+    voxels are fixed, by their nearness to the fixed voxels' means. A class of several Gaussians is cut along its
+    longest axis.
 
     Parameters
     ----------
@@ -153,15 +155,21 @@ def _points(
     if len(x) == 1:
         bins = bin_samples(x, quadratic, weights=weights)
         return bins.features.cpu().numpy(), bins.counts.cpu().numpy()
+    if x.shape[1] > MOST_POINTS and len(x) <= MOST_CHANNELS:
+        cells = bin_cells(x, quadratic, weights=weights)
+        return cells.features.numpy(), cells.counts.numpy()
     stride = max(1, -(-x.shape[1] // MOST_POINTS))
     voxels = Voxels(x, quadratic, weights=weights, dtype=torch.float64)
     subset = voxels.every(stride) if stride > 1 else voxels
     chunks = [(chunk.features.cpu().double().numpy().copy(), chunk.weights) for chunk in subset.chunks()]
     features = np.concatenate([each for each, _ in chunks], axis=1)
-    if weights is None:
-        return features, np.ones(features.shape[1])
-    counts = np.concatenate([each.cpu().double().numpy() for _, each in chunks if each is not None])
-    return features[:, counts > 0], counts[counts > 0]
+    counts = np.ones(features.shape[1])
+    if weights is not None:
+        counts = np.concatenate([each.cpu().double().numpy() for _, each in chunks if each is not None])
+    # Sorted by intensity, so that what is drawn does not depend on the order of voxels.
+    order = np.lexsort(features[len(x) : 0 : -1])
+    order = order[counts[order] > 0]
+    return features[:, order], counts[order]
 
 
 def _given_means(
