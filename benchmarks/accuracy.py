@@ -2,9 +2,9 @@
 
     python benchmarks/accuracy.py [--methods k-means gmm svgmm spatial] [--repeats 3] [--only t1_n9b0 philips]
 
-No setting is made by hand. k-means is scikit-learn's (5 starts, seed 0) on the same voxels, classes ordered by mean. Real
-brains lie in ../shared/data beside the checkout and are left out where they are not there; their labels were made by
-FAST, Atropos and template priors. Times are medians of the repeats, torch loaded.
+No setting is made by hand. k-means is scikit-learn's (5 starts, seed 0) on the same voxels, classes ordered by mean.
+Real brains lie in ../shared/data beside the checkout and are left out where they are not there; their labels were
+made by FAST, Atropos and template priors. Times are medians of the repeats, torch loaded.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from phantoms import NAMES, make
 
 from napari_gmmseg.config import FitConfig, PreparationConfig, find_preset
 from napari_gmmseg.fitting import fit
 from napari_gmmseg.io import read_channels, read_labels
 from napari_gmmseg.preparation import prepare, stack_channels
 from napari_gmmseg.volumes import Volume
+from phantoms import NAMES, make
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = ROOT.parent / "shared" / "data"

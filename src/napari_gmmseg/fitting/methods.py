@@ -34,7 +34,7 @@ from napari_gmmseg.volumes import Finding, Mixture
 MOST_SWEEPS = 12
 #: beta at 1 mm, in nat, where the neighbours are fully trusted.
 FULL_NEIGHBOUR_WEIGHT = 1.0
-#: Power of the class shares where the neighbours are fully trusted: with 1 a large class swallows the others at 9 % noise.
+#: Power of the class shares where the neighbours are fully trusted: with 1 a large class swallows the others in noise.
 FULL_SIZE_WEIGHT = 0.45
 
 
@@ -210,7 +210,7 @@ def _labels_on_grid(labels: Tensor, mask: Tensor) -> Tensor:
 
 
 def _class_model(task: FitTask, start: Mixture, noise: NDArray[np.float64]) -> tuple[ClassModel, Mixture]:
-    """Return the class likelihoods: with partial volume for one channel, Gaussian else; and the start in their order."""
+    """Return the class likelihoods, with partial volume for one channel, and the start in their order."""
     one_each = len(start.class_of) == start.n_classes
     if task.volume.n_channels == 1 and one_each and task.fixed_labels is None:
         order = np.argsort(start.means[:, 0], kind="stable")

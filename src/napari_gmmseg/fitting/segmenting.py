@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Generator
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import napari_gmmseg
 from napari_gmmseg.config import FitConfig, Preset, numbered_classes
 from napari_gmmseg.fitting.methods import Fitted, Progress, fit_gmm, fit_spatial
 from napari_gmmseg.fitting.runtime import choose_device, choose_threads, torch_threads
@@ -96,8 +96,8 @@ def name_classes(
 ) -> tuple[ClassTable, NDArray[np.int64]]:
     """Return the class table of a result, and for each fitted class its entry there.
 
-    Tissue names are given where the preset has as many classes as were fitted, the contrast is known, and the mask holds no
-    scalp and skull; else classes are numbered by rising mean of the first channel.
+    Tissue names are given where the preset has as many classes as were fitted, the contrast is known, and the mask
+    holds no scalp and skull; else classes are numbered by rising mean of the first channel.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def _segmentation(
     mixture = dataclasses.replace(fitted.mixture, class_of=entry[fitted.mixture.class_of])
     findings = (*volume.findings, *prepared.findings, *fitted.findings, *_doubts(label_map, prepared, stopped=stopped))
     provenance = {
-        "napari_gmmseg": napari_gmmseg.__version__,
+        "napari_gmmseg": version("napari-gmmseg"),
         "torch": torch.__version__,
         "device": str(device),
         "threads": threads,

@@ -1,0 +1,218 @@
+"""The fit generator: reports, commands, and what it returns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from napari_gmmseg.config import FitConfig, PreparationConfig, find_preset
+from napari_gmmseg.errors import SettingsError
+from napari_gmmseg.fitting import fit
+from napari_gmmseg.preparation import prepare
+from napari_gmmseg.volumes import Stop, Volume
+
+METHODS = ["gmm", "svgmm", "spatial"]
+
+
+def start(image, mask, preset="brain-t1", **settings):
+    kind = find_preset(preset)
+    volume = Volume.from_array(image, (2.0, 2.0, 2.0), ("t1",))
+    prepared = prepare(volume, PreparationConfig(mask="given"), mask=mask, preset=kind)
+    return fit(volume, prepared, FitConfig(threads=1, **settings), kind)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_probabilities_sum_to_one_inside_the_mask_and_are_zero_outside(noisy_brain, segment, method) -> None:
+    image, truth = noisy_brain
+    result = segment(image, truth > 0, method=method)
+    total = result.probabilities.sum(0)
+    np.testing.assert_allclose(total[truth > 0], 1, atol=1e-5)
+    assert not total[truth == 0].any()
+    assert not result.label_map.labels[truth == 0].any()
+    assert set(np.unique(result.label_map.labels[truth > 0])) == {1, 2, 3}
+    assert (result.label_map.labels == np.where(truth > 0, result.probabilities.argmax(0) + 1, 0)).all()
+
+
+def test_the_spatial_mixture_beats_the_gmm_on_a_noisy_brain(noisy_brain, segment, dice) -> None:
+    image, truth = noisy_brain
+    plain = dice(segment(image, truth > 0, method="gmm").label_map.labels, truth)
+    spatial = dice(segment(image, truth > 0, method="spatial", neighbour_weight=1.0).label_map.labels, truth)
+    assert spatial > plain + 0.02
+
+
+def test_auto_is_the_spatial_mixture(noisy_brain, segment) -> None:
+    image, truth = noisy_brain
+    auto = segment(image, truth > 0)
+    assert auto.method == "spatial"
+    assert (auto.label_map.labels == segment(image, truth > 0, method="spatial").label_map.labels).all()
+
+
+def test_the_first_report_of_the_spatial_mixture_has_a_mask(noisy_brain) -> None:
+    image, truth = noisy_brain
+    steps = start(image, truth > 0, method="spatial")
+    report = next(steps)
+    steps.close()
+    assert report.step == 0
+    assert report.preview is not None
+    assert report.preview.shape == truth.shape
+    assert set(np.unique(report.preview)) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_stop_returns_the_best_so_far_and_says_so(noisy_brain, method) -> None:
+    image, truth = noisy_brain
+    steps = start(image, truth > 0, method=method, tolerance=1e-9)
+    next(steps)
+    next(steps)
+    with pytest.raises(StopIteration) as end:
+        steps.send(Stop())
+    result = end.value.value
+    assert result.stopped
+    assert result.steps <= 2
+    assert "stopped-early" in {finding.code for finding in result.findings}
+    assert set(np.unique(result.label_map.labels)) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_closing_leaves_the_number_of_threads_as_it_was(noisy_brain, method) -> None:
+    image, truth = noisy_brain
+    before = torch.get_num_threads()
+    kind = find_preset("brain-t1")
+    volume = Volume.from_array(image, (2.0, 2.0, 2.0), ("t1",))
+    prepared = prepare(volume, PreparationConfig(mask="given"), mask=truth > 0, preset=kind)
+    steps = fit(volume, prepared, FitConfig(method=method, threads=before + 1), kind)
+    next(steps)
+    assert torch.get_num_threads() == before
+    steps.close()
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("contrast", "turn"), [("t1", 1.0), ("t2", -1.0), ("pd", -1.0)])
+def test_classes_are_named_by_contrast(brain, segment, contrast, turn, dice) -> None:
+    image, truth = brain
+    result = segment(turn * image + 2, truth > 0, channels=(contrast,), method="gmm")
+    assert [c.abbreviation for c in result.label_map.classes] == ["CSF", "GM", "WM"]
+    assert dice(result.label_map.labels, truth) > 0.75
+
+
+def test_flair_ranks_white_matter_between_csf_and_grey_matter(brain, segment, dice) -> None:
+    _, truth = brain
+    image = np.choose(truth, [0, 0.2, 0.9, 0.6]) + np.random.default_rng(1).normal(0, 0.02, truth.shape)
+    result = segment(image.astype(np.float32), truth > 0, channels=("flair",), method="gmm")
+    assert dice(result.label_map.labels, truth) > 0.99
+
+
+def test_other_numbers_of_classes_are_numbered_by_rising_mean(brain, segment) -> None:
+    image, truth = brain
+    result = segment(image, truth > 0, method="gmm", n_classes=5)
+    assert [c.name for c in result.label_map.classes] == [f"Class {k}" for k in range(1, 6)]
+    assert (np.diff(result.mixture.class_means()[:, 0][np.unique(result.mixture.class_of)]) > 0).all()
+
+
+def test_the_mixture_of_a_result_is_in_class_order(brain, segment) -> None:
+    image, truth = brain
+    result = segment(-image, truth > 0, channels=("t2",), method="spatial")
+    means = result.mixture.class_means()[:, 0]
+    for k, value in enumerate(result.label_map.classes.values):
+        assert abs(-image[result.label_map.labels == value].mean() - means[k]) < 0.05
+
+
+def test_frames_of_a_time_series_are_fitted_together_and_do_not_touch(noisy_brain, segment) -> None:
+    image, truth = noisy_brain
+    series = np.stack([image, image])[None]
+    mask = np.stack([truth > 0, truth > 0])
+    result = segment(series, mask, method="spatial")
+    assert result.label_map.labels.shape == mask.shape
+    assert (result.label_map.labels[0] == result.label_map.labels[1]).all()
+    single = segment(image, truth > 0, method="spatial").label_map.labels
+    assert np.mean(result.label_map.labels[0] == single) > 0.999
+
+
+def test_fixed_voxels_keep_their_class(noisy_brain, segment) -> None:
+    image, truth = noisy_brain
+    fixed = np.full(truth.shape, -1)
+    rng = np.random.default_rng(0)
+    for value in (1, 2, 3):
+        found = np.flatnonzero(truth == value)
+        fixed.reshape(-1)[rng.choice(found, 200, replace=False)] = value - 1
+    for method in METHODS:
+        labels = segment(image, truth > 0, method=method, fixed_labels=fixed).label_map.labels
+        assert (labels[fixed >= 0] == fixed[fixed >= 0] + 1).all(), method
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("covariance", ["diagonal", "full"])
+def test_three_channels_are_fitted(brain, segment, dice, method, covariance) -> None:
+    _, truth = brain
+    rng = np.random.default_rng(2)
+    contrasts = ([0, 0.2, 0.6, 1.0], [0, 1.0, 0.6, 0.3], [0, 0.2, 0.9, 0.6])
+    image = np.stack([np.choose(truth, c) + rng.normal(0, 0.15, truth.shape) for c in contrasts]).astype(np.float32)
+    result = segment(
+        image,
+        truth > 0,
+        channels=("t1", "t2", "flair"),
+        preset="brain-multi",
+        method=method,
+        covariance=covariance,
+    )
+    assert dice(result.label_map.labels, truth) > 0.9
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shape", [(1, 24, 20), (6, 5, 4)])
+def test_few_voxels_and_slices_give_no_nan(segment, method, shape) -> None:
+    image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    result = segment(image, np.ones(shape, bool), spacing=None, preset="custom", method=method, n_classes=8)
+    assert np.isfinite(result.probabilities).all()
+    assert np.isfinite(result.mixture.means).all()
+    assert result.label_map.labels.min() >= 1
+
+
+def test_several_gaussians_of_a_class_share_its_label(noisy_brain, segment, dice) -> None:
+    image, truth = noisy_brain
+    for method in ("gmm", "spatial"):
+        result = segment(image, truth > 0, method=method, gaussians_per_class=(2, 1, 2))
+        assert len(result.mixture.means) == 5
+        assert result.probabilities.shape[0] == 3
+        assert dice(result.label_map.labels, truth) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"gaussians_per_class": (1, 2)}, "Gaussians per class"),
+        ({"device": "cuda:7"}, "sees no device"),
+        ({"n_classes": 3, "initial_means": ((1.0, 2.0),)}, "Start means"),
+    ],
+)
+def test_settings_that_do_not_fit_are_told(brain, settings, words) -> None:
+    image, truth = brain
+    with pytest.raises(SettingsError, match=words) as caught:
+        next(start(image, truth > 0, **settings))
+    assert caught.value.hint
+
+
+def test_a_mask_smaller_than_the_number_of_classes_is_refused(brain) -> None:
+    image, truth = brain
+    mask = np.zeros_like(truth, dtype=bool)
+    mask[np.unravel_index(np.flatnonzero(truth == 2)[:2], truth.shape)] = True
+    with pytest.raises(SettingsError, match="2 voxels"):
+        next(start(image, mask))
+
+
+def test_a_class_under_one_percent_is_doubted(brain, segment) -> None:
+    _, truth = brain
+    image = truth.astype(np.float32)
+    image.reshape(-1)[np.flatnonzero(truth == 3)[:100]] = 9
+    result = segment(
+        image + 0.01 * np.random.default_rng(0).normal(size=image.shape).astype(np.float32),
+        truth > 0,
+        n_classes=4,
+        method="gmm",
+        initialisation="k-means++",
+        n_starts=3,
+    )
+    smallest = min(result.label_map.counts().values()) / (truth > 0).sum()
+    assert ("small-class" in {f.code for f in result.findings}) == (smallest < 0.01)
+    assert smallest < 0.01
