@@ -84,6 +84,27 @@ def volume_from_layer(layer: LayerSnapshot, *, axis4: Axis4 | None = None, contr
     return _named(_placed(layer, array, where, axis4), layer, contrast)
 
 
+def label_axes(layer: LayerSnapshot, axis4: Axis4 | None) -> list[int]:
+    """Return which of a layer's axes its labels will have, before anything is read: all but channels.
+
+    Parameters
+    ----------
+    layer : LayerSnapshot
+        The image's layer.
+    axis4 : "time", "channel" or None
+        What a fourth axis is.
+
+    Raises
+    ------
+    GeometryError
+        Where the layer's transform cannot place voxels in space.
+    """
+    axes = list(range(layer.ndim))
+    if axis4 == "channel" and layer.ndim == 4:
+        axes.remove(0 if _shows_volume(layer) is not None else find_place(layer).extra or 0)
+    return axes
+
+
 def _shows_volume(layer: LayerSnapshot) -> Volume | None:
     """Return the volume that our reader left in the metadata, if the layer still has its shape."""
     volume = volume_of(layer.metadata)

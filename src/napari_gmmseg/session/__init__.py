@@ -1,7 +1,8 @@
 """What the person is doing now: background jobs. Imports neither napari, Qt nor torch."""
 
-from napari_gmmseg.session.jobs import Job, JobState, Progress
-from napari_gmmseg.session.segmenting import SegmentationRequest, request_job, segmentation_job
+from napari_gmmseg.session.devices import device_in_words
+from napari_gmmseg.session.jobs import Job, JobState, Progress, Steps
+from napari_gmmseg.session.segmenting import SegmentationRequest, segment_in_steps, segmentation_job, stack
 from napari_gmmseg.session.warming import warm_up
 
 __all__ = [
@@ -9,7 +10,10 @@ __all__ = [
     "JobState",
     "Progress",
     "SegmentationRequest",
-    "request_job",
+    "Steps",
+    "device_in_words",
+    "segment_in_steps",
     "segmentation_job",
+    "stack",
     "warm_up",
 ]

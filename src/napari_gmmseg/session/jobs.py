@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from psygnal import EmitLoopError, Signal, SignalInstance
 
@@ -19,7 +20,10 @@ from napari_gmmseg.session.mailbox import Mailbox
 from napari_gmmseg.session.remaining import RemainingTime
 from napari_gmmseg.volumes import FitReport, Segmentation, Stop
 
-FitGenerator = Generator[FitReport, Stop | None, Segmentation]
+R = TypeVar("R")
+#: What a job runs: a generator of reports that takes Stop and returns a result.
+Steps: TypeAlias = Generator[FitReport, Stop | None, R]
+FitGenerator: TypeAlias = Steps[Segmentation]
 
 #: Shortest time between two reports, in s: 25 a second at most.
 REPORT_INTERVAL = 0.04
@@ -68,8 +72,8 @@ class _Cancelled(Exception):  # noqa: N818 - not an error: a way out of the loop
     """The person wants it to be as before."""
 
 
-class Job:
-    """A fit that runs on a thread of its own.
+class Job(Generic[R]):
+    """A fit, or what else is a generator of reports, that runs on a thread of its own.
 
     Signals are emitted on the worker's thread; what a listener raises is logged and never ends the job. A window takes
     the newest report from `mailbox` whenever it has time instead, and so is never behind.
@@ -85,15 +89,15 @@ class Job:
     state_changed = Signal(JobState)
     reported = Signal(Progress)
 
-    def __init__(self, make_generator: Callable[[], FitGenerator], *, name: str = "segmentation") -> None:
+    def __init__(self, make_generator: Callable[[], Steps[R]], *, name: str = "segmentation") -> None:
         self.generation = next(_generations)
         self.mailbox: Mailbox[Progress] = Mailbox()
-        self._make_generator: Callable[[], FitGenerator] | None = make_generator
+        self._make_generator: Callable[[], Steps[R]] | None = make_generator
         self._name = name
         self._condition = threading.Condition()
         self._state = JobState.IDLE
         self._pause = self._stop = self._cancel = False
-        self._result: Segmentation | None = None
+        self._result: R | None = None
         self._error: GmmsegError | None = None
         self._thread: threading.Thread | None = None
         self._estimate = RemainingTime()
@@ -111,7 +115,7 @@ class Job:
         return self._pause
 
     @property
-    def result(self) -> Segmentation | None:
+    def result(self) -> R | None:
         """What the fit returned; None before, and after failing or being cancelled."""
         return self._result
 
@@ -183,7 +187,7 @@ class Job:
         return True
 
     def _work(self) -> None:
-        generator: FitGenerator | None = None
+        generator: Steps[R] | None = None
         end = JobState.FAILED
         try:
             make, self._make_generator = self._make_generator, None
@@ -210,7 +214,7 @@ class Job:
             self._set_state(end)
             _alive.discard(self)
 
-    def _drive(self, generator: FitGenerator) -> Segmentation:
+    def _drive(self, generator: Steps[R]) -> R:
         command: Stop | None = None
         worked_from = time.monotonic()
         self._check_cancelled()
@@ -219,7 +223,7 @@ class Job:
                 report = generator.send(command)
             except StopIteration as end:
                 self._check_cancelled()
-                result: Segmentation = end.value
+                result: R = end.value
                 return result
             if self._state is JobState.PREPARING:
                 self._set_state(JobState.RUNNING)
@@ -278,7 +282,7 @@ class Job:
             _log.exception("a listener of the job %s failed", self._name)
 
 
-_alive: weakref.WeakSet[Job] = weakref.WeakSet()
+_alive: weakref.WeakSet[Job[Any]] = weakref.WeakSet()
 
 
 def cancel_all(timeout: float | None = None) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from napari_gmmseg.config import FitConfig, PreparationConfig, Preset
 from napari_gmmseg.errors import MissingLibraryError
 from napari_gmmseg.session.jobs import FitGenerator, Job
-from napari_gmmseg.volumes import LabelMap, Volume
+from napari_gmmseg.volumes import FitReport, LabelMap, Segmentation, Volume
 
 MaskLike = NDArray[np.generic] | LabelMap
 
@@ -53,7 +52,7 @@ def segmentation_job(
     region: MaskLike | None = None,
     preparation: PreparationConfig | None = None,
     config: FitConfig | None = None,
-) -> Job:
+) -> Job[Segmentation]:
     """Make a job that segments a volume; it still has to be started.
 
     Parameters
@@ -77,37 +76,70 @@ def segmentation_job(
         preparation=preparation or PreparationConfig(),
         config=config or FitConfig(),
     )
-    return request_job(lambda: request)
+    return Job(lambda: segment_in_steps(request))
 
 
-def request_job(make_request: Callable[[], SegmentationRequest]) -> Job:
-    """Make a job whose request is put together on the job's own thread.
+def segment_in_steps(request: SegmentationRequest) -> FitGenerator:
+    """Prepare and fit, as a generator; loads torch when it is first asked for a step.
 
     Parameters
     ----------
-    make_request : callable
-        Returns the request; what takes long, such as reading a lazy array, belongs in here.
+    request : SegmentationRequest
+        All that it depends on.
+
+    Yields
+    ------
+    FitReport
+        Progress.
+
+    Returns
+    -------
+    Segmentation
+        With what was doubted in the image, too.
+
+    Raises
+    ------
+    GmmsegError
+        Where image, mask and settings do not go together.
+    MissingLibraryError
+        Where torch cannot be loaded.
     """
+    from napari_gmmseg.preparation import check_distinct_values, prepare, with_expected_contrasts
 
-    def make_generator() -> FitGenerator:
-        return _segment(make_request())
-
-    return Job(make_generator)
-
-
-def _segment(request: SegmentationRequest) -> FitGenerator:
-    prepare, fit = _load()
-    prepared = prepare(
-        request.volume, request.preparation, mask=request.mask, region=request.region, preset=request.preset
-    )
-    generator: FitGenerator = fit(request.volume, prepared, request.config, request.preset)
-    return generator
+    yield FitReport("Preparing the image", 0, 0)
+    volume = with_expected_contrasts(request.volume, request.preset)
+    prepared = prepare(volume, request.preparation, mask=request.mask, region=request.region, preset=request.preset)
+    check_distinct_values(volume, prepared, request.config.n_classes)
+    result: Segmentation = yield from _load_fit()(volume, prepared, request.config, request.preset)
+    return result
 
 
-def _load() -> tuple[Callable[..., Any], Callable[..., Any]]:
+def stack(volumes: Sequence[Volume], *, contrasts: Sequence[str] = (), resample: bool = False) -> Volume:
+    """Make one volume of the channels of a case.
+
+    Parameters
+    ----------
+    volumes : sequence of Volume
+        The channels; the first gives the grid.
+    contrasts : sequence of str
+        One contrast a channel; empty keeps the names that they have.
+    resample : bool
+        Whether channels on another grid are resampled to the first's.
+
+    Raises
+    ------
+    GeometryError
+        Where grids differ and are not to be resampled.
+    SettingsError
+        Where there are too many channels, or two of one contrast.
+    """
+    from napari_gmmseg.preparation import stack_channels
+
+    return stack_channels(volumes, contrasts=contrasts, resample=resample)
+
+
+def _load_fit() -> Callable[..., FitGenerator]:
     """Import what needs torch, where it is needed."""
-    from napari_gmmseg.preparation import prepare
-
     try:
         from napari_gmmseg.fitting import fit
     except ImportError as error:
@@ -115,4 +147,4 @@ def _load() -> tuple[Callable[..., Any], Callable[..., Any]]:
             f"The library that fits could not be loaded: {error}.",
             "Run `napari-gmmseg doctor`, which tells what to install.",
         ) from error
-    return prepare, fit
+    return fit

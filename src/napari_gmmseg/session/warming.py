@@ -4,28 +4,41 @@ from __future__ import annotations
 
 import atexit
 import importlib
+import logging
 import threading
+from collections.abc import Callable
 
+_log = logging.getLogger(__name__)
 _lock = threading.Lock()
 _thread: threading.Thread | None = None
 
 
-def warm_up() -> threading.Thread:
-    """Begin to import what a fit needs, once a program; return the thread that does it."""
+def warm_up(*more: Callable[[], object]) -> threading.Thread:
+    """Begin to import what a fit needs, once a program; return the thread that does it.
+
+    Parameters
+    ----------
+    *more : callable
+        What else is slow the first time; called first, on the same thread.
+    """
     global _thread  # noqa: PLW0603 - an import happens once a program
     with _lock:
         if _thread is None:
-            _thread = threading.Thread(target=_import_fitting, name="gmmseg-warm-up", daemon=True)
+            _thread = threading.Thread(target=_warm, args=(more,), name="gmmseg-warm-up", daemon=True)
             _thread.start()
         return _thread
 
 
+def _warm(more: tuple[Callable[[], object], ...]) -> None:
+    for step in (*more, _import_fitting):
+        try:
+            step()
+        except Exception:  # noqa: BLE001 - nothing but time is lost: what fails here fails again where it is needed
+            _log.debug("warming up failed", exc_info=True)
+
+
 def _import_fitting() -> None:
-    try:
-        importlib.import_module("napari_gmmseg.fitting")
-    except ImportError:
-        # The same import fails again where a fit begins, and is told there.
-        return
+    importlib.import_module("napari_gmmseg.fitting")
 
 
 def _join() -> None:

@@ -1,0 +1,1 @@
+"""The docks: one folder each, a presenter in plain Python and a view in Qt."""

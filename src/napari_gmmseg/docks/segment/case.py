@@ -1,0 +1,114 @@
+"""One run: what was chosen, taken down on the GUI thread and worked on by the job's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from napari_gmmseg.config import FitConfig, PreparationConfig, Preset
+from napari_gmmseg.docks.segment.outcome import Outcome, make_outcome
+from napari_gmmseg.plugin.layer_grids import LayerGrid
+from napari_gmmseg.plugin.layers import LayerVolume, volume_from_layer
+from napari_gmmseg.plugin.masks import mask_from_layer
+from napari_gmmseg.plugin.snapshots import LayerSnapshot
+from napari_gmmseg.session import SegmentationRequest, Steps, segment_in_steps, stack
+from napari_gmmseg.volumes import FitReport, Volume
+
+
+@dataclass(frozen=True)
+class CaseInputs:
+    """What a run depends on.
+
+    Parameters
+    ----------
+    images : tuple of LayerSnapshot
+        The channels; the first gives the grid.
+    contrasts : tuple of str
+        One a channel.
+    mask : "auto", "none" or LayerSnapshot
+        Where to look.
+    region : LayerSnapshot or None
+        Cut out of it.
+    axis4 : "time", "channel" or None
+        What a fourth axis is.
+    preset : Preset
+        What kind of image it is.
+    config : FitConfig
+        How to fit.
+    """
+
+    images: tuple[LayerSnapshot, ...]
+    contrasts: tuple[str, ...]
+    mask: Literal["auto", "none"] | LayerSnapshot
+    region: LayerSnapshot | None
+    axis4: Literal["time", "channel"] | None
+    preset: Preset
+    config: FitConfig
+
+
+class Case:
+    """A run's work, as a generator for a job.
+
+    Parameters
+    ----------
+    inputs : CaseInputs
+        What it depends on.
+    """
+
+    def __init__(self, inputs: CaseInputs) -> None:
+        self.inputs = inputs
+        self._grid: LayerGrid | None = None
+
+    @property
+    def grid(self) -> LayerGrid | None:
+        """The way to the first image's layer; None until it is known. May be asked from any thread."""
+        return self._grid
+
+    def steps(self) -> Steps[Outcome]:
+        """Read the layers, fit, and work out what is shown.
+
+        Yields
+        ------
+        FitReport
+            Progress.
+
+        Returns
+        -------
+        Outcome
+            The result.
+
+        Raises
+        ------
+        GmmsegError
+            Where layers and settings do not go together.
+        """
+        yield FitReport("Reading the image", 0, 0)
+        found = [self._read(i) for i in range(len(self.inputs.images))]
+        grid = self._grid = found[0].grid
+        request = self._request(found)
+        segmentation = yield from segment_in_steps(request)
+        return make_outcome(segmentation, grid)
+
+    def _read(self, i: int) -> LayerVolume:
+        image = self.inputs.images[i]
+        axis4 = self.inputs.axis4 if image.ndim == 4 else None
+        return volume_from_layer(image, axis4=axis4, contrast=self.inputs.contrasts[i])
+
+    def _request(self, found: list[LayerVolume]) -> SegmentationRequest:
+        inputs, first = self.inputs, found[0]
+        volume: Volume = stack([f.volume for f in found])
+        mask = None
+        if isinstance(inputs.mask, LayerSnapshot):
+            mask = mask_from_layer(inputs.mask, inputs.images[0], first)
+        region = None
+        if inputs.region is not None:
+            region = mask_from_layer(inputs.region, inputs.images[0], first)
+        mode = "given" if isinstance(inputs.mask, LayerSnapshot) else inputs.mask
+        return SegmentationRequest(
+            volume=volume,
+            preset=inputs.preset,
+            mask=mask,
+            region=region,
+            preparation=PreparationConfig(mask=mode),
+            config=inputs.config,
+        )

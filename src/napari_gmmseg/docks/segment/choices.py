@@ -1,0 +1,159 @@
+"""What a person can choose in the Segment dock, and what the dock shows: plain data between presenter and view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+MethodChoice = Literal["auto", "quick", "advanced"]
+Axis4Choice = Literal["", "time", "channel"]
+
+#: Fields of `FitConfig` under Advanced, in this order.
+ADVANCED = (
+    "method",
+    "covariance",
+    "gaussians_per_class",
+    "initialisation",
+    "n_starts",
+    "means",
+    "neighbour_weight",
+    "tolerance",
+    "max_steps",
+    "seed",
+    "device",
+    "threads",
+)
+#: Contrasts to choose from beside an image, as shown.
+CONTRASTS = {
+    "": "?",
+    "t1": "T1",
+    "t2": "T2",
+    "flair": "FLAIR",
+    "pd": "PD",
+    "t1gd": "T1Gd",
+    "bssfp": "bSSFP",
+    "lge": "LGE",
+}
+
+
+@dataclass(frozen=True)
+class LayerChoice:
+    """A layer to choose.
+
+    Parameters
+    ----------
+    key : int
+        Tells the layer among the viewer's, whatever its name.
+    name : str
+        For the person.
+    """
+
+    key: int
+    name: str
+
+
+@dataclass(frozen=True)
+class ImageChoice(LayerChoice):
+    """An image to choose as a channel.
+
+    Parameters
+    ----------
+    chosen : bool
+        Whether it is a channel.
+    contrast : str
+        One of `CONTRASTS`.
+    """
+
+    chosen: bool = False
+    contrast: str = ""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """All that is chosen.
+
+    Parameters
+    ----------
+    images : tuple of ImageChoice
+        Image layers, newest first.
+    masks, regions : tuple of LayerChoice
+        Layers that can say where to look.
+    mask : "auto", "none" or int
+        Mask mode, or a layer's key.
+    region : int or None
+        Key of the layer that says where to look; None for none.
+    axis4 : "", "time" or "channel"
+        What a fourth axis is; "" until it is said.
+    asks_axis4, asks_region : bool
+        Whether these two matter for what is chosen.
+    preset : str
+        Name of the preset.
+    method : "auto", "quick" or "advanced"
+        How to fit; "advanced" takes the fields of `advanced`.
+    n_classes : int
+        Number of classes K.
+    advanced : mapping of str to object
+        Fields of `FitConfig`.
+    wants_maps : bool
+        Whether probabilities and uncertainty are shown too.
+    """
+
+    images: tuple[ImageChoice, ...] = ()
+    masks: tuple[LayerChoice, ...] = ()
+    regions: tuple[LayerChoice, ...] = ()
+    mask: Literal["auto", "none"] | int = "auto"
+    region: int | None = None
+    axis4: Axis4Choice = ""
+    asks_axis4: bool = False
+    asks_region: bool = False
+    preset: str = "brain-t1"
+    method: MethodChoice = "auto"
+    n_classes: int = 3
+    advanced: Mapping[str, Any] = field(default_factory=dict)
+    wants_maps: bool = False
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Which buttons can be pressed.
+
+    Parameters
+    ----------
+    run, pause, stop, cancel, save : bool
+        Whether each can be pressed.
+    paused : bool
+        Whether Pause says Resume.
+    busy : bool
+        Whether a job is alive: the choices then rest.
+    """
+
+    run: bool = False
+    pause: bool = False
+    stop: bool = False
+    cancel: bool = False
+    save: bool = False
+    paused: bool = False
+    busy: bool = False
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """One line of the table of volumes.
+
+    Parameters
+    ----------
+    name : str
+        Of the class.
+    colour : (r, g, b)
+        Each 0 ... 1.
+    amount : str
+        Volume in ml, or voxels where there is no spacing, with the unit.
+    share : str
+        Of all classes, in percent.
+    """
+
+    name: str
+    colour: tuple[float, float, float]
+    amount: str
+    share: str

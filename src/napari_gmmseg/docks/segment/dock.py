@@ -1,0 +1,80 @@
+"""The Segment dock as napari opens it: view and presenter put together."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QApplication
+
+from napari_gmmseg.docks.segment import wording
+from napari_gmmseg.docks.segment.mask_saver import MaskSaver
+from napari_gmmseg.docks.segment.presenter import SegmentPresenter
+from napari_gmmseg.docks.segment.view import SegmentView
+from napari_gmmseg.errors import GmmsegError
+from napari_gmmseg.plugin.warming import warm_labels
+from napari_gmmseg.session import warm_up
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+
+class SegmentDock(SegmentView):
+    """Segment image layers without labels.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        Filled in by napari.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        self.presenter = SegmentPresenter(napari_viewer, self)
+        self.saver = MaskSaver(self, self.presenter.result_layer)
+        self._connect()
+        warm_up(warm_labels)
+        # Free functions: a widget's own method is not called any more when it is destroyed.
+        end = partial(_shut_down, self.presenter)
+        self.destroyed.connect(end)
+        application = QApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(end)
+
+    def _connect(self) -> None:
+        presenter = self.presenter
+        self.run_asked.connect(presenter.run)
+        self.pause_asked.connect(presenter.pause_or_resume)
+        self.stop_asked.connect(presenter.stop)
+        self.cancel_asked.connect(presenter.cancel)
+        self.polled.connect(self._poll)
+        self.form.chosen.connect(self._on_chosen)
+        self.form.images.toggled.connect(lambda key, on: presenter.choose_image(key, chosen=on))
+        self.form.images.contrast_changed.connect(presenter.choose_contrast)
+        self.result.save_asked.connect(self.saver.save)
+
+    def _poll(self) -> None:
+        saved = self.saver.poll()
+        self.presenter.poll()
+        if not saved:
+            self.start_polling()
+
+    def _on_chosen(self, name: str, value: Any) -> None:
+        if name == "preset":
+            self.presenter.choose_preset(value)
+        elif name == "advanced":
+            self._choose_advanced()
+        else:
+            self.presenter.choose(**{name: value})
+
+    def _choose_advanced(self) -> None:
+        try:
+            values = self.form.advanced_values()
+        except GmmsegError as error:
+            self.show_messages([wording.error_message(error)])
+            return
+        self.presenter.choose(advanced=values)
+
+
+def _shut_down(presenter: SegmentPresenter, *_: Any) -> None:
+    presenter.shut_down()

@@ -1,0 +1,145 @@
+"""The layer that shows a run: added when it begins, gone again when it is cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_gmmseg.docks.segment.outcome import Outcome
+from napari_gmmseg.plugin.layer_grids import LayerGrid
+from napari_gmmseg.plugin.metadata import KEY, entry_of
+from napari_gmmseg.plugin.shown import class_features, colours, display_like, map_layers
+from napari_gmmseg.volumes import ClassTable
+
+
+class ResultLayer:
+    """Shows one run in the viewer.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        Where.
+    image : napari.layers.Image
+        The first channel, over which it lies.
+    generation : int
+        The job's number, by which the layer is known as this run's.
+    axes : sequence of int
+        Those of the image's axes that its labels have.
+    """
+
+    def __init__(self, viewer: Any, image: Any, generation: int, axes: Sequence[int]) -> None:
+        self._viewer = viewer
+        self._image = image
+        self._generation = generation
+        self._place = display_like(image, axes)
+        whole = image.data[0] if image.multiscale else image.data
+        self._shape = tuple(int(whole.shape[axis]) for axis in axes)
+        self._begun = False
+        self._classes: ClassTable | None = None
+
+    @property
+    def layer(self) -> Any | None:
+        """The layer of this run, or None where it is not in the viewer."""
+        for layer in self._viewer.layers:
+            entry = entry_of(layer.metadata)
+            if entry.get("job") == self._generation and entry.get("role") == "result":
+                return layer
+        return None
+
+    @property
+    def was_removed(self) -> bool:
+        """Whether the person took it away in mid-run."""
+        return self._begun and self.layer is None
+
+    def begin(self, classes: ClassTable) -> None:
+        """Add the layer, empty as yet.
+
+        napari takes a tenth of a second to make a layer: better now than while there is something to show.
+
+        Parameters
+        ----------
+        classes : ClassTable
+            Colours and names to begin with.
+        """
+        self._hide_earlier()
+        self._add(np.zeros(self._shape, dtype=np.uint8), classes)
+        self._begun = True
+
+    def preview(self, labels: NDArray[np.uint8], grid: LayerGrid) -> None:
+        """Show the labels so far.
+
+        Parameters
+        ----------
+        labels : ndarray (Z, Y, X) or (T, Z, Y, X) uint8
+            On the volume's grid.
+        grid : LayerGrid
+            The way to the layer.
+        """
+        layer = self.layer
+        if layer is not None:
+            layer.data = grid.to_layer(labels)
+
+    def finish(self, outcome: Outcome, *, maps: bool) -> None:
+        """Show the result, to be painted on.
+
+        Parameters
+        ----------
+        outcome : Outcome
+            The result.
+        maps : bool
+            Whether probabilities and uncertainty get layers too.
+        """
+        label_map, grid = outcome.segmentation.label_map, outcome.grid
+        layer = self.layer
+        if layer is None:
+            layer = self._add(outcome.shown, label_map.classes)
+        else:
+            layer.data = outcome.shown
+        layer.editable = True
+        entry = {"label_map": label_map, "grid": grid, "segmentation": outcome.segmentation}
+        layer.metadata = {KEY: {**entry_of(layer.metadata), **entry}}
+        if self._classes != label_map.classes:
+            layer.features = class_features(label_map.classes)
+            layer.colormap = _colormap(label_map.classes)
+        if maps:
+            for data, settings, _ in map_layers(outcome.segmentation, grid, self._place, str(self._image.name)):
+                self._viewer.add_image(data, **settings)
+
+    def remove(self) -> None:
+        """Take the layer away: it is as before."""
+        layer = self.layer
+        if layer is not None:
+            self._viewer.layers.remove(layer)
+
+    def _add(self, labels: NDArray[np.uint8], classes: ClassTable) -> Any:
+        chosen = self._viewer.layers.selection.active
+        layer = self._viewer.add_labels(
+            labels,
+            name=f"{self._image.name} segmentation",
+            opacity=0.6,
+            colormap=_colormap(classes),
+            features=class_features(classes),
+            metadata={KEY: {"role": "result", "job": self._generation, "of": id(self._image)}},
+            **self._place,
+        )
+        layer.editable = False
+        self._classes = classes
+        if chosen is not None and chosen in self._viewer.layers:
+            self._viewer.layers.selection.active = chosen
+        return layer
+
+    def _hide_earlier(self) -> None:
+        """Hide earlier results of the same image, so that this one can be seen."""
+        for layer in self._viewer.layers:
+            entry = entry_of(layer.metadata)
+            if entry.get("role") == "result" and entry.get("of") == id(self._image):
+                layer.visible = False
+
+
+def _colormap(classes: ClassTable) -> Any:
+    from napari.utils.colormaps import DirectLabelColormap
+
+    return DirectLabelColormap(color_dict=colours(classes))

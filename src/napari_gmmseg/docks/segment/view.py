@@ -1,0 +1,154 @@
+"""The Segment dock's window: shows and forwards, and knows nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QFrame,
+    QGridLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_gmmseg.docks.common.messages import MessageList
+from napari_gmmseg.docks.common.sentences import Message
+from napari_gmmseg.docks.segment.choices import Choices, ClassRow, Controls
+from napari_gmmseg.docks.segment.form import SegmentForm
+from napari_gmmseg.docks.segment.result_panel import ResultPanel
+
+#: Milliseconds between two looks at a running job.
+_POLL = 40
+_FILTER = "Masks (*.nii.gz *.nii *.mgz *.nrrd *.mha);;All files (*)"
+
+
+class SegmentView(QWidget):
+    """Form, buttons, progress, messages and result, in a column that scrolls."""
+
+    run_asked = Signal()
+    pause_asked = Signal()
+    stop_asked = Signal()
+    cancel_asked = Signal()
+    polled = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("segment_dock")
+        self.form = SegmentForm()
+        self.result = ResultPanel()
+        self.messages = MessageList()
+        self._bar = QProgressBar()
+        self._bar.setObjectName("segment_progress")
+        self._bar.setTextVisible(False)
+        self._bar.setFixedHeight(8)
+        self._text = QLabel()
+        self._text.setObjectName("segment_progress_text")
+        self._text.setWordWrap(True)
+        self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self._run = self._button("Run", "run", self.run_asked, "Segment with what is chosen above.")
+        self._pause = self._button("Pause", "pause", self.pause_asked, "Hold after this step; press again to go on.")
+        self._stop = self._button("Stop", "stop", self.stop_asked, "End after this step and keep the best so far.")
+        self._cancel = self._button("Cancel", "cancel", self.cancel_asked, "End; everything is as before the run.")
+        self._timer = QTimer(self)
+        self._timer.setInterval(_POLL)
+        self._timer.timeout.connect(self.polled)
+        self._lay_out()
+        self.result.show_result([], "")
+        self.show_progress("", 0.0)
+
+    def show_choices(self, choices: Choices) -> None:
+        """Show what can be and is chosen."""
+        self.form.show_choices(choices)
+
+    def show_controls(self, controls: Controls) -> None:
+        """Enable and name the buttons."""
+        for button, enabled in (
+            (self._run, controls.run),
+            (self._pause, controls.pause),
+            (self._stop, controls.stop),
+            (self._cancel, controls.cancel),
+            (self.result.save, controls.save),
+        ):
+            if button.isEnabled() != enabled:
+                button.setEnabled(enabled)
+        label = "Resume" if controls.paused else "Pause"
+        if self._pause.text() != label:
+            self._pause.setText(label)
+        if self.form.isEnabled() == controls.busy:
+            self.form.setEnabled(not controls.busy)
+
+    def show_progress(self, text: str, fraction: float | None) -> None:
+        """Show how far it is."""
+        self._text.setText(text)
+        self._bar.setMaximum(0 if fraction is None else 1000)
+        if fraction is not None:
+            self._bar.setValue(round(1000 * min(1.0, max(0.0, fraction))))
+        for widget in (self._bar, self._text):
+            widget.setVisible(bool(text))
+
+    def show_messages(self, messages: Sequence[Message]) -> None:
+        """Show sentences."""
+        self.messages.show_messages(messages)
+
+    def show_result(self, rows: Sequence[ClassRow], certainty: str) -> None:
+        """Show the table of volumes and the sentence on how sure it is."""
+        self.result.show_result(rows, certainty)
+
+    def show_saved(self, text: str) -> None:
+        """Show the tick of a saved mask."""
+        self.result.show_saved(text)
+
+    def start_polling(self) -> None:
+        """Emit `polled` from now on."""
+        self._timer.start()
+
+    def stop_polling(self) -> None:
+        """Emit `polled` no more."""
+        self._timer.stop()
+
+    def ask_where_to_save(self, name: str) -> Path | None:
+        """Ask for a file."""
+        chosen, _ = QFileDialog.getSaveFileName(self, "Save mask", name, _FILTER)
+        return Path(chosen) if chosen else None
+
+    def _button(self, label: str, name: str, signal: Signal, tip: str) -> QPushButton:
+        button = QPushButton(label)
+        button.setObjectName(f"segment_{name}")
+        button.setToolTip(tip)
+        button.clicked.connect(signal)
+        return button
+
+    def _lay_out(self) -> None:
+        buttons = QGridLayout()
+        buttons.setSpacing(4)
+        buttons.addWidget(self._run, 0, 0, 1, 3)
+        for column, button in enumerate((self._pause, self._stop, self._cancel)):
+            buttons.addWidget(button, 1, column)
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(8, 8, 8, 8)
+        column.setSpacing(8)
+        column.addWidget(self.form)
+        column.addLayout(buttons)
+        for widget in (self._bar, self._text, self.messages, self.result):
+            column.addWidget(widget)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setObjectName("segment_scroll")
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidget(inside)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scroll)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        # As wide as what is in it, with room for the bar at its side: nothing is cut off.
+        scroll.setMinimumWidth(inside.minimumSizeHint().width() + scroll.verticalScrollBar().sizeHint().width())

@@ -1,0 +1,127 @@
+"""Sentences of the Segment dock."""
+
+from __future__ import annotations
+
+from napari_gmmseg.docks.common.sentences import Message
+from napari_gmmseg.errors import GmmsegError
+from napari_gmmseg.session import JobState, Progress, device_in_words
+from napari_gmmseg.volumes import Finding, Segmentation
+
+METHODS = {"gmm": "Gaussian mixture", "svgmm": "spatially variant mixture", "spatial": "spatial mixture"}
+NO_IMAGE = Message("There is no image.", "Open one: File, Open, or File, Open Sample, GMM Segmentation.")
+NONE_CHOSEN = Message("No image is chosen.", "Tick one above; several are channels of one case.")
+CANCELLED = Message("Cancelled: everything is as before.")
+RESULT_REMOVED = Message("The result layer was removed; the result will be shown when the run ends.")
+REGION_WANTED = Message(
+    "This preset works inside a left-ventricle region only, and none is chosen.",
+    "Draw an ellipse in a Shapes layer, or paint in a Labels layer, and choose it under Region.",
+    "warning",
+)
+
+
+def seconds_in_words(seconds: float) -> str:
+    """Return a time that is still to wait, rounded as one would say it.
+
+    Parameters
+    ----------
+    seconds : float
+        In s.
+    """
+    if seconds < 1:
+        return "1 s"
+    if seconds < 90:
+        return f"{round(seconds)} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def progress_in_words(progress: Progress, state: JobState, pausing: bool, device: str) -> str:
+    """Return what a job does, how far it is, how long it takes at most, and where.
+
+    Parameters
+    ----------
+    progress : Progress
+        The newest report.
+    state : JobState
+        Where the job stands.
+    pausing : bool
+        Whether a pause was asked for.
+    device : str
+        As in `FitConfig.device`.
+    """
+    report = progress.report
+    parts = [report.phase]
+    if report.n_steps:
+        parts.append(f"step {report.step} of at most {report.n_steps}")
+    if state is JobState.PAUSED:
+        parts.append("paused")
+    elif pausing:
+        parts.append("pausing after this step")
+    elif state is JobState.STOPPING:
+        parts.append("stopping")
+    elif progress.remaining is not None:
+        parts.append(f"at most {seconds_in_words(progress.remaining)}")
+    where = device_in_words(device)
+    if where:
+        parts.append(where)
+    return " · ".join(parts)
+
+
+def error_message(error: GmmsegError) -> Message:
+    """Return an error as a message.
+
+    Parameters
+    ----------
+    error : GmmsegError
+        What went wrong.
+    """
+    return Message(error.message, error.hint, "error")
+
+
+def finding_message(finding: Finding) -> Message:
+    """Return a finding as a message.
+
+    Parameters
+    ----------
+    finding : Finding
+        A doubt.
+    """
+    return Message(finding.message, finding.hint, finding.severity)
+
+
+def image_removed(name: str) -> Message:
+    """Say that a run lost its image.
+
+    Parameters
+    ----------
+    name : str
+        The layer's name.
+    """
+    return Message(f"The image layer {name!r} was removed, so the run was cancelled.", "Open it again and press Run.")
+
+
+def done_in_words(segmentation: Segmentation) -> str:
+    """Say that a run is done.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        Its result.
+    """
+    kept = "Stopped, the best so far is kept" if segmentation.stopped else "Done"
+    return f"{kept} · {METHODS.get(segmentation.method, segmentation.method)} · {segmentation.steps} steps"
+
+
+def saved_in_words(name: str, verified: bool) -> str:
+    """Say that a mask is saved.
+
+    Parameters
+    ----------
+    name : str
+        The file's.
+    verified : bool
+        Whether it is known which side is left.
+    """
+    doubt = "" if verified else " Geometry unverified: check left and right by eye."
+    return f"✓ {name}: saved, re-read and compared.{doubt}"

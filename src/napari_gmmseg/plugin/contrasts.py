@@ -1,0 +1,21 @@
+"""The contrast that a layer tells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari_gmmseg.io.contrasts import guess_contrast
+from napari_gmmseg.plugin.metadata import volume_of
+
+
+def contrast_of(layer: Any) -> str:
+    """Return the contrast that a layer's volume or name tells, or "".
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        An image.
+    """
+    volume = volume_of(layer.metadata)
+    known = volume.channels[0] if volume is not None and volume.n_channels == 1 else ""
+    return known or guess_contrast(str(layer.name))
