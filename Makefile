@@ -12,8 +12,10 @@ DOCS := .venv/.docs
 DEMO_DIR ?= demo-output
 PYTEST_ARGS ?=
 
-# One thread a process (two on a busy small machine are slower than one), Mesa's software OpenGL, one Qt binding.
-HEADLESS := OMP_NUM_THREADS=1 LIBGL_ALWAYS_SOFTWARE=1 QT_API=pyqt6 QT_QPA_PLATFORM=xcb
+# One thread a process (two on a busy small machine are slower than one), Mesa's software OpenGL, one Qt binding, and
+# settings and caches of napari apart from those of whoever runs this.
+APART := XDG_CONFIG_HOME=$(CURDIR)/.venv/home/config XDG_CACHE_HOME=$(CURDIR)/.venv/home/cache
+HEADLESS := OMP_NUM_THREADS=1 LIBGL_ALWAYS_SOFTWARE=1 QT_API=pyqt6 QT_QPA_PLATFORM=xcb $(APART)
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 18
@@ -40,7 +42,7 @@ lint: $(DEV)  ## ruff, import contracts, mypy, the napari manifest
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/npe2 validate napari_gmmseg
+	$(APART) $(BIN)/npe2 validate napari_gmmseg
 
 test: system $(DEV) lint  ## the whole gate: lint, then every test under a virtual screen
 	$(HEADLESS) xvfb-run -a -s '-screen 0 1920x1200x24 +extension GLX' $(BIN)/python -m pytest $(PYTEST_ARGS)
