@@ -184,6 +184,9 @@ def main() -> None:
         case, engine, folder = options.measure
         print(json.dumps(measure(case, engine, Path(folder), options.tolerance)))
         return
+    import torch
+
+    torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
         channels = brain_channels()
         np.save(Path(folder) / "channels.npy", channels)

@@ -252,6 +252,21 @@ def test_samples_that_are_no_numbers_are_refused(samples, value):
         initial_mixture(x, ONES)
 
 
+def test_an_image_without_weight_is_refused(samples):
+    x = samples(1)
+    with pytest.raises(InputError, match="No voxel has weight"):
+        run_em(em(x, initial_mixture(x, ONES), weights=np.zeros(x.shape[1])))
+
+
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_one_class_is_the_datas_own_mean_and_spread(samples, n_channels):
+    x = samples(n_channels)
+    result = run_em(em(x, initial_mixture(x, (1,)), dtype=torch.float64))
+    np.testing.assert_allclose(result.mixture.means[0], x.mean(1, dtype=np.float64), rtol=1e-6)
+    np.testing.assert_allclose(result.mixture.stds[0], x.std(1, dtype=np.float64), rtol=1e-6)
+    assert result.mixture.mixing_weights.tolist() == [1.0]
+
+
 def test_what_does_not_fit_together_is_refused(samples):
     x = samples(1)
     start = initial_mixture(x, ONES)

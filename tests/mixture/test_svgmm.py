@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_gmmseg.mixture import class_log_densities, em, initial_mixture, responsibilities, run_em
+from napari_gmmseg.mixture import class_log_densities, em, initial_mixture, most_likely_class, responsibilities, run_em
 
 
 def literal_svgmm(x, start, n_steps):
@@ -85,3 +85,5 @@ def test_the_posterior_of_a_plain_fit_is_the_mixtures(samples):
     expected = torch.softmax(logits, 0).T.numpy()
     for source in (result.posterior, result.mixture):
         np.testing.assert_allclose(responsibilities(source, x).numpy(), expected, atol=1e-4)
+        winners = most_likely_class(source, x).numpy()
+        assert (winners == expected.argmax(1)).mean() > 0.9995

@@ -126,11 +126,16 @@ def most_likely_class(
         From 0 to K - 1.
     """
     x = as_tensor(samples)
+    posterior = _posterior(source, class_priors)
     result = torch.empty(x.shape[1], dtype=torch.uint8, device=x.device)
     begin = 0
-    for logits in _class_logits(_posterior(source, class_priors), x, class_priors, fixed_labels):
+    for logits in _class_logits(posterior, x, class_priors, fixed_labels):
         end = begin + logits.shape[1]
-        result[begin:end] = logits.argmax(0)
+        # A running maximum: argmax over the leading axis takes twenty times as long on a processor.
+        highest, labels = logits[0].clone(), result[begin:end].zero_()
+        for k in range(1, posterior.n_classes):
+            labels.masked_fill_(logits[k] > highest, k)
+            torch.maximum(highest, logits[k], out=highest)
         begin = end
     return result
 
