@@ -12,10 +12,11 @@ DOCS := .venv/.docs
 DEMO_DIR ?= demo-output
 PYTEST_ARGS ?=
 
-# One thread a process (two on a busy small machine are slower than one), Mesa's software OpenGL, one Qt binding, and
-# settings and caches of napari apart from those of whoever runs this.
+# A virtual screen with Mesa's software OpenGL, one Qt binding, and settings and caches of napari apart from those of
+# whoever runs this. Tests take one thread a process: on a busy small machine two are slower.
 APART := XDG_CONFIG_HOME=$(CURDIR)/.venv/home/config XDG_CACHE_HOME=$(CURDIR)/.venv/home/cache
-HEADLESS := OMP_NUM_THREADS=1 LIBGL_ALWAYS_SOFTWARE=1 QT_API=pyqt6 QT_QPA_PLATFORM=xcb $(APART)
+SCREEN := LIBGL_ALWAYS_SOFTWARE=1 QT_API=pyqt6 QT_QPA_PLATFORM=xcb $(APART) \
+	xvfb-run -a -s '-screen 0 1920x1200x24 +extension GLX'
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 18
@@ -45,16 +46,14 @@ lint: $(DEV)  ## ruff, import contracts, mypy, the napari manifest
 	$(APART) $(BIN)/npe2 validate napari_gmmseg
 
 test: system $(DEV) lint  ## the whole gate: lint, then every test under a virtual screen
-	$(HEADLESS) xvfb-run -a -s '-screen 0 1920x1200x24 +extension GLX' $(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 format: $(DEV)  ## let ruff lay the code out
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(DEV)  ## accuracy and speed beside the peers (minutes); tables in benchmarks/output
-	mkdir -p benchmarks/output
-	$(BIN)/python benchmarks/em.py | tee benchmarks/output/em.md
-	$(BIN)/python benchmarks/accuracy.py | tee benchmarks/output/accuracy.md
+bench: system $(DEV)  ## accuracy and speed beside the peers (minutes); tables in benchmarks/output
+	$(SCREEN) $(BIN)/python -m benchmarks
 
 docs: $(DOCS)  ## build the documentation into site/
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs site
