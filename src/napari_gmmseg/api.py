@@ -239,6 +239,32 @@ def write(
     return tuple(written)
 
 
+def check_writable(
+    path: PathLike, image: Volume, *, probabilities: PathLike | None = None, uncertainty: PathLike | None = None
+) -> None:
+    """Refuse targets that cannot hold what `write` would put there, before an image is segmented.
+
+    Parameters
+    ----------
+    path : path
+        The mask.
+    image : Volume
+        What is to be segmented.
+    probabilities, uncertainty : path or None
+        As for `write`.
+
+    Raises
+    ------
+    OutputError
+        Where a folder, a format or its number of axes will not do.
+    """
+    from napari_gmmseg import io
+
+    for target, n_maps in ((path, 0), (probabilities, 2), (uncertainty, 1)):
+        if target is not None:
+            io.check_writable(Path(target), image, n_maps=n_maps)
+
+
 def _spacing(values: tuple[float, ...] | None) -> tuple[float, float] | tuple[float, float, float] | None:
     """Return a voxel size as two or three numbers."""
     if values is None or len(values) == 2:

@@ -213,3 +213,24 @@ def test_help_tells_what_the_settings_tell(run: Run) -> None:
     text = " ".join(outcome.out.replace("│", " ").split())
     assert "Same seed, same mask." in text
     assert "≥ 2, ≤ 16" in text
+
+
+@pytest.mark.parametrize(
+    "names", [("m.img", "--probabilities", "m.hdr"), ("brain.img", "--mask", "brain.hdr")], ids=["result", "mask"]
+)
+def test_a_pair_is_not_written_over_by_way_of_its_other_half(
+    run: Run, t1: Path, tmp_path: Path, names: tuple[str, str, str]
+) -> None:
+    nibabel.save(nibabel.Nifti1Pair(tissues().astype(np.uint8), nibabel.load(t1).affine), tmp_path / "brain.img")
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    told = run("segment", t1, "-o", tmp_path / names[0], names[1], tmp_path / names[2])
+    assert told.code == 2
+    assert "Hint" in told.err
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_a_format_that_cannot_hold_the_result_is_told_before_the_fit(run: Run, t1: Path, tmp_path: Path) -> None:
+    told = run("segment", t1, "-o", tmp_path / "m.nii.gz", "--uncertainty", tmp_path / "u.png")
+    assert told.code == 2
+    assert "step" not in told.err
+    assert not (tmp_path / "m.nii.gz").exists()

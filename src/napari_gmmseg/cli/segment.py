@@ -106,6 +106,7 @@ class Segment:
             resample=self.resample,
             spacing=self.spacing,
         )
+        api.check_writable(self.output, volume, probabilities=self.probabilities, uncertainty=self.uncertainty)
         with FitProgress() as progress:
             result = api.segment(volume, progress=progress, **self._options())
         written = api.write(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from napari_gmmseg.errors import OutputError
-from napari_gmmseg.io.sniffing import suffix_of
+from napari_gmmseg.io.sniffing import members_of, suffix_of
 
 #: Formats that a mask or a map can be written in.
 _IMAGES = (".nii", ".nii.gz", ".img", ".hdr", ".mgz", ".mgh", ".nrrd", ".mha", ".png", ".tif", ".tiff")
@@ -49,20 +49,25 @@ def check_targets(targets: Iterable[Path | None], sources: Iterable[Path]) -> No
     OutputError
         Where one of them will not do.
     """
-    inputs = {os.path.realpath(path): path for path in sources}
+    inputs = {real for path in sources for real in _real_files(path)}
     seen: set[str] = set()
     for target in targets:
         if target is None:
             continue
-        real = os.path.realpath(target)
-        if real in inputs:
+        real = _real_files(target)
+        if real & inputs:
             raise OutputError(
                 f"The output {target} is one of the inputs.", "Give another name; inputs stay as they are."
             )
-        if real in seen:
+        if real & seen:
             raise OutputError(f"Two results would go to the same file, {target}.", "Give each a name of its own.")
-        seen.add(real)
+        seen |= real
         _check_target(target)
+
+
+def _real_files(path: Path) -> set[str]:
+    """Return the files that a path stands for, links followed."""
+    return {os.path.realpath(member) for member in members_of(path)}
 
 
 def _check_target(target: Path) -> None:

@@ -143,25 +143,22 @@ def _read_tiff(path: Path) -> NDArray[Any] | None:
     return array if further else array[..., np.newaxis]
 
 
-def save_picture(path: Path, array: NDArray[Any]) -> None:
-    """Write an array as PNG or TIFF.
+def check_picture(path: Path, array: NDArray[Any]) -> None:
+    """Refuse an array that a picture's format cannot hold.
 
     Parameters
     ----------
     path : Path
         Target.
-    array : ndarray (H, W) or, as TIFF, (pages, H, W); uint8 or float32
-        In the picture's own order.
+    array : ndarray (H, W) or (pages, H, W)
+        What is to be written.
 
     Raises
     ------
     OutputError
-        Where the format cannot hold the array.
+        Where the format loses values, pages or fractions.
     """
     if suffix_of(path) in _TIFF:
-        import tifffile
-
-        tifffile.imwrite(path, np.ascontiguousarray(array), photometric="minisblack", compression="zlib")
         return
     if suffix_of(path) != ".png":
         raise OutputError(f"{path.name} would lose labels: JPEG changes values.", "Write .png, .tif or .nii.gz.")
@@ -170,6 +167,23 @@ def save_picture(path: Path, array: NDArray[Any]) -> None:
             f"{path.name} can hold one slice of label values, not an array of shape {array.shape}, {array.dtype}.",
             "Write .tif or .nii.gz instead.",
         )
+
+
+def save_picture(path: Path, array: NDArray[Any]) -> None:
+    """Write an array as PNG or TIFF; `check_picture` tells whether that goes.
+
+    Parameters
+    ----------
+    path : Path
+        Target.
+    array : ndarray (H, W) or, as TIFF, (pages, H, W); uint8 or float32
+        In the picture's own order.
+    """
+    if suffix_of(path) in _TIFF:
+        import tifffile
+
+        tifffile.imwrite(path, np.ascontiguousarray(array), photometric="minisblack", compression="zlib")
+        return
     from PIL import Image
 
     Image.fromarray(np.ascontiguousarray(array)).save(path)

@@ -130,12 +130,10 @@ def save_itk(path: Path, array: NDArray[Any], source: SourceGrid) -> None:
     Raises
     ------
     OutputError
-        Where the format cannot hold the array's axes or place, or the file cannot be written.
+        Where the format cannot hold the array's place, or the file cannot be written.
     """
     import SimpleITK
 
-    if array.ndim not in (3, 4):
-        raise OutputError(f"{path.name} cannot hold {array.ndim} axes.", "Write .nii.gz instead.")
     affine = LPS_TO_RAS @ source.affine
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     direction = np.eye(array.ndim)

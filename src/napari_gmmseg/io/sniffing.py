@@ -46,6 +46,21 @@ def stem_of(path: Path) -> str:
     return path.name[: -len(suffix)] if suffix else path.name
 
 
+def members_of(path: Path) -> tuple[Path, ...]:
+    """Return the files that a path stands for: voxels and header of a pair, whichever of them is named.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
+    suffix = suffix_of(path)
+    if suffix not in (".img", ".hdr"):
+        return (path,)
+    stem = stem_of(path)
+    return path.with_name(f"{stem}.img"), path.with_name(f"{stem}.hdr")
+
+
 def _family_by_suffix(path: Path) -> str:
     suffix = suffix_of(path)
     return next((family for family, known in SUFFIXES.items() if suffix in known), "")

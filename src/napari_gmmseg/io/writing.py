@@ -20,8 +20,8 @@ from napari_gmmseg.errors import InputError, OutputError, ResourceError
 from napari_gmmseg.io import nifti, pictures, simpleitk
 from napari_gmmseg.io.grids import default_source
 from napari_gmmseg.io.sidecars import bids_path, bids_text, snap_path, snap_text
-from napari_gmmseg.io.sniffing import ALL_SUFFIXES, SUFFIXES, suffix_of
-from napari_gmmseg.volumes import Geometry, LabelMap, SourceGrid
+from napari_gmmseg.io.sniffing import ALL_SUFFIXES, SUFFIXES, members_of, stem_of, suffix_of
+from napari_gmmseg.volumes import ClassTable, Geometry, LabelMap, SourceGrid, Volume
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _AFFINE_TOLERANCE = 1e-5
@@ -140,6 +140,30 @@ def write_map(path: str | Path, array: NDArray[Any], like: LabelMap) -> Path:
     return _write(path, _make_job(path, values, like, "map"), {})
 
 
+def check_writable(path: str | Path, like: Volume, *, n_maps: int = 0) -> None:
+    """Refuse a target that cannot hold what is to be made from an image, before any work is done for it.
+
+    Parameters
+    ----------
+    path : path
+        Target.
+    like : Volume
+        The image.
+    n_maps : int
+        Number of maps in one file (probabilities of K classes: at least 2; an uncertainty: 1); 0 for a mask.
+
+    Raises
+    ------
+    OutputError
+        Where the folder, the format or its number of axes will not do.
+    """
+    grid = like.grid_shape
+    mask: NDArray[Any] = np.broadcast_to(np.uint8(0), grid)
+    maps = np.broadcast_to(np.float32(0), (n_maps, *grid) if n_maps > 1 else grid)
+    label_map = LabelMap(labels=mask, geometry=like.geometry, classes=ClassTable(()), source=like.source)
+    _make_job(Path(path), maps if n_maps else mask, label_map, "")
+
+
 def _make_job(path: Path, array: NDArray[Any], like: LabelMap, what: str) -> _Job:
     """Check the target and bring the array (K?, T?, Z, Y, X) to the source's order, then time, then classes."""
     source = like.source or default_source(like.geometry)
@@ -151,6 +175,10 @@ def _make_job(path: Path, array: NDArray[Any], like: LabelMap, what: str) -> _Jo
         in_order, source = _as_picture(path, in_order, source)
     elif source.format == "picture" or len(source.shape) == 2:
         in_order, source = _from_picture(in_order, source, like.geometry)
+    if suffix in SUFFIXES["picture"]:
+        pictures.check_picture(path, in_order)
+    elif in_order.ndim > 4 and suffix in (*SUFFIXES["itk"], *SUFFIXES["mgh"]):
+        raise OutputError(f"{path.name} cannot hold {in_order.ndim} axes.", "Write .nii.gz instead.")
     return _Job(array=in_order, source=source, geometry=like.geometry, what=what)
 
 
@@ -187,23 +215,20 @@ def _check_target(path: Path, source: SourceGrid) -> None:
             f"{path.name} has the suffix {suffix or '(none)'}, in which masks cannot be written.",
             "Write .nii.gz, .nii, .img, .mgz, .nrrd, .mha, .png or .tif.",
         )
+    if len(members_of(path)) > 1 and path.suffix != suffix:
+        raise OutputError(
+            f"{path.name} would be a pair of files that other programs do not find.", f"Write the suffix as {suffix}."
+        )
     if not path.parent.is_dir():
         raise OutputError(f"There is no folder {path.parent}.", "Make it first, or name another.")
     if path.is_dir():
         raise OutputError(f"{path} is a folder.", "Name a file in it.")
-    resolved = _members(path.resolve())
+    resolved = members_of(path.resolve())
     for read in source.paths:
-        if set(_members(read.resolve())) & set(resolved):
+        if set(members_of(read.resolve())) & set(resolved):
             raise OutputError(
                 f"{path} is the image that this was made from; it is not overwritten.", "Name another file."
             )
-
-
-def _members(path: Path) -> tuple[Path, ...]:
-    """Return the files that a path stands for: two for a pair."""
-    if suffix_of(path) in {".img", ".hdr"}:
-        return path.with_suffix(".img"), path.with_suffix(".hdr")
-    return (path,)
 
 
 @contextmanager
@@ -236,7 +261,8 @@ def _write(path: Path, job: _Job, texts: dict[Path, str]) -> Path:
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         with _output_errors(path):
-            temporary = folder / path.name
+            # In lower case, which the libraries choose the format by.
+            temporary = folder / f"{stem_of(path)}{suffix_of(path)}"
             _encode(temporary, job)
             for target, text in texts.items():
                 (folder / target.name).write_text(text, encoding="utf-8")
@@ -245,8 +271,8 @@ def _write(path: Path, job: _Job, texts: dict[Path, str]) -> Path:
             _compare(temporary, path, job)
             for target in texts:
                 (folder / target.name).replace(target)
-            for member in sorted(_members(temporary), reverse=True):
-                member.replace(path.parent / member.name)
+            for member, target in zip(members_of(temporary), members_of(path), strict=True):
+                member.replace(target)
     finally:
         with suppress(OSError):
             shutil.rmtree(folder)
@@ -278,8 +304,6 @@ def _encode(path: Path, job: _Job) -> None:
     elif suffix in SUFFIXES["itk"]:
         simpleitk.save_itk(path, job.array, job.source)
     else:
-        if suffix in SUFFIXES["mgh"] and job.array.ndim > 4:
-            raise OutputError(f"{path.name} cannot hold {job.array.ndim} axes.", "Write .nii.gz instead.")
         nifti.save_nibabel(path, job.array, job.source, job.geometry.unit, job.description)
 
 
