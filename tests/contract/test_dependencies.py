@@ -1,0 +1,41 @@
+"""What is imported is declared, what is declared is imported, and each has its sentence in the docs."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+IMPORT = re.compile(r"^\s*(?:import|from) ([A-Za-z_]\w*)", re.MULTILINE)
+
+#: Import names that differ from the distribution's.
+DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image"}
+#: Declared for what it reads, not for what it offers: napari.yaml is npe2's.
+NOT_IMPORTED = {"npe2"}
+
+
+def _declared(root: Path) -> set[str]:
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return {re.split(r"[<>=~!\[ ]", requirement)[0].lower() for requirement in project["dependencies"]}
+
+
+def _imported(package: Path) -> set[str]:
+    names = {name for path in package.rglob("*.py") for name in IMPORT.findall(path.read_text(encoding="utf-8"))}
+    outside = names - set(sys.stdlib_module_names) - {"napari_gmmseg"}
+    return {DISTRIBUTIONS.get(name, name).lower() for name in outside}
+
+
+def test_what_is_imported_is_declared_and_nothing_else(root: Path, package: Path) -> None:
+    assert _imported(package) == _declared(root) - NOT_IMPORTED
+
+
+def test_every_dependency_has_its_sentence(root: Path) -> None:
+    page = (root / "docs" / "explanation" / "dependencies.md").read_text(encoding="utf-8").lower()
+    assert not [name for name in _declared(root) if f"\n| {name} | " not in page]
+
+
+def test_no_qt_binding_comes_with_the_base_install(root: Path) -> None:
+    assert not {name for name in _declared(root) if name.startswith(("pyqt", "pyside"))}
+    project = (root / "pyproject.toml").read_text(encoding="utf-8")
+    assert "napari[" not in project.split("dependencies = [")[1].split("]\n")[0]
