@@ -116,6 +116,12 @@ def _inside(array: NDArray[np.float32]) -> NDArray[np.bool_]:
 def _to_grid(path: Path, mask: NDArray[Any], own: Geometry, wanted: Geometry, resample: bool) -> NDArray[np.bool_]:
     """Bring a mask of another grid to the image's, if that was asked for."""
     grids = f"Mask: {own.describe()}; image: {wanted.describe()}."
+    if own.unit != wanted.unit and own.shape == wanted.shape:
+        raise GeometryError(
+            f"Only one of the mask {path.name} and the image tells where its voxels lie, so that they may be turned "
+            f"against each other. {grids}",
+            "Save the mask in the format of the image, such as NIfTI for NIfTI.",
+        )
     if not resample or "pixel" in (own.unit, wanted.unit):
         raise GeometryError(
             f"The mask {path.name} lies on another grid than the image. {grids}",

@@ -19,6 +19,10 @@ from napari_gmmseg.volumes import Finding, SourceGrid, Unit
 
 #: NIfTI's codes of spatial units: metre, millimetre, micrometre; 0 (unknown) is read as mm, as all tools do.
 _TO_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 1e-3}
+#: What our files say of themselves in `descrip`, beside their version.
+OWN_MARK = "napari-gmmseg "
+UNVERIFIED_MARK = "; geometry unverified"
+NO_SIZE_MARK = "; no voxel size"
 #: Where MGH files tell whether their orientation is meant.
 _GOOD_RAS = slice(28, 30)
 #: Affine to world mm, its unit, whether it can be relied on, and doubts.
@@ -196,7 +200,10 @@ def _nifti_affine(path: Path, header: Any) -> _Placement:
         return rows(affine, scale if unit == "mm" else 1.0), unit, False, tuple(findings)
     affine = rows(np.asarray(affine, dtype=np.float64), scale)
     doubts = _unlikely_size(path, affine)
-    return affine, "mm", verified and not doubts, (*findings, *doubts)
+    mark = bytes(header["descrip"]).decode("latin-1")
+    own = mark if mark.startswith(OWN_MARK) else ""
+    verified = verified and not doubts and UNVERIFIED_MARK not in own
+    return affine, "pixel" if NO_SIZE_MARK in own else "mm", verified, (*findings, *doubts)
 
 
 def _no_orientation(path: Path) -> Finding:

@@ -171,8 +171,8 @@ def with_spacing(raw: RawImage, spacing: Spacing, path: Path) -> RawImage:
     scale = np.ones(3)
     for axis, source_axis in enumerate(grid.axes):
         scale[source_axis if source_axis >= 0 else 2] = three[axis] / geometry.spacing[axis]
-    # The header no longer tells where the voxels are, so masks must not inherit it.
-    return replace(raw, affine=raw.affine @ np.diag([*scale, 1.0]), unit="mm", header=b"")
+    # The header no longer tells where the voxels are, so masks must not inherit it; nobody has told which side is left.
+    return replace(raw, affine=raw.affine @ np.diag([*scale, 1.0]), unit="mm", verified=False, header=b"")
 
 
 def assemble(raw: RawImage, path: Path, array: NDArray[np.float32], axis4: Axis4 | None) -> Volume:

@@ -53,9 +53,9 @@ class _Job:
     @property
     def description(self) -> str:
         """What the file says about itself."""
-        doubt = "; geometry unverified" if not self.geometry.verified else ""
-        size = "; no voxel size" if self.geometry.unit == "pixel" else ""
-        return f"napari-gmmseg {_version()}{self.what}{doubt}{size}"
+        doubt = nifti.UNVERIFIED_MARK if not self.geometry.verified else ""
+        size = nifti.NO_SIZE_MARK if self.geometry.unit == "pixel" else ""
+        return f"{nifti.OWN_MARK}{_version()}{self.what}{doubt}{size}"
 
 
 def _version() -> str:

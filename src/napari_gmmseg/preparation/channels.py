@@ -112,6 +112,12 @@ def _to_grid(volume: Volume, first: Volume, resample: bool) -> tuple[Volume, lis
         )
     if first.geometry.same_grid(volume.geometry):
         return volume, []
+    if first.geometry.shape == volume.geometry.shape and first.geometry.unit != volume.geometry.unit:
+        raise GeometryError(
+            f"Only one of {_label(first)} and {_label(volume)} tells where its voxels lie, so that they may be turned "
+            "against each other.",
+            "Export both in one format that tells it, such as NIfTI.",
+        )
     grids = f"{_label(first)}: {first.geometry.describe()}; {_label(volume)}: {volume.geometry.describe()}"
     if not resample:
         same_shape = first.geometry.shape == volume.geometry.shape

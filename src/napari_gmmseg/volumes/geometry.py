@@ -186,6 +186,9 @@ class Geometry:
     def same_grid(self, other: Geometry, tolerance: float = 1e-3) -> bool:
         """Whether another geometry has the same shape and places each corner within `tolerance` voxels.
 
+        Where one of the two tells no voxel size, its axes may run any way: the shape alone decides only if the other's
+        place is not verified either, as with two pictures of which one was given a spacing.
+
         Parameters
         ----------
         other : Geometry
@@ -196,7 +199,7 @@ class Geometry:
         if self.shape != other.shape:
             return False
         if self.unit != other.unit:
-            return True
+            return not (self if self.unit == "mm" else other).verified
         corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape], indexing="ij")).reshape(3, -1)
         homogeneous = np.vstack([corners, np.ones(8)])
         there = np.linalg.inv(self.affine) @ other.affine @ homogeneous
