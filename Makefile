@@ -58,6 +58,11 @@ bench: system $(DEV)  ## accuracy and speed beside the peers (minutes); tables i
 docs: $(DOCS)  ## build the documentation into site/
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs site
 
+pictures: system $(DEV)  ## take the pictures of the pages again, under the virtual screen
+	$(SCREEN) $(BIN)/python docs/make_pictures.py
+	$(BIN)/napari-gmmseg demo -o $(DEMO_DIR)
+	cp $(DEMO_DIR)/brain_overlay.png docs/pictures/demo-overlay.png
+
 clean:  ## remove what was built, and caches
 	rm -rf build dist site demo-output benchmarks/output htmlcov .coverage
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
