@@ -216,3 +216,18 @@ def test_a_class_under_one_percent_is_doubted(brain, segment) -> None:
     smallest = min(result.label_map.counts().values()) / (truth > 0).sum()
     assert ("small-class" in {f.code for f in result.findings}) == (smallest < 0.01)
     assert smallest < 0.01
+
+
+@pytest.mark.parametrize("channels", [("bssfp",), ("lge", "t2")])
+def test_a_heart_without_its_three_sequences_gets_no_oedema_and_no_scar(segment, channels) -> None:
+    image = np.random.default_rng(0).normal(size=(len(channels), 4, 20, 20)).astype(np.float32)
+    result = segment(image, np.ones(image.shape[1:], bool), channels=channels, preset="cardiac", n_classes=4)
+    assert [c.name for c in result.label_map.classes] == [f"Class {k}" for k in range(1, 5)]
+    assert "missing-contrasts" in {f.code for f in result.findings}
+
+
+def test_a_contrast_of_unknown_order_is_told_and_names_nothing(brain, segment) -> None:
+    image, truth = brain
+    result = segment(image, truth > 0, channels=("adc",), method="gmm")
+    assert result.label_map.classes[0].name == "Class 1"
+    assert "unknown-contrast" in {f.code for f in result.findings}

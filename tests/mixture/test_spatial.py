@@ -8,7 +8,7 @@ import torch
 
 from napari_gmmseg.config.presets import PRESETS
 from napari_gmmseg.mixture.labelling import label_winners
-from napari_gmmseg.mixture.naming import match_classes, order_by_mean
+from napari_gmmseg.mixture.naming import contradicting_contrasts, match_classes, order_by_mean
 from napari_gmmseg.mixture.neighbours import axis_weights, neighbour_sum
 from napari_gmmseg.mixture.noise import noise_ratio, noise_std, trust_in_neighbours
 from napari_gmmseg.mixture.partial_volume import N_BINS, PartialVolumeModel
@@ -165,3 +165,13 @@ def test_an_unknown_contrast_names_nothing() -> None:
 
 def test_classes_are_ordered_by_their_first_channel() -> None:
     assert order_by_mean(np.array([[3.0, 0], [1.0, 5], [2.0, 1]])).tolist() == [2, 0, 1]
+
+
+def test_the_first_sure_contrast_names_the_classes_and_others_may_only_doubt() -> None:
+    table = PRESETS["brain-multi"].classes
+    assert table is not None
+    means = np.array([[0.59, 0.39, 0.69], [0.42, 0.43, 0.61], [0.69, 0.32, 0.63]])
+    entry = match_classes(means, ("t1", "t2", "pd"), table)
+    assert entry is not None
+    assert [table[int(e)].abbreviation for e in entry] == ["GM", "CSF", "WM"]
+    assert contradicting_contrasts(means, ("t1", "t2", "pd"), table, entry) == ("pd",)

@@ -45,6 +45,8 @@ class Preset:
         True where a person has to say where to look (the left ventricle).
     tip : str
         One sentence.
+    needs_all_contrasts : bool
+        True where classes may be named only if every contrast is there.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Preset:
     classes: ClassTable | None
     needs_region: bool
     tip: str
+    needs_all_contrasts: bool = False
 
 
 _BRAIN = ClassTable((CSF, GM, WM))
@@ -76,6 +79,7 @@ PRESETS: dict[str, Preset] = {
             ClassTable((BLOOD, MUSCLE, OEDEMA, SCAR)),
             True,
             "Inside a left ventricle: blood, healthy muscle, oedema and scar.",
+            True,
         ),
         Preset(
             "glioma",

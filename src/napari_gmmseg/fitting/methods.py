@@ -106,7 +106,7 @@ def fit_gmm(task: FitTask, *, spatially_variant: bool = False) -> Method:
         SVGMM instead of GMM.
     """
     config, samples, fixed = task.config, task.samples(), task.fixed_samples()
-    limit = config.max_steps * (config.n_starts + 1)
+    limit = config.max_steps * max(config.n_starts, 1)
     steps = em(
         samples,
         _starts(task, samples, fixed),
@@ -159,6 +159,24 @@ def _starts(task: FitTask, samples: Tensor, fixed: Tensor | None) -> tuple[Mixtu
     )
 
 
+def _likeliest_start(task: FitTask, samples: Tensor, fixed: Tensor | None) -> Mixture:
+    """Return one start: of several channels the likelier of k-means++ and quantiles of the first, if none was chosen.
+
+    k-means weighs all channels alike, and where most of them tell two tissues apart badly it splits the third.
+    """
+    starts = _starts(task, samples, fixed)
+    config = task.config
+    if len(samples) > 1 and fixed is None and not config.initial_means and config.initialisation == "k-means++":
+        quantiles = initial_mixture(
+            samples, task.gaussians_per_class(), initialisation="quantiles", covariance=config.covariance
+        )
+        starts = (*starts, quantiles)
+    if len(starts) == 1:
+        return starts[0]
+    likelihoods = [mean_log_likelihood(start, samples, dtype=torch.float32) for start in starts]
+    return starts[int(np.argmax(likelihoods))]
+
+
 def _on_grid(rows: Tensor, mask: Tensor) -> Tensor:
     grid = torch.zeros((len(rows), *mask.shape), dtype=torch.float32, device=mask.device)
     for k, row in enumerate(rows):
@@ -180,7 +198,7 @@ def fit_spatial(task: FitTask) -> Method:
         Where the mask holds fewer distinct intensities than classes.
     """
     config, samples, fixed = task.config, task.samples(), task.fixed_samples()
-    start = _starts(task, samples, fixed)[0]
+    start = _likeliest_start(task, samples, fixed)
     geometry = task.volume.geometry
     noise = noise_std(task.image, task.mask, geometry.spacing)
     ratio = noise_ratio(start.class_means(), noise)

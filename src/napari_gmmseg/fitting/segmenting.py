@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_gmmseg.config import FitConfig, Preset, numbered_classes
+from napari_gmmseg.config import FitConfig, Preset
 from napari_gmmseg.fitting.methods import Fitted, Progress, fit_gmm, fit_spatial
+from napari_gmmseg.fitting.naming import name_classes, naming_doubts
 from napari_gmmseg.fitting.runtime import choose_device, choose_threads, torch_threads
 from napari_gmmseg.fitting.task import FitTask
 from napari_gmmseg.mixture.labelling import label_winners
-from napari_gmmseg.mixture.naming import match_classes, order_by_mean
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import (
     ClassTable,
@@ -91,35 +91,6 @@ def fit(
         return _segmentation(fitted, task, preset, chosen, stopped=stopped, device=device, threads=threads, began=began)
 
 
-def name_classes(
-    means: NDArray[np.float64], volume: Volume, prepared: Prepared, preset: Preset
-) -> tuple[ClassTable, NDArray[np.int64]]:
-    """Return the class table of a result, and for each fitted class its entry there.
-
-    Tissue names are given where the preset has as many classes as were fitted, the contrast is known, and the mask
-    holds no scalp and skull; else classes are numbered by rising mean of the first channel.
-
-    Parameters
-    ----------
-    means : ndarray (K, C) float64
-        Mean of each class, in the image's own unit.
-    volume : Volume
-        For its contrasts.
-    prepared : Prepared
-        For whether tissue names may be given.
-    preset : Preset
-        What the classes mean.
-    """
-    if preset.classes is not None and prepared.tissue_names:
-        channels = tuple(
-            name or (preset.contrasts[c] if c < len(preset.contrasts) else "") for c, name in enumerate(volume.channels)
-        )
-        entry = match_classes(means, channels, preset.classes)
-        if entry is not None:
-            return preset.classes, entry
-    return numbered_classes(len(means)), order_by_mean(means)
-
-
 def _values(table: ClassTable, entry: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Return the label value of each fitted class, after 0 for background: (K + 1,) uint8."""
     return np.array([0, *(table[int(e)].value for e in entry)], dtype=np.uint8)
@@ -163,7 +134,13 @@ def _segmentation(
     values = np.array([0, *(c.value for c in classes_found)], dtype=np.uint8)
     label_map = LabelMap(values[task.whole(winner)], volume.geometry, table, volume.source)
     mixture = dataclasses.replace(fitted.mixture, class_of=entry[fitted.mixture.class_of])
-    findings = (*volume.findings, *prepared.findings, *fitted.findings, *_doubts(label_map, prepared, stopped=stopped))
+    findings = (
+        *volume.findings,
+        *prepared.findings,
+        *fitted.findings,
+        *naming_doubts(fitted.mixture.class_means(), volume, prepared, preset),
+        *_doubts(label_map, prepared, stopped=stopped),
+    )
     provenance = {
         "napari_gmmseg": version("napari-gmmseg"),
         "torch": torch.__version__,

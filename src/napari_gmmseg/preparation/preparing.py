@@ -70,7 +70,8 @@ def prepare(
             "The image holds no voxel that is finite in every channel: all are NaN or infinite.",
             "Check how the image was made; a failed conversion often leaves NaN everywhere.",
         )
-    chosen, tissue_names, findings = _base_mask(volume, config, mask, preset, finite)
+    placed = region is not None or config.box is not None or config.disc is not None
+    chosen, tissue_names, findings = _base_mask(volume, config, mask, preset, finite, placed=placed)
     inside = chosen & _region_mask(volume, config, region)
     lost = int(inside.sum()) - int((inside & finite).sum())
     if lost:
@@ -113,7 +114,16 @@ def with_expected_contrasts(volume: Volume, preset: Preset) -> Volume:
     for c, expected in enumerate(preset.contrasts[: len(names)]):
         if not names[c] and expected not in names:
             names[c] = expected
-    return volume if tuple(names) == volume.channels else replace(volume, channels=tuple(names))
+    if tuple(names) == volume.channels:
+        return volume
+    taken = [name for name, before in zip(names, volume.channels, strict=True) if name != before]
+    assumed = Finding(
+        "assumed-contrast",
+        f"The contrast is not told by the file; from the preset {preset.name!r} it was taken for {', '.join(taken)}.",
+        "Name it if it is another (--contrast).",
+        "note" if len(names) == 1 else "warning",
+    )
+    return replace(volume, channels=tuple(names), findings=(*volume.findings, assumed))
 
 
 def check_distinct_values(volume: Volume, prepared: Prepared, n_classes: int) -> None:
@@ -160,7 +170,13 @@ def _check_mode(config: PreparationConfig, mask: MaskLike | None, preset: Preset
 
 
 def _base_mask(
-    volume: Volume, config: PreparationConfig, mask: MaskLike | None, preset: Preset, finite: BoolArray
+    volume: Volume,
+    config: PreparationConfig,
+    mask: MaskLike | None,
+    preset: Preset,
+    finite: BoolArray,
+    *,
+    placed: bool,
 ) -> tuple[BoolArray, bool, list[Finding]]:
     """Return the mask before region and finiteness, whether tissue may be named, and findings."""
     if mask is not None:
@@ -169,6 +185,8 @@ def _base_mask(
         return np.ones(volume.grid_shape, dtype=bool), preset.needs_region, _whole_grid_findings(preset)
     auto = automatic_mask(volume.data, finite)
     if not auto.masked_background:
+        if placed:  # a person said where to look: nothing dark in there is left out
+            return np.ones(volume.grid_shape, dtype=bool), False, _whole_grid_findings(preset)
         return auto.mask, False, [_foreground_finding(preset)]
     if _too_large_for_a_brain(volume, auto.mask, preset):
         return auto.mask, False, [_head_finding()]
@@ -220,15 +238,15 @@ def _foreground_finding(preset: Preset) -> Finding:
     if preset.classes is None:
         return Finding(
             "foreground-mask",
-            "The background is not masked, so the foreground was fitted.",
-            "Give a mask (--mask FILE) to fit less.",
+            "The background is not masked, so the foreground alone was fitted: what is as dark as air is labelled 0.",
+            "Fit every voxel with --mask none, or give a mask (--mask FILE).",
             "note",
         )
     return Finding(
         "scalp-and-skull",
-        "The background is not zero, so the whole foreground was fitted: scalp and skull are in it, and classes are "
-        "numbered by rising intensity, not named CSF, GM and WM.",
-        "Give a brain mask (--mask FILE) or a skull-stripped image.",
+        "The background is not zero, so the foreground was fitted: scalp and skull are in it, what is as dark as air "
+        "(much of the CSF) is labelled 0, and classes are numbered by rising intensity, not named CSF, GM and WM.",
+        "Give a brain mask (--mask FILE) or a skull-stripped image; --preset custom for what is no brain.",
     )
 
 
