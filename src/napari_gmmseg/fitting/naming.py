@@ -83,7 +83,7 @@ def naming_doubts(
             Finding(
                 "contradicting-contrasts",
                 f"In {', '.join(against)} the classes are not as bright, one against the other, as their names say.",
-                "Look at the mask before you use the names: the contrasts may be mixed up, or other tissue in the mask.",
+                "Look at the mask before you use the names: contrasts may be mixed up, or other tissue in the mask.",
             ),
         )
     return ()
