@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_gmmseg.plugin.contrasts import CONTRAST_NAMES
 from napari_gmmseg.plugin.layer_grids import LayerGrid
 from napari_gmmseg.plugin.metadata import KEY
 from napari_gmmseg.volumes import ClassTable, Geometry, LabelMap, Segmentation, Volume
@@ -102,7 +103,7 @@ def image_layers(volume: Volume, name: str, extra: Mapping[str, Any] | None = No
     has_time = volume.data.ndim == 5
     for c, channel in enumerate(volume.channels):
         alone = replace(volume, data=volume.data[c : c + 1], channels=(channel,))
-        label = f"{name} {channel.upper() or c + 1}" if volume.n_channels > 1 else name
+        label = f"{name} {CONTRAST_NAMES.get(channel, channel) or c + 1}" if volume.n_channels > 1 else name
         settings = {
             "name": label,
             "colormap": "gray",

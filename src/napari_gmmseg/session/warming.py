@@ -38,7 +38,8 @@ def _warm(more: tuple[Callable[[], object], ...]) -> None:
 
 
 def _import_fitting() -> None:
-    importlib.import_module("napari_gmmseg.fitting")
+    for folder in ("preparation", "fitting"):
+        importlib.import_module(f"napari_gmmseg.{folder}")
 
 
 def _join() -> None:

@@ -12,7 +12,7 @@ from superqt.utils import signals_blocked
 from napari_gmmseg.docks.common.settings import Setting, parse_numbers
 from napari_gmmseg.errors import SettingsError
 
-_EMPTY = "automatic"
+_EMPTY = "auto"
 #: Qt's spin boxes hold whole numbers of 32 bits.
 _QT_HIGHEST = 2**31 - 1
 
@@ -77,6 +77,8 @@ class SettingsForm(QWidget):
     def _choice(self, setting: Setting) -> QWidget:
         box = QComboBox()
         box.addItems(setting.choices)
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box.setMinimumContentsLength(6)
         box.setCurrentText(str(setting.default))
         box.currentTextChanged.connect(lambda _: self.changed.emit())
         self._readers[setting.name] = box.currentText

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from napari_gmmseg.plugin.contrasts import CONTRAST_NAMES
+
 MethodChoice = Literal["auto", "quick", "advanced"]
 Axis4Choice = Literal["", "time", "channel"]
 
@@ -25,16 +27,7 @@ ADVANCED = (
     "threads",
 )
 #: Contrasts to choose from beside an image, as shown.
-CONTRASTS = {
-    "": "?",
-    "t1": "T1",
-    "t2": "T2",
-    "flair": "FLAIR",
-    "pd": "PD",
-    "t1gd": "T1Gd",
-    "bssfp": "bSSFP",
-    "lge": "LGE",
-}
+CONTRASTS = {"": "?", **CONTRAST_NAMES}
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,6 @@ class Outcome:
         The result.
     grid : LayerGrid
         The way to the layer.
-    shown : ndarray uint8
-        Labels in the layer's order; writable, for the person to paint on.
     rows : tuple of ClassRow
         The table of volumes.
     certainty : str
@@ -36,13 +34,12 @@ class Outcome:
 
     segmentation: Segmentation
     grid: LayerGrid
-    shown: NDArray[np.uint8]
     rows: tuple[ClassRow, ...]
     certainty: str
 
 
 def make_outcome(segmentation: Segmentation, grid: LayerGrid) -> Outcome:
-    """Work out table, sentence and the layer's array.
+    """Work out table and sentence.
 
     Parameters
     ----------
@@ -54,7 +51,6 @@ def make_outcome(segmentation: Segmentation, grid: LayerGrid) -> Outcome:
     return Outcome(
         segmentation=segmentation,
         grid=grid,
-        shown=np.array(grid.to_layer(segmentation.label_map.labels)),
         rows=class_rows(segmentation.label_map),
         certainty=certainty_sentence(segmentation),
     )

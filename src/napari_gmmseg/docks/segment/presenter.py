@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from napari_gmmseg.config import PRESETS, FitConfig, numbered_classes
+from napari_gmmseg.docks.common.calm import CalmCollector
 from napari_gmmseg.docks.common.sentences import Message
 from napari_gmmseg.docks.common.settings import make_settings
 from napari_gmmseg.docks.segment import wording
@@ -93,6 +94,8 @@ class SegmentPresenter:
         self._image: Any = None
         self._result: ResultLayer | None = None
         self._previewed_at = float("-inf")
+        self._calm = CalmCollector()
+        self._awaited = False
         self._closed = False
         events = viewer.layers.events
         events.inserted.connect(self._on_inserted)
@@ -111,8 +114,8 @@ class SegmentPresenter:
 
     @property
     def running(self) -> bool:
-        """Whether a run is alive."""
-        return self._job is not None and not self._job.state.ended
+        """Whether a run is alive, or its end is not shown yet."""
+        return self._awaited
 
     def choose_image(self, key: int, *, chosen: bool) -> None:
         """Take an image as a channel, or not.
@@ -182,6 +185,8 @@ class SegmentPresenter:
         self._view.show_result([], "")
         self._view.show_saved("")
         self._view.show_progress("Starting", None)
+        self._awaited = True
+        self._calm.begin()
         # napari takes its tenth of a second for a new layer now; the work begins with the next look at it.
         self._result.begin(self._preview_classes())
         self._show_controls()
@@ -212,7 +217,7 @@ class SegmentPresenter:
     def poll(self) -> None:
         """Take what the run has to say; called by the window several times a second."""
         job = self._job
-        if job is None:
+        if job is None or not self._awaited:
             self._view.stop_polling()
             return
         if job.state is JobState.IDLE:
@@ -223,6 +228,8 @@ class SegmentPresenter:
             self._show_progress(job, state, progress)
         self._show_controls()
         if state.ended:
+            # Once only: the person may paint on the result from now on.
+            self._awaited = False
             self._view.stop_polling()
             self._finish(job)
 
@@ -237,6 +244,7 @@ class SegmentPresenter:
         if self._closed:
             return
         self._closed = True
+        self._calm.end()
         events = self._viewer.layers.events
         events.inserted.disconnect(self._on_inserted)
         events.removed.disconnect(self._on_removed)
@@ -308,6 +316,7 @@ class SegmentPresenter:
 
     def _finish(self, job: Job[Outcome]) -> None:
         self._touched = False
+        self._calm.end()
         if job.state is JobState.FAILED and job.error is not None:
             self._undo_preview()
             self._view.show_progress("", 0.0)

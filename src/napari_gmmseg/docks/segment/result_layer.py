@@ -80,7 +80,7 @@ class ResultLayer:
         """
         layer = self.layer
         if layer is not None:
-            layer.data = grid.to_layer(labels)
+            self._fill(layer, grid.to_layer(labels))
 
     def finish(self, outcome: Outcome, *, maps: bool) -> None:
         """Show the result, to be painted on.
@@ -93,11 +93,13 @@ class ResultLayer:
             Whether probabilities and uncertainty get layers too.
         """
         label_map, grid = outcome.segmentation.label_map, outcome.grid
+        shown = grid.to_layer(label_map.labels)
         layer = self.layer
         if layer is None:
-            layer = self._add(outcome.shown, label_map.classes)
+            layer = self._add(np.array(shown), label_map.classes)
         else:
-            layer.data = outcome.shown
+            self._fill(layer, shown)
+        layer.refresh(data_displayed=False, highlight=False)
         layer.editable = True
         entry = {"label_map": label_map, "grid": grid, "segmentation": outcome.segmentation}
         layer.metadata = {KEY: {**entry_of(layer.metadata), **entry}}
@@ -113,6 +115,12 @@ class ResultLayer:
         layer = self.layer
         if layer is not None:
             self._viewer.layers.remove(layer)
+
+    @staticmethod
+    def _fill(layer: Any, labels: NDArray[np.uint8]) -> None:
+        """Write into the layer's own array, which is quicker than giving it another."""
+        np.copyto(layer.data, labels)
+        layer.refresh(thumbnail=False, highlight=False, extent=False)
 
     def _add(self, labels: NDArray[np.uint8], classes: ClassTable) -> Any:
         chosen = self._viewer.layers.selection.active

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
-    QFrame,
     QGridLayout,
     QLabel,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_gmmseg.docks.common.messages import MessageList
+from napari_gmmseg.docks.common.scroll_column import ScrollColumn
 from napari_gmmseg.docks.common.sentences import Message
 from napari_gmmseg.docks.segment.choices import Choices, ClassRow, Controls
 from napari_gmmseg.docks.segment.form import SegmentForm
@@ -141,14 +140,8 @@ class SegmentView(QWidget):
         for widget in (self._bar, self._text, self.messages, self.result):
             column.addWidget(widget)
         column.addStretch(1)
-        scroll = QScrollArea()
+        scroll = ScrollColumn(inside)
         scroll.setObjectName("segment_scroll")
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidget(inside)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        # As wide as what is in it, with room for the bar at its side: nothing is cut off.
-        scroll.setMinimumWidth(inside.minimumSizeHint().width() + scroll.verticalScrollBar().sizeHint().width())

@@ -1,0 +1,107 @@
+"""Take the pictures of the Segment dock: dark and light, before, during and after a run, at 1280 x 720.
+
+Needs a screen with OpenGL, or Xvfb with Mesa::
+
+    xvfb-run -a -s "-screen 0 1920x1200x24 +extension GLX" python docs/make_pictures.py [-o docs/pictures]
+"""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_SIZE = (1280, 720)
+_LONGEST = 600.0
+
+
+def main() -> None:
+    """Take all pictures."""
+    import napari
+    from napari.settings import get_settings
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "pictures")
+    folder: Path = parser.parse_args().output
+    folder.mkdir(parents=True, exist_ok=True)
+    get_settings().appearance.theme = "dark"
+    viewer = napari.Viewer()
+    viewer.window.resize(*_SIZE)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-gmmseg", "Segment")
+    wait(lambda: not any(t.name == "gmmseg-warm-up" for t in threading.enumerate()))
+    take(viewer, folder / "segment-empty.png")
+    brain(viewer, dock, folder)
+    advanced(viewer, dock, folder)
+    heart(viewer, dock, folder)
+    viewer.close()
+
+
+def brain(viewer: Any, dock: Any, folder: Path) -> None:
+    """Segment the sample brain in two clicks."""
+    viewer.open_sample("napari-gmmseg", "brain")
+    take(viewer, folder / "segment-before.png")
+    dock.presenter.run()
+    wait(lambda: dock.presenter.job.mailbox is not None and dock.presenter.job.state == "running")
+    dock.presenter.pause_or_resume()
+    wait(lambda: dock.presenter.job.state == "paused" or dock.presenter.job.state.ended)
+    take(viewer, folder / "segment-during.png")
+    dock.presenter.job.resume()
+    finish(dock)
+    take(viewer, folder / "segment-after.png")
+    viewer.theme = "light"
+    take(viewer, folder / "segment-after-light.png")
+    viewer.theme = "dark"
+
+
+def advanced(viewer: Any, dock: Any, folder: Path) -> None:
+    """Show what Advanced holds."""
+    dock.presenter.choose(method="advanced")
+    take(viewer, folder / "segment-advanced.png")
+    dock.presenter.choose(method="auto")
+
+
+def heart(viewer: Any, dock: Any, folder: Path) -> None:
+    """Segment the generated heart, three channels in a region, and show an error as a sentence."""
+    viewer.layers.clear()
+    viewer.open_sample("napari-gmmseg", "heart")
+    dock.presenter.run()
+    finish(dock)
+    take(viewer, folder / "segment-heart.png")
+    dock.presenter.choose(region=None)
+    viewer.layers.remove(next(layer for layer in viewer.layers if layer.name == "Left ventricle"))
+    dock.presenter.choose(region=None)
+    dock.presenter.run()
+    viewer.theme = "light"
+    take(viewer, folder / "segment-error-light.png")
+    viewer.theme = "dark"
+
+
+def finish(dock: Any) -> None:
+    """Wait until the run has ended and is shown."""
+    wait(lambda: not dock.presenter.running)
+    wait(lambda: False, seconds=0.3)
+
+
+def take(viewer: Any, path: Path) -> None:
+    """Write what the window shows."""
+    wait(lambda: False, seconds=0.7)
+    viewer.screenshot(path=str(path), canvas_only=False, flash=False)
+
+
+def wait(ready: Callable[[], bool], seconds: float = _LONGEST) -> None:
+    """Let the window live until something is so, or for some time."""
+    from time import monotonic
+
+    from qtpy.QtCore import QEventLoop, QTimer
+
+    until = monotonic() + seconds
+    while not ready() and monotonic() < until:
+        loop = QEventLoop()
+        QTimer.singleShot(20, loop.quit)
+        loop.exec()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""A window made of nothing, a viewer without a screen, and work that waits where a test wants it to."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_gmmseg.config import numbered_classes
+from napari_gmmseg.docks.common.sentences import Message
+from napari_gmmseg.docks.segment.case import CaseInputs
+from napari_gmmseg.docks.segment.choices import Choices, ClassRow, Controls
+from napari_gmmseg.docks.segment.outcome import Outcome, make_outcome
+from napari_gmmseg.docks.segment.presenter import SegmentPresenter
+from napari_gmmseg.errors import InputError
+from napari_gmmseg.plugin.layer_grids import LayerGrid
+from napari_gmmseg.plugin.layers import volume_from_layer
+from napari_gmmseg.plugin.shown import image_layers
+from napari_gmmseg.session import Steps
+from napari_gmmseg.session.jobs import cancel_all
+from napari_gmmseg.volumes import FitReport, Geometry, LabelMap, Mixture, Segmentation, Stop, Volume
+
+SHAPE = (4, 5, 6)
+
+if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
+    # Widgets can be made without a screen; what needs OpenGL skips.
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+class FakeView:
+    """Remembers what it was told to show."""
+
+    def __init__(self) -> None:
+        self.choices = Choices()
+        self.controls = Controls()
+        self.messages: list[Message] = []
+        self.progress: tuple[str, float | None] = ("", 0.0)
+        self.rows: Sequence[ClassRow] = ()
+        self.certainty = ""
+        self.saved = ""
+        self.polling = False
+        self.save_to: Path | None = None
+
+    def show_choices(self, choices: Choices) -> None:
+        self.choices = choices
+
+    def show_controls(self, controls: Controls) -> None:
+        self.controls = controls
+
+    def show_progress(self, text: str, fraction: float | None) -> None:
+        self.progress = (text, fraction)
+
+    def show_messages(self, messages: Sequence[Message]) -> None:
+        self.messages = list(messages)
+
+    def show_result(self, rows: Sequence[ClassRow], certainty: str) -> None:
+        self.rows, self.certainty = rows, certainty
+
+    def show_saved(self, text: str) -> None:
+        self.saved = text
+
+    def start_polling(self) -> None:
+        self.polling = True
+
+    def stop_polling(self) -> None:
+        self.polling = False
+
+    def ask_where_to_save(self, name: str) -> Path | None:
+        self.asked_for = name
+        return self.save_to
+
+
+class SteppedCase:
+    """A run of ten steps, each of which waits for `allow`."""
+
+    def __init__(self, inputs: CaseInputs, permits: threading.Semaphore, fails: bool = False) -> None:
+        self.inputs = inputs
+        self.grid: LayerGrid | None = None
+        self._permits = permits
+        self._fails = fails
+
+    def steps(self) -> Steps[Outcome]:
+        found = volume_from_layer(self.inputs.images[0], axis4=self.inputs.axis4)
+        self.grid = found.grid
+        volume = found.volume
+        k = self.inputs.config.n_classes
+        labels = (np.arange(np.prod(volume.grid_shape)).reshape(volume.grid_shape) % k + 1).astype(np.uint8)
+        stopped = False
+        for step in range(1, 11):
+            assert self._permits.acquire(timeout=10)
+            if self._fails:
+                raise InputError("The image is odd.", "Take another.")
+            command = yield FitReport("Testing", step, 10, preview=labels)
+            if isinstance(command, Stop):
+                stopped = True
+                break
+        probabilities = np.stack([(labels == i + 1) * np.float32(0.95) for i in range(k)])
+        classes = self.inputs.preset.classes
+        segmentation = Segmentation(
+            label_map=LabelMap(
+                labels,
+                volume.geometry,
+                classes if classes is not None and len(classes) == k else numbered_classes(k),
+                volume.source,
+            ),
+            probabilities=probabilities,
+            mask=np.ones(volume.grid_shape, dtype=bool),
+            mixture=Mixture(np.full(k, 1 / k), np.zeros((k, 1)), np.ones((k, 1, 1)), np.arange(k)),
+            method="spatial",
+            log_likelihood=0.0,
+            steps=step,
+            stopped=stopped,
+        )
+        return make_outcome(segmentation, found.grid)
+
+
+class Dock:
+    """Presenter, fake view, viewer without a screen, and a hand on the work's brake."""
+
+    def __init__(self) -> None:
+        self.viewer = ViewerModel()
+        self.view = FakeView()
+        self.permits = threading.Semaphore(0)
+        self.fails = False
+        self.now = 0.0
+        self.presenter = SegmentPresenter(
+            self.viewer,
+            self.view,
+            make_case=lambda inputs: SteppedCase(inputs, self.permits, self.fails),
+            clock=self._clock,
+        )
+
+    def _clock(self) -> float:
+        self.now += 10.0
+        return self.now
+
+    def allow(self, n: int = 1) -> None:
+        for _ in range(n):
+            self.permits.release()
+
+    def poll_until(self, ready: Callable[[], bool]) -> None:
+        """Poll as the window's timer does, woken by whatever the job says."""
+        deadline = threading.Event()
+        for _ in range(2000):
+            if self.view.polling:
+                self.presenter.poll()
+            if ready():
+                return
+            deadline.wait(0.005)
+        raise AssertionError(f"never became so; {self.view.progress}, {self.view.messages}")
+
+    def step_until(self, ready: Callable[[], bool]) -> None:
+        """Let it take a step whenever the one before was reported: reports come 25 times a second at most."""
+        for _ in range(9):
+            self.allow(1)
+            for _ in range(10):
+                self.presenter.poll()
+                if ready():
+                    return
+                threading.Event().wait(0.005)
+        raise AssertionError(f"never became so; {self.view.progress}, {self.view.messages}")
+
+    def finish(self) -> None:
+        self.allow(20)
+        self.poll_until(lambda: not self.view.polling)
+        while self.permits.acquire(blocking=False):
+            pass
+
+
+@pytest.fixture
+def dock() -> Generator[Dock]:
+    made = Dock()
+    yield made
+    made.presenter.shut_down()
+    made.allow(50)
+    assert cancel_all(timeout=10), "a job outlived its test"
+
+
+def add_image(viewer: Any, name: str = "brain T1", channel: str = "", preset: str = "", shape=SHAPE, seed: int = 0):
+    """Add an image as our reader does."""
+    rng = np.random.default_rng(seed)
+    affine = np.diag([2.0, 1.0, 1.5, 1.0])
+    data = rng.normal(100, 20, (1, *shape)).astype(np.float32)
+    volume = Volume(data, Geometry(shape[-3:], affine), channels=(channel,))
+    array, settings, _ = image_layers(volume, name, {"preset": preset} if preset else None)[0]
+    return viewer.add_image(array, **settings)
