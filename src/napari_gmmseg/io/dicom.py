@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_gmmseg.errors import InputError
-from napari_gmmseg.io.dicom_slices import Slice, is_dicom, read_header, slices_of
+from napari_gmmseg.io.dicom_slices import Slice, frames_of, is_dicom, read_header, slices_of, words
 from napari_gmmseg.io.dicom_stacks import stack
 from napari_gmmseg.io.grids import RawImage
 from napari_gmmseg.volumes import Finding
@@ -38,10 +38,10 @@ class Series:
         self.number = str(first.get("SeriesNumber") or "")
         self.description = str(first.get("SeriesDescription") or first.get("ProtocolName") or "")
         self.modality = str(first.get("Modality") or "")
-        kinds = [str(k).upper() for k in (first.get("ImageType") or ())]
+        kinds = words(first.get("ImageType"))
         self.localiser = "LOCALIZER" in kinds or bool(_LOCALISER.search(self.description))
-        self.derived = kinds[:1] == ["DERIVED"] or kinds[1:2] == ["SECONDARY"]
-        self.n_images = sum(int(h.get("NumberOfFrames") or 1) for _, h in headers)
+        self.derived = kinds[:1] == ("DERIVED",) or kinds[1:2] == ("SECONDARY",)
+        self.n_images = sum(frames_of(h) for _, h in headers)
 
     @property
     def ordinary(self) -> bool:
@@ -216,6 +216,13 @@ def _one_kind(series: Series, slices: list[Slice]) -> tuple[list[Slice], tuple[F
         seen = ", ".join(f"{n} of {size[0]} x {size[1]}" for size, n in sizes.items())
         raise InputError(
             f"Series {series.describe()} mixes images of several sizes (rows x columns): {seen}.",
+            "Put each kind into a folder of its own.",
+        )
+    spacings = {s.spacing for s in slices if s.spacing is not None}
+    if any(not np.allclose(spacing, min(spacings), rtol=1e-3) for spacing in spacings):
+        seen = ", ".join(f"{rows:g} x {columns:g}" for rows, columns in sorted(spacings))
+        raise InputError(
+            f"Series {series.describe()} mixes pixels of several sizes in mm: {seen}.",
             "Put each kind into a folder of its own.",
         )
     kinds = Counter(s.kind for s in slices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,9 +119,10 @@ def is_dicom(path: Path) -> bool:
 @contextmanager
 def _pydicom_errors(path: Path) -> Iterator[None]:
     """Turn what pydicom raises about a broken file into one sentence; its warnings on odd values say nothing here."""
-    from pydicom.errors import InvalidDicomError
+    from pydicom.errors import BytesLengthException, InvalidDicomError
 
     broken = (
+        BytesLengthException,
         InvalidDicomError,
         OSError,
         EOFError,
@@ -129,6 +131,8 @@ def _pydicom_errors(path: Path) -> Iterator[None]:
         KeyError,
         NotImplementedError,
         RuntimeError,
+        TypeError,
+        struct.error,
     )
     try:
         with warnings.catch_warnings():
@@ -162,7 +166,33 @@ def read_header(path: Path) -> Any:
     import pydicom
 
     with _pydicom_errors(path):
-        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
+        for _ in header:
+            # Elements are decoded when they are asked for: a broken one is met here, not by whoever asks.
+            pass
+        return header
+
+
+def words(value: Any) -> tuple[str, ...]:
+    """Return the words of an element in capitals, be they none, one or several.
+
+    Parameters
+    ----------
+    value : str, sequence of str or None
+        Such as ImageType.
+    """
+    return tuple(str(v).upper() for v in ((value,) if isinstance(value, str) else value or ()))
+
+
+def frames_of(header: Any) -> int:
+    """Return the number of frames that a header tells, at least 1.
+
+    Parameters
+    ----------
+    header : pydicom.Dataset
+        A file's header.
+    """
+    return max(int(_number(header.get("NumberOfFrames"), 1.0)), 1)
 
 
 def _numbers(value: Any, n: int) -> NDArray[np.float64] | None:
@@ -203,18 +233,18 @@ def slices_of(path: Path, header: Any) -> list[Slice]:
     InputError
         Where it holds colours.
     """
-    if int(header.get("SamplesPerPixel") or 1) != 1:
+    if _number(header.get("SamplesPerPixel"), 1.0) != 1:
         raise InputError(f"{path.name} holds a colour picture.", "Name a series of grey images with --series.")
     with _pydicom_errors(path):
         if "PerFrameFunctionalGroupsSequence" in header:
             return _enhanced(path, header)
-        n_frames = int(header.get("NumberOfFrames") or 1)
+        n_frames = frames_of(header)
         return [_classic(path, header, None if n_frames == 1 else i) for i in range(n_frames)]
 
 
 def _kind(image_type: Any) -> str:
     """Find the complex part among the values of ImageType."""
-    found = [str(v).upper() for v in (image_type or ()) if str(v).upper() in _COMPLEX_PARTS]
+    found = [word for word in words(image_type) if word in _COMPLEX_PARTS]
     return found[0][0] if found else ""
 
 

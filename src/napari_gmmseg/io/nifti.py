@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from napari_gmmseg.errors import InputError, ResourceError
 from napari_gmmseg.io.grids import RawImage, rows, to_float32
+from napari_gmmseg.io.loggers import quiet
 from napari_gmmseg.volumes import Finding, SourceGrid, Unit
 
 #: NIfTI's codes of spatial units: metre, millimetre, micrometre; 0 (unknown) is read as mm, as all tools do.
@@ -34,15 +35,14 @@ def _nibabel_errors(path: Path) -> Iterator[None]:
     """Turn what nibabel raises about a broken file into one sentence, and keep its log quiet."""
     from nibabel.filebasedimages import ImageFileError
     from nibabel.freesurfer.mghformat import MGHError
-    from nibabel.imageglobals import LoggingOutputSuppressor
     from nibabel.spatialimages import HeaderDataError
     from nibabel.wrapstruct import WrapStructError
 
-    broken = (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError, WrapStructError, MGHError)
+    damaged = (ImageFileError, HeaderDataError, WrapStructError, MGHError)
     try:
-        with LoggingOutputSuppressor():
+        with quiet("nibabel.global"):
             yield
-    except broken as error:
+    except (OSError, EOFError, ValueError, TypeError, LookupError, OverflowError, zlib.error, *damaged) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"{path.name} cannot be read: {reason}.",

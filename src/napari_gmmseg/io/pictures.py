@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_gmmseg.errors import InputError, OutputError
+from napari_gmmseg.errors import InputError, OutputError, ResourceError
 from napari_gmmseg.io.grids import RawImage, to_float32
+from napari_gmmseg.io.loggers import quiet
 from napari_gmmseg.io.sniffing import suffix_of
 
 _TIFF = (".tif", ".tiff")
@@ -101,20 +104,37 @@ def read_pixels(path: Path) -> NDArray[Any]:
     ------
     InputError
         Where it cannot be read.
+    ResourceError
+        Where memory runs out.
     """
-    try:
-        array = _read_tiff(path) if suffix_of(path) in _TIFF else None
-        if array is not None:
-            return array
-        from PIL import Image, ImageSequence
+    from PIL.Image import DecompressionBombError
 
-        with Image.open(path) as picture:
-            pages = [np.asarray(page) for page in ImageSequence.Iterator(picture)]
-        array = pages[0] if len(pages) == 1 else np.stack(pages)[..., np.newaxis]
-    except (OSError, ValueError, EOFError, SyntaxError, KeyError, IndexError) as error:
+    wrong = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, struct.error)
+    broken = (OSError, EOFError, SyntaxError, *wrong)
+    try:
+        with quiet("tifffile"), warnings.catch_warnings():
+            # What is doubtful about a file's tags is either harmless, or an error a moment later.
+            warnings.simplefilter("ignore")
+            array = _read_tiff(path) if suffix_of(path) in _TIFF else None
+            return _read_pages(path) if array is None else array
+    except (*broken, DecompressionBombError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path.name} cannot be read: {reason}.", "Copy or export the picture again.") from error
-    return array[..., np.newaxis] if array.ndim == 2 else array
+    except MemoryError as error:
+        raise ResourceError(
+            f"{path.name} needs more memory than there is.",
+            "Close other programs, or check that its header tells the true size.",
+        ) from error
+
+
+def _read_pages(path: Path) -> NDArray[Any]:
+    """Read a picture with Pillow; several pages become a stack."""
+    from PIL import Image, ImageSequence
+
+    with Image.open(path) as picture:
+        pages = [np.asarray(page) for page in ImageSequence.Iterator(picture)]
+    with_samples = [page[..., np.newaxis] if page.ndim == 2 else page for page in pages]
+    return with_samples[0] if len(pages) == 1 else np.stack(with_samples)
 
 
 def _read_tiff(path: Path) -> NDArray[Any] | None:

@@ -94,6 +94,7 @@ def _family_by_content(head: bytes) -> str:
         b"II*\0": "picture",
         b"MM\0*": "picture",
         b"II+\0": "picture",
+        b"MM\0+": "picture",
         b"\xff\xd8\xff": "picture",
         b"NRRD": "itk",
         b"ObjectType": "itk",
