@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
+#: What the system says where a disk, a quota or a file's size is at its end.
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
 
 class GmmsegError(Exception):
     """Base of every error that a person can meet.

@@ -1,5 +1,7 @@
 """Pictures of labels on their image."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -64,6 +66,22 @@ def test_front_and_top_are_up_and_right_lies_where_the_letters_say(plane, conven
     assert corners[other] < 0.05
     assert shown.image[height - 4].max() < 0.05
     assert shown.left + shown.right == letters
+
+
+def test_no_side_is_told_where_nobody_has_verified_it():
+    volume, label_map = case(replace(geometry(), verified=False))
+    shown = cut(
+        volume.data[0],
+        label_map.labels,
+        volume.geometry,
+        plane="axial",
+        index=10,
+        box=(slice(0, 20), slice(0, 24), slice(0, 22)),
+        pixels_per_unit=1.0,
+        window=(0, 100),
+        convention="radiological",
+    )
+    assert (shown.left, shown.right) == ("", "")
 
 
 def test_voxels_are_drawn_in_their_true_proportions():

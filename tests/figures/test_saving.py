@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_gmmseg.errors import OutputError
+from napari_gmmseg.errors import OutputError, ResourceError
 from napari_gmmseg.figures import save_picture
 
 PICTURE = np.arange(6 * 5 * 3, dtype=np.uint8).reshape(6, 5, 3)
@@ -31,7 +31,7 @@ def test_a_write_that_fails_leaves_the_old_picture_and_no_other_file(tmp_path, m
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)
-    with pytest.raises(OutputError, match="No space left"):
+    with pytest.raises(ResourceError, match="disk is full"):
         save_picture(path, 255 - PICTURE)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]

@@ -125,7 +125,8 @@ def overlay_picture(
         for row in rows
         for strip in ([_row(row, label_map, 0.0, 0)] if plain else []) + [_row(row, label_map, opacity, contour)]
     ]
-    known = _CAPTIONS[convention] if volume.geometry.unit == "mm" and set(chosen) != {"sagittal"} else ""
+    sides = volume.geometry.unit == "mm" and volume.geometry.verified and set(chosen) != {"sagittal"}
+    known = _CAPTIONS[convention] if sides else ""
     return _composed(drawn, label_map, title, f"{caption} {known}".strip())
 
 

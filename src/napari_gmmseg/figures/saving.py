@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from napari_gmmseg.errors import OutputError
+from napari_gmmseg.errors import NO_SPACE, OutputError, ResourceError
 from napari_gmmseg.figures.drawing import Picture
 
 
@@ -31,6 +31,8 @@ def save_picture(path: str | Path, picture: Picture) -> Path:
     ------
     OutputError
         Where it is no picture or no PNG, or the target cannot be written.
+    ResourceError
+        Where the disk is full.
     """
     path = Path(path)
     array = np.asarray(picture)
@@ -46,6 +48,10 @@ def save_picture(path: str | Path, picture: Picture) -> Path:
             Image.fromarray(array).save(partial, format="PNG")
             partial.replace(path)
     except OSError as error:
+        if error.errno in NO_SPACE:
+            raise ResourceError(
+                f"The disk is full: {path} was not written.", "Make room, or name another folder."
+            ) from error
         raise OutputError(
             f"{path} cannot be written: {error.strerror or error}.",
             "Choose a folder that exists, that you may write to, and that has space left.",

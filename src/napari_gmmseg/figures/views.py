@@ -171,6 +171,9 @@ def cut(
     low, high = window
     grey = np.clip((np.nan_to_num(picture, nan=low, posinf=high, neginf=low) - low) / (high - low), 0, 1)
     flips, left, right = _orientation(geometry, plane, convention)
+    if not geometry.verified:
+        # The likely way up, but no letter that somebody could rely on.
+        left = right = ""
     turn = tuple(slice(None, None, -1 if flip else 1) for flip in flips)
     return View(
         plane=plane,

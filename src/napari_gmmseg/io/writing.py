@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
@@ -16,14 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_gmmseg.errors import InputError, OutputError, ResourceError
+from napari_gmmseg.errors import NO_SPACE, InputError, OutputError, ResourceError
 from napari_gmmseg.io import nifti, pictures, simpleitk
 from napari_gmmseg.io.grids import default_source
 from napari_gmmseg.io.sidecars import bids_path, bids_text, snap_path, snap_text
 from napari_gmmseg.io.sniffing import ALL_SUFFIXES, SUFFIXES, members_of, stem_of, suffix_of
 from napari_gmmseg.volumes import ClassTable, Geometry, LabelMap, SourceGrid, Volume
 
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _AFFINE_TOLERANCE = 1e-5
 #: With fewer bytes free after a failed write, the disk was the reason.
 _NEARLY_NOTHING = 65536
@@ -244,7 +242,7 @@ def _output_errors(path: Path) -> Iterator[None]:
             raise
         raise OutputError(f"{path.name} was written, but cannot be read back: {error.message}", "Try again.") from error
     except OSError as error:
-        if error.errno in _NO_SPACE:
+        if error.errno in NO_SPACE:
             raise _full(path) from error
         raise OutputError(
             f"{path} cannot be written: {error.strerror or error}.", "Name a folder that you may write to."
