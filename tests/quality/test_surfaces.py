@@ -72,3 +72,13 @@ def test_frames_do_not_see_each_other() -> None:
     a[0, 1, 1, 1] = b[0, 1, 1, 3] = True
     a[1, 4, 5, 6] = b[1, 4, 5, 6] = True
     assert hausdorff_distance_95(a, b, (1.0, 1.0, 1.0), percentile=100) == pytest.approx(2.0)
+
+
+def test_a_mask_in_one_slice_of_a_volume_is_surface_throughout() -> None:
+    whole, ring = np.zeros((5, 21, 21), bool), np.zeros((5, 21, 21), bool)
+    whole[2, 3:18, 3:18] = ring[2, 3:18, 3:18] = True
+    ring[2, 6:15, 6:15] = False
+    spacing = (3.0, 1.0, 1.0)
+    expected = brute_force(whole, ring, spacing, 100.0)
+    assert expected == pytest.approx(5.0)
+    assert hausdorff_distance_95(whole, ring, spacing, percentile=100) == pytest.approx(expected)

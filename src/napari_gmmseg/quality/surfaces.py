@@ -14,8 +14,8 @@ def hausdorff_distance_95(
 ) -> float | None:
     """Return the 95 % Hausdorff distance: the larger of the two directions' 95th percentiles.
 
-    For the surfaces A and B (voxels of a mask with a face neighbour outside of it; along an axis with one voxel there
-    are no neighbours, so that a slice has an outline)
+    For the surfaces A and B (voxels of a mask with a face neighbour outside of it; along an axis on which the
+    grid has one voxel there are no neighbours, so that a slice has an outline)
 
         HD95 = max( P95 over a in A of min_b |a - b|,  P95 over b in B of min_a |a - b| ),
 
@@ -40,7 +40,8 @@ def hausdorff_distance_95(
     for a, b in zip(_frames(first), _frames(second), strict=True):
         if a.any() and b.any():
             box = _joint_box(a, b)
-            outline_a, outline_b = _surface(a[box]), _surface(b[box])
+            axes = [axis for axis in range(3) if a.shape[axis] > 1]
+            outline_a, outline_b = _surface(a[box], axes), _surface(b[box], axes)
             there.append(ndimage.distance_transform_edt(~outline_b, sampling=spacing)[outline_a])
             back.append(ndimage.distance_transform_edt(~outline_a, sampling=spacing)[outline_b])
     if not there:
@@ -58,12 +59,10 @@ def _joint_box(first: BoolArray, second: BoolArray) -> tuple[slice, ...]:
     return tuple(ndimage.find_objects(either)[0])
 
 
-def _surface(mask: BoolArray) -> BoolArray:
-    """Return the voxels that have a face neighbour outside of the mask; what lies outside of the array is outside."""
+def _surface(mask: BoolArray, axes: list[int]) -> BoolArray:
+    """Return the voxels with a neighbour along `axes` outside of the mask; beyond the array all is outside."""
     inner = mask.copy()
-    for axis in range(3):
-        if mask.shape[axis] == 1:
-            continue
+    for axis in axes:
         kept, whole = np.swapaxes(inner, axis, 0), np.swapaxes(mask, axis, 0)
         kept[1:] &= whole[:-1]
         kept[:-1] &= whole[1:]
