@@ -252,6 +252,16 @@ def test_more_classes_than_intensities_are_refused() -> None:
         check_distinct_values(volume, prepared, 3)
 
 
+def test_rare_intensities_are_counted_too() -> None:
+    data = np.zeros((2, 30, 40, 50), np.float32)
+    data[0, 3, 3, 3], data[1, 7, 7, 7] = 1, 1
+    volume = Volume.from_array(data)
+    prepared = prepare(volume, PreparationConfig(mask="none"), preset=find_preset("custom"))
+    check_distinct_values(volume, prepared, 3)
+    with pytest.raises(SettingsError, match="only 3 different intensities in 60000 voxels"):
+        check_distinct_values(volume, prepared, 4)
+
+
 @pytest.mark.parametrize(
     ("known", "expected"),
     [

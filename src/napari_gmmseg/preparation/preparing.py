@@ -144,10 +144,13 @@ def check_distinct_values(volume: Volume, prepared: Prepared, n_classes: int) ->
         Where the mask holds fewer than K different voxels.
     """
     samples = volume.data[:, prepared.mask].T
-    few = len(np.unique(samples[:4096], axis=0))
-    if few >= n_classes:
+    if len(np.unique(samples[:: len(samples) // 4096 + 1], axis=0)) >= n_classes:
         return
-    found = len(np.unique(samples, axis=0))
+    rest, found = samples, 0
+    # At most K passes, each over what is unlike all found so far: sorting whole volumes would take seconds.
+    while len(rest) and found < n_classes:
+        rest = rest[(rest != rest[0]).any(axis=1)]
+        found += 1
     if found < n_classes:
         raise SettingsError(
             f"{n_classes} classes were asked for, and the mask holds only {found} different intensities "
