@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from napari_gmmseg.cli.settings import bounds_of
+from napari_gmmseg.config.bounds import bounds_of
 from napari_gmmseg.config import PRESETS, Box, Disc, FitConfig, PreparationConfig
 
 PAGE = Path(__file__).parent / "reference" / "settings.md"

@@ -194,7 +194,6 @@ def write(
     *,
     probabilities: PathLike | None = None,
     uncertainty: PathLike | None = None,
-    finished: Callable[[Path], object] | None = None,
 ) -> tuple[Path, ...]:
     """Write a segmentation on the grid of its source, each file whole or not at all, read back and compared.
 
@@ -208,8 +207,6 @@ def write(
         Probabilities, one volume a class.
     uncertainty : path or None
         1 - the largest probability.
-    finished : callable or None
-        Called with the path of each file once it is whole.
 
     Returns
     -------
@@ -226,16 +223,11 @@ def write(
     from napari_gmmseg.io import write_labels, write_map
 
     like = segmentation.label_map
-    tasks: list[Callable[[], Path]] = [lambda: write_labels(Path(path), like)]
+    written = [write_labels(Path(path), like)]
     if probabilities is not None:
-        tasks.append(lambda: write_map(Path(probabilities), segmentation.probabilities, like))
+        written.append(write_map(Path(probabilities), segmentation.probabilities, like))
     if uncertainty is not None:
-        tasks.append(lambda: write_map(Path(uncertainty), segmentation.uncertainty, like))
-    written = []
-    for task in tasks:
-        written.append(task())
-        if finished is not None:
-            finished(written[-1])
+        written.append(write_map(Path(uncertainty), segmentation.uncertainty, like))
     return tuple(written)
 
 
@@ -317,11 +309,15 @@ def validated(make: Callable[[], Result]) -> Result:
 
 
 def _about_field(name: str) -> str:
-    """Return what the settings tell of one of their fields; "" for an unknown one."""
+    """Return what the settings tell of one of their fields, with its bounds; "" for an unknown one."""
     from napari_gmmseg.config import FitConfig
+    from napari_gmmseg.config.bounds import bounds_of
 
     field = FitConfig.__pydantic_fields__.get(name)  # type: ignore[attr-defined]
-    return "" if field is None else f"{field.title}: {field.description}"
+    if field is None:
+        return ""
+    bounds = bounds_of(field)
+    return f"{field.title}: {field.description}{f' It is {bounds}.' if bounds else ''}"
 
 
 def _preparation_config(

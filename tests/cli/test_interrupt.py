@@ -70,7 +70,8 @@ def test_what_was_finished_before_an_interrupt_is_told(
     monkeypatch.setattr("napari_gmmseg.io.write_map", interrupted)
     outcome = run("segment", t1, "-o", tmp_path / "m.nii.gz", "--probabilities", tmp_path / "p.nii.gz")
     assert outcome.code == 130
-    assert f"Kept: {tmp_path / 'm.nii.gz'}." in outcome.err
+    for name in ("m.nii.gz", "m_dseg.tsv", "m_labels.txt"):
+        assert str(tmp_path / name) in outcome.err.split("Kept:")[1]
     assert (tmp_path / "m.nii.gz").exists()
     assert not list(tmp_path.glob("*p.nii*"))
 
@@ -101,3 +102,41 @@ def test_json_of_a_process_is_one_object_and_nothing_else(t1: Path, tmp_path: Pa
     done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["files"]["mask"] == str(tmp_path / "mask.nii.gz")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize(("words", "code"), [(["--version"], 0), (["segmnt"], 2)])
+def test_ctrl_c_after_the_answer_does_not_change_it(words: list[str], code: int) -> None:
+    program = (
+        "import atexit, os, signal, sys; from napari_gmmseg import cli;"
+        "atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT));"
+        f"sys.argv[1:] = {words!r}; cli.console()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert "KeyboardInterrupt" not in done.stderr
+
+
+def test_the_answer_is_settled_once_everything_is_written(t1: Path, tmp_path: Path) -> None:
+    from napari_gmmseg.cli.running import run
+
+    there: list[bool] = []
+    arguments = ["segment", str(t1), "-o", str(tmp_path / "m.nii.gz"), "--method", "gmm"]
+    assert run(arguments, lambda: there.append((tmp_path / "m_labels.txt").exists())) == 0
+    assert there == [True]
+
+
+def test_what_was_written_before_a_full_disk_is_told(
+    run: Run, t1: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_gmmseg.errors import ResourceError
+
+    def full(*_: Any, **__: Any) -> None:
+        raise ResourceError("The disk is full: p.nii.gz was not written.", "Make room.")
+
+    monkeypatch.setattr("napari_gmmseg.io.write_map", full)
+    outcome = run("segment", t1, "-o", tmp_path / "m.nii.gz", "--probabilities", tmp_path / "p.nii.gz")
+    assert outcome.code == 3
+    error = next(line for line in outcome.err.splitlines() if line.startswith("Error: The disk is full"))
+    for path in tmp_path.glob("m*"):
+        assert str(path) in error

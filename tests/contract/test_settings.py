@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_gmmseg.cli.settings import field_of
+from napari_gmmseg.config.bounds import field_of
 from napari_gmmseg.config import FitConfig, PreparationConfig
 
 OWNERS = (FitConfig, PreparationConfig)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -29,8 +30,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def console() -> None:
     """Run the process's command and leave with its exit code; the entry point `napari-gmmseg`."""
     try:
-        code = main()
+        from napari_gmmseg.cli.running import run
+
+        code = run(sys.argv[1:], _ignore_interrupts)
     except KeyboardInterrupt:
         print("Interrupted before anything was done.", file=sys.stderr)  # noqa: T201 - no console library is loaded yet
         code = 130
+    _ignore_interrupts()
     sys.exit(code)
+
+
+def _ignore_interrupts() -> None:
+    """Have Ctrl-C do nothing: the answer is settled, and leaving takes a moment."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

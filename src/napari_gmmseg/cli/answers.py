@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,15 +31,38 @@ class Answer:
 
 @dataclass
 class Errand:
-    """One run of a command, and what it has left on disk so far.
+    """One run of a command, and what it leaves on disk.
 
     Parameters
     ----------
-    kept : list of Path
-        Files that are finished; told when a person interrupts.
+    before : dict of Path to object
+        State of each file that is to be written, before it is.
     """
 
-    kept: list[Path] = field(default_factory=list)
+    before: dict[Path, object] = field(default_factory=dict)
+
+    def watch(self, paths: Iterable[Path]) -> None:
+        """Note files that are to be written.
+
+        Parameters
+        ----------
+        paths : iterable of Path
+            Files, there or not.
+        """
+        self.before |= {path: _state(path) for path in paths}
+
+    def kept(self) -> list[Path]:
+        """Return the noted files that have been written since."""
+        return [path for path, state in self.before.items() if _state(path) not in (None, state)]
+
+
+def _state(path: Path) -> object:
+    """Return what changes when a file is written anew; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def to_json(data: Mapping[str, Any]) -> str:

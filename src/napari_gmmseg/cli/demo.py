@@ -14,8 +14,13 @@ from napari_gmmseg import api
 from napari_gmmseg.cli.answers import Answer, Errand
 from napari_gmmseg.cli.progress import FitProgress
 from napari_gmmseg.cli.tables import segmentation_data, show_evaluation, show_segmentation, tab_separated
-from napari_gmmseg.cli.targets import check_targets
+from napari_gmmseg.cli.targets import check_targets, side_files
 from napari_gmmseg.errors import OutputError
+
+_WHY_CSF_DIFFERS = (
+    "CSF differs because in these maps it is what grey and white matter leave of the brain mask, not what looks like "
+    "fluid: in an average of many brains, thin sulci are blurred."
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Demo:
         Parameters
         ----------
         errand : Errand
-            Where finished files are noted.
+            Where the files that are to be written are noted.
         """
         from napari_gmmseg.figures import overlay_picture, save_picture
         from napari_gmmseg.io.sample import load_sample, load_sample_labels
@@ -52,17 +57,20 @@ class Demo:
         with FitProgress() as progress:
             result = api.segment(volume, preset="brain-t1", progress=progress)
         evaluation = api.evaluate(result.label_map, truth)
-        api.write(files["mask"], result, probabilities=files["probabilities"], finished=errand.kept.append)
+        beside = side_files(files["mask"])
+        errand.watch((*files.values(), *beside))
+        api.write(files["mask"], result, probabilities=files["probabilities"])
         picture = overlay_picture(volume, result.label_map, title="MNI152 brain", caption=f"Method: {result.method}.")
-        errand.kept.append(save_picture(files["picture"], picture))
-        data = segmentation_data(result, volume.channels) | {"files": files, "evaluation": evaluation.as_dict()}
+        save_picture(files["picture"], picture)
+        written = {"files": files, "side_files": beside}
+        data = segmentation_data(result, volume.channels) | written | {"evaluation": evaluation.as_dict()}
         _write_whole(files["table"], tab_separated(_rows(data)))
-        errand.kept.append(files["table"])
 
         def show(console: Any) -> None:
             show_segmentation(console, data)
             console.print("Against the most likely tissue of the maps that come along:")
             show_evaluation(console, data["evaluation"])
+            console.print(_WHY_CSF_DIFFERS, soft_wrap=True)
 
         return Answer(data, show)
 

@@ -17,8 +17,8 @@ from napari_gmmseg.cli.tables import show_evaluation
 class Evaluate:
     """Compare a mask with a reference: Dice, HD95 [mm] and volumes [ml] of each class."""
 
-    prediction: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The mask to judge.")]
-    truth: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The reference.")]
+    prediction: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PREDICTION", help="The mask to judge.")]
+    truth: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TRUTH", help="The reference.")]
     match_labels: Annotated[
         bool,
         tyro.conf.arg(help="Rename the predicted labels so that they agree best. This looks at the reference."),

@@ -5,116 +5,61 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
-from typing import Annotated, Protocol
-
-import tyro
+from pathlib import Path
 
 from napari_gmmseg.cli.answers import Answer, Errand, to_json
-from napari_gmmseg.cli.demo import Demo
-from napari_gmmseg.cli.doctor import Doctor
-from napari_gmmseg.cli.evaluate import Evaluate
-from napari_gmmseg.cli.opening import Open
-from napari_gmmseg.cli.segment import Segment
+from napari_gmmseg.cli.arguments import parse
+from napari_gmmseg.cli.diagnosis.versions import own_version
 from napari_gmmseg.errors import GmmsegError, OutputError, ResourceError
 
-PROGRAM = "napari-gmmseg"
-_DESCRIPTION = (
-    "Segment MRI without labels: Gaussian mixture models, with and without neighbours. "
-    "Exit codes: 0 done, 2 a mistake in what was asked (with a hint), 3 out of memory or disk space, 130 interrupted."
-)
-_Commands = (
-    Annotated[Demo, tyro.conf.subcommand("demo")]
-    | Annotated[Open, tyro.conf.subcommand("open")]
-    | Annotated[Segment, tyro.conf.subcommand("segment")]
-    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
-    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
-)
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM}
 
 
-class Command(Protocol):
-    """What every command has."""
-
-    @property
-    def json(self) -> bool:
-        """Whether standard output holds one JSON object and nothing else."""
-
-    def run(self, errand: Errand, /) -> Answer:
-        """Do it.
-
-        Parameters
-        ----------
-        errand : Errand
-            Where finished files are noted.
-        """
-
-
-def run(argv: Sequence[str]) -> int:
+def run(argv: Sequence[str], finished: Callable[[], object] = lambda: None) -> int:
     """Run one command.
 
     With `--json`, standard output holds one JSON object if the exit code is 0 and nothing otherwise; errors are
-    told on standard error in either case.
+    told on standard error in either case, as plain lines.
 
     Parameters
     ----------
     argv : sequence of str
         Arguments without the program's name.
+    finished : callable
+        Called as soon as the exit code is settled: whatever is to be written is written, or never will be.
 
     Returns
     -------
     int
         0 done, 2 the user's mistake, 3 out of resources, 130 interrupted.
     """
-    try:
-        command = parse(argv)
-    except SystemExit as leave:
-        return leave.code if isinstance(leave.code, int) else 2
+    if list(argv[:1]) in (["--version"], ["-V"]):
+        print(f"napari-gmmseg {own_version()}")  # noqa: T201 - standard output is the point
+        return 0
     errand = Errand()
     try:
+        command = parse(argv)
         with redirect_stdout(sys.stderr) if command.json else nullcontext(), _resources():
             answer = command.run(errand)
+        finished()
         _print(answer, as_json=command.json)
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else 2
     except GmmsegError as error:
-        _complain(error)
+        finished()
+        _complain(error, errand.kept())
         return error.exit_code
     except KeyboardInterrupt:
-        kept = ", ".join(str(path) for path in errand.kept)
+        finished()
+        kept = _listed(errand.kept())
         print(f"Interrupted. {f'Kept: {kept}.' if kept else 'Nothing was written.'}", file=sys.stderr)  # noqa: T201
         return 130
     except BrokenPipeError:
         # Whoever read has left, such as `head`: what Python still wants to flush at exit goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
-
-
-def parse(argv: Sequence[str]) -> Command:
-    """Return the command that arguments ask for.
-
-    Parameters
-    ----------
-    argv : sequence of str
-        Arguments without the program's name.
-
-    Raises
-    ------
-    SystemExit
-        Where they make no sense (code 2), or ask for help (code 0).
-    """
-    command: Command = tyro.cli(
-        _Commands,
-        prog=PROGRAM,
-        description=_DESCRIPTION,
-        args=list(argv) or ["--help"],
-        config=(
-            tyro.conf.FlagCreatePairsOff,
-            tyro.conf.OmitArgPrefixes,
-            tyro.conf.DisallowNone,
-            tyro.conf.HelptextFromCommentsOff,
-        ),
-    )
-    return command
 
 
 def _print(answer: Answer, *, as_json: bool) -> None:
@@ -126,10 +71,15 @@ def _print(answer: Answer, *, as_json: bool) -> None:
     answer.show(Console(highlight=False))
 
 
-def _complain(error: GmmsegError) -> None:
-    print(f"Error: {error.message}", file=sys.stderr)  # noqa: T201
+def _complain(error: GmmsegError, kept: Sequence[Path]) -> None:
+    left = f" Written before that, and kept: {_listed(kept)}." if kept else ""
+    print(f"Error: {error.message}{left}", file=sys.stderr)  # noqa: T201
     if error.hint:
         print(f"Hint: {error.hint}", file=sys.stderr)  # noqa: T201
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    return ", ".join(str(path) for path in paths)
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from napari_gmmseg import api
 from napari_gmmseg.cli.answers import Answer, Errand
 from napari_gmmseg.cli.channels import channels_of_one_case
 from napari_gmmseg.cli.progress import FitProgress
-from napari_gmmseg.cli.settings import about
+from napari_gmmseg.cli.settings import about, otherwise
 from napari_gmmseg.cli.tables import segmentation_data, show_segmentation
-from napari_gmmseg.cli.targets import check_images, check_targets
+from napari_gmmseg.cli.targets import check_images, check_targets, side_files
 from napari_gmmseg.config import FitConfig, PreparationConfig
 from napari_gmmseg.config.fit import Covariance, Means, Method
 from napari_gmmseg.errors import SettingsError
@@ -27,55 +27,80 @@ class Segment:
     """Segment one case: the files are its channels, one file each."""
 
     files: Annotated[
-        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(help="Channels of one case: images or DICOM folders.")
+        tuple[Path, ...],
+        tyro.conf.Positional,
+        otherwise(
+            "at least one, here or after --t1 and so on", "Channels of one case: images or DICOM folders.", "FILE"
+        ),
     ] = ()
     output: Annotated[
-        Path | None, tyro.conf.arg(aliases=["-o"], help="The mask to write, on the grid of the first file. Needed.")
+        Path | None,
+        tyro.conf.arg(
+            aliases=["-o"],
+            metavar="FILE",
+            help="The mask to write, on the grid of the first file.",
+            help_behavior_hint="(needed)",
+        ),
     ] = None
-    t1: Annotated[_Files, tyro.conf.arg(help="A T1-weighted channel.")] = ()
-    t2: Annotated[_Files, tyro.conf.arg(help="A T2-weighted channel.")] = ()
-    flair: Annotated[_Files, tyro.conf.arg(help="A FLAIR channel.")] = ()
-    pd: Annotated[_Files, tyro.conf.arg(help="A proton-density channel.")] = ()
+    t1: Annotated[_Files, tyro.conf.arg(metavar="FILE", help="A T1-weighted channel.")] = ()
+    t2: Annotated[_Files, tyro.conf.arg(metavar="FILE", help="A T2-weighted channel.")] = ()
+    flair: Annotated[_Files, tyro.conf.arg(metavar="FILE", help="A FLAIR channel.")] = ()
+    pd: Annotated[_Files, tyro.conf.arg(metavar="FILE", help="A proton-density channel.")] = ()
     contrast: Annotated[
         str | None,
-        tyro.conf.arg(help="Contrast of each positional file, with commas: t1,flair; else from names and preset."),
+        otherwise("default: from headers, names and preset", "Contrast of each positional file.", "T1,FLAIR,..."),
     ] = None
     preset: Annotated[
         Literal["brain-t1", "brain-multi", "cardiac", "glioma", "custom"] | None,
-        tyro.conf.arg(help="Kind of image; else brain-t1 for one channel and brain-multi for several."),
+        otherwise("default: brain-t1 for one channel, brain-multi for several", "Kind of image."),
     ] = None
     mask: Annotated[str, about(PreparationConfig, "mask", metavar="auto|none|FILE")] = PreparationConfig.mask
-    region: Annotated[Path | None, tyro.conf.arg(help="Mask of where to look, e.g. the left ventricle.")] = None
+    region: Annotated[
+        Path | None, otherwise("default: everywhere", "Mask of where to look, e.g. the left ventricle.", "FILE")
+    ] = None
     box: Annotated[
         tuple[int, int, int, int, int, int] | None,
-        about(PreparationConfig, "box", metavar="Z0 Y0 X0 Z1 Y1 X1"),
+        about(PreparationConfig, "box", "default: everywhere", metavar="Z0 Y0 X0 Z1 Y1 X1"),
     ] = None
-    disc: Annotated[tuple[float, float, float] | None, about(PreparationConfig, "disc", metavar="Y X RADIUS")] = None
+    disc: Annotated[
+        tuple[float, float, float] | None,
+        about(PreparationConfig, "disc", "default: everywhere", metavar="Y X RADIUS"),
+    ] = None
     method: Annotated[Method, about(FitConfig, "method")] = FitConfig.method
-    classes: Annotated[int | None, about(FitConfig, "n_classes")] = None
+    classes: Annotated[
+        int | None, about(FitConfig, "n_classes", "default: as many as the preset names, else 3", metavar="K")
+    ] = None
     covariance: Annotated[Covariance, about(FitConfig, "covariance")] = FitConfig.covariance
     means: Annotated[Means, about(FitConfig, "means")] = FitConfig.means
-    beta: Annotated[float | None, about(FitConfig, "neighbour_weight")] = None
+    beta: Annotated[float | None, about(FitConfig, "neighbour_weight", "default: from the noise in the image")] = None
     tolerance: Annotated[float, about(FitConfig, "tolerance")] = FitConfig.tolerance
     steps: Annotated[int, about(FitConfig, "max_steps")] = FitConfig.max_steps
     seed: Annotated[int, about(FitConfig, "seed")] = FitConfig.seed
     device: Annotated[str, about(FitConfig, "device", metavar="auto|cpu|cuda:0|mps")] = FitConfig.device
-    threads: Annotated[int | None, about(FitConfig, "threads")] = None
-    probabilities: Annotated[Path | None, tyro.conf.arg(help="Write the probabilities here, one volume a class.")] = (
-        None
-    )
-    uncertainty: Annotated[Path | None, tyro.conf.arg(help="Write 1 - the largest probability here.")] = None
-    axis4: Annotated[Literal["time", "channel"] | None, tyro.conf.arg(help="What a fourth axis is; never guessed.")] = (
-        None
-    )
-    frame: Annotated[int | None, tyro.conf.arg(help="The one position on the fourth axis to use, from 0.")] = None
-    series: Annotated[str | None, tyro.conf.arg(help="DICOM series to use, where a folder holds several.")] = None
+    threads: Annotated[int | None, about(FitConfig, "threads", "default: all cores but one")] = None
+    probabilities: Annotated[
+        Path | None, otherwise("default: not written", "Write the probabilities here, one volume a class.", "FILE")
+    ] = None
+    uncertainty: Annotated[
+        Path | None, otherwise("default: not written", "Write 1 - the largest probability here.", "FILE")
+    ] = None
+    axis4: Annotated[
+        Literal["time", "channel"] | None,
+        otherwise("default: refuse a fourth axis", "What a fourth axis is; never guessed."),
+    ] = None
+    frame: Annotated[
+        int | None, otherwise("default: all", "The one position on the fourth axis to use, from 0.", "N")
+    ] = None
+    series: Annotated[
+        str | None,
+        otherwise("default: the largest original one", "DICOM series to use, where a folder holds several.", "SERIES"),
+    ] = None
     resample: Annotated[bool, tyro.conf.arg(help="Resample channels and masks on other grids to the first one's.")] = (
         False
     )
     spacing: Annotated[
         tuple[float, ...] | None,
-        tyro.conf.arg(metavar="[DZ] DY DX", help="Voxel size in mm, for images that tell none."),
+        otherwise("default: as the file tells", "Voxel size in mm, for images that tell none.", "[DZ] DY DX"),
     ] = None
     json: Annotated[bool, tyro.conf.arg(help="Print one JSON object on standard output and nothing else there.")] = (
         False
@@ -87,7 +112,7 @@ class Segment:
         Parameters
         ----------
         errand : Errand
-            Where finished files are noted.
+            Where the files that are to be written are noted.
         """
         paths, contrasts = channels_of_one_case(
             self.files, {"t1": self.t1, "t2": self.t2, "flair": self.flair, "pd": self.pd}, self.contrast
@@ -109,27 +134,20 @@ class Segment:
         api.check_writable(self.output, volume, probabilities=self.probabilities, uncertainty=self.uncertainty)
         with FitProgress() as progress:
             result = api.segment(volume, progress=progress, **self._options())
-        written = api.write(
-            self.output,
-            result,
-            probabilities=self.probabilities,
-            uncertainty=self.uncertainty,
-            finished=errand.kept.append,
-        )
-        files = dict(zip(self._results(), written, strict=True))
         channels = tuple(name or f"channel {c + 1}" for c, name in enumerate(volume.channels))
-        data = segmentation_data(result, channels) | {"files": files, "inputs": paths}
+        wanted = {"mask": self.output, "probabilities": self.probabilities, "uncertainty": self.uncertainty}
+        files = {what: path for what, path in wanted.items() if path is not None}
+        beside = side_files(self.output)
+        data = segmentation_data(result, channels) | {"files": files, "side_files": beside, "inputs": paths}
+        errand.watch((*files.values(), *beside))
+        # Last of all: a Ctrl-C that comes later has nothing to interrupt.
+        api.write(self.output, result, probabilities=self.probabilities, uncertainty=self.uncertainty)
         return Answer(data, lambda console: show_segmentation(console, data))
 
     def _masks(self) -> tuple[Path, ...]:
         """Return the files that tell where to look."""
         mask = () if self.mask in ("auto", "none") else (Path(self.mask),)
         return mask if self.region is None else (*mask, self.region)
-
-    def _results(self) -> tuple[str, ...]:
-        """Return what is written, in the order in which it is."""
-        wanted = (("mask", self.output), ("probabilities", self.probabilities), ("uncertainty", self.uncertainty))
-        return tuple(name for name, path in wanted if path is not None)
 
     def _options(self) -> dict[str, Any]:
         """Return the settings of the fit, as `api.segment` names them."""

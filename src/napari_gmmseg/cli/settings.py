@@ -5,24 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import tyro
-from pydantic.fields import FieldInfo
+
+from napari_gmmseg.config.bounds import bounds_of, field_of
 
 
-def field_of(owner: type, name: str) -> FieldInfo:
-    """Return the description of one field of a pydantic dataclass.
-
-    Parameters
-    ----------
-    owner : type
-        Such as `FitConfig`.
-    name : str
-        Name of the field.
-    """
-    fields: dict[str, FieldInfo] = owner.__pydantic_fields__  # type: ignore[attr-defined]
-    return fields[name]
-
-
-def about(owner: type, name: str, **options: Any) -> Any:
+def about(owner: type, name: str, default: str = "", **options: Any) -> Any:
     """Return what tyro shall show for a flag: title, description and bounds of the field that it sets.
 
     Parameters
@@ -31,28 +18,29 @@ def about(owner: type, name: str, **options: Any) -> Any:
         Such as `FitConfig`.
     name : str
         Name of the field.
+    default : str
+        What holds where the flag is not given, if that is no value of its own.
     **options
         Further options of `tyro.conf.arg`, such as `name`.
     """
     field = field_of(owner, name)
     text = f"{field.title}: {field.description}"
     limits = bounds_of(field)
+    if default:
+        options["help_behavior_hint"] = f"({default})"
     return tyro.conf.arg(help=f"{text} ({limits})" if limits else text, **options)
 
 
-def bounds_of(field: FieldInfo) -> str:
-    """Return the bounds of a field as a person reads them, e.g. "≥ 2, ≤ 16"; "" where it has none.
+def otherwise(default: str, text: str, metavar: str | None = None) -> Any:
+    """Return what tyro shall show for a flag that sets no field of the settings.
 
     Parameters
     ----------
-    field : FieldInfo
-        The field.
+    default : str
+        What holds where it is not given.
+    text : str
+        Its help.
+    metavar : str or None
+        What it takes; None for the words that it can be.
     """
-    signs = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
-    found = []
-    for attribute, sign in signs:
-        for entry in field.metadata:
-            value = getattr(entry, attribute, None)
-            if value is not None and value < 2**62:
-                found.append(f"{sign} {value:g}")
-    return ", ".join(found)
+    return tyro.conf.arg(help=text, help_behavior_hint=f"({default})", metavar=metavar)

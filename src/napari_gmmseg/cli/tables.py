@@ -91,6 +91,8 @@ def show_segmentation(console: Console, data: Mapping[str, Any]) -> None:
     for what, path in data.get("files", {}).items():
         how = "Saved, read back and compared" if what in _READ_BACK else "Saved"
         console.print(f"{how}: {what} → {escape(str(path))}", soft_wrap=True)
+    for path in data.get("side_files", ()):
+        console.print(f"Saved: names and colours → {escape(str(path))}", soft_wrap=True)
 
 
 def show_findings(console: Console, findings: Sequence[Mapping[str, Any]]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from napari_gmmseg.errors import OutputError
+from napari_gmmseg.io.sidecars import bids_path, snap_path
 from napari_gmmseg.io.sniffing import members_of, suffix_of
 
 #: Formats that a mask or a map can be written in.
@@ -63,6 +64,17 @@ def check_targets(targets: Iterable[Path | None], sources: Iterable[Path]) -> No
             raise OutputError(f"Two results would go to the same file, {target}.", "Give each a name of its own.")
         seen |= real
         _check_target(target)
+
+
+def side_files(mask: Path) -> tuple[Path, ...]:
+    """Return the files that are written beside a mask: names and colours for BIDS and for ITK-SNAP.
+
+    Parameters
+    ----------
+    mask : Path
+        The mask.
+    """
+    return bids_path(mask), snap_path(mask)
 
 
 def _real_files(path: Path) -> set[str]:

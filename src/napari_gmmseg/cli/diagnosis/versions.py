@@ -42,6 +42,11 @@ def installed_version(package: str) -> str | None:
         return None
 
 
+def own_version() -> str:
+    """Return the version of this package; "unknown" where it is run without being installed."""
+    return installed_version("napari-gmmseg") or "unknown"
+
+
 def versions() -> dict[str, str | None]:
     """Return the versions of Python and of the packages that matter; None where one is not installed."""
     return {"python": platform.python_version()} | {name: installed_version(name) for name in PACKAGES}
