@@ -13,8 +13,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from napari_gmmseg.config.bounds import bounds_of
 from napari_gmmseg.config import PRESETS, Box, Disc, FitConfig, PreparationConfig
+from napari_gmmseg.config.bounds import bounds_of
 
 PAGE = Path(__file__).parent / "reference" / "settings.md"
 

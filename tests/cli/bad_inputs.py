@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import SimpleITK
 
 from .conftest import intensities, save, tissues
@@ -379,3 +380,15 @@ def demo_into_a_file(folder: Path) -> list[object]:
 @case
 def opening_a_missing_file(folder: Path) -> list[object]:
     return ["open", folder / "nowhere.nii.gz"]
+
+
+@case
+def dicom_with_a_broken_header(folder: Path) -> list[object]:
+    series = dicom_series(folder / "series", "1.2.826.0.1.3680043.2.1125.1.1")
+    broken = pydicom.dcmread(series / "1_3.dcm")
+    broken.NumberOfFrames = "1234"
+    broken.save_as(series / "1_3.dcm")
+    content = (series / "1_3.dcm").read_bytes()
+    assert content.count(b"1234") == 1
+    (series / "1_3.dcm").write_bytes(content.replace(b"1234", b"1A34"))
+    return segment(folder, series)

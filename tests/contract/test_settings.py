@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from napari_gmmseg.config.bounds import field_of
 from napari_gmmseg.config import FitConfig, PreparationConfig
+from napari_gmmseg.config.bounds import field_of
 
 OWNERS = (FitConfig, PreparationConfig)
 FIELDS = [(owner, name) for owner in OWNERS for name in owner.__pydantic_fields__]

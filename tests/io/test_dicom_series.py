@@ -38,7 +38,7 @@ def test_slices_are_ordered_by_where_they_lie(tmp_path: Path, suffix: str) -> No
     (volume,) = read_channels(tmp_path / "s")
     assert volume.geometry.verified
     assert volume.channels == ("t1",)
-    assert not volume.findings
+    assert [f.code for f in volume.findings] == ["dicom-series"]
     assert volume.source is not None
     assert volume.source.format == "dicom"
     assert volume.source.details["SeriesInstanceUID"] == "1.2.3.1"
@@ -80,7 +80,7 @@ def test_localisers_and_derived_series_are_passed_over_and_listed(tmp_path: Path
     save_series(tmp_path / "s", data=big, uid="1.2.3.2", number=1, description="3-plane loc")
     save_series(tmp_path / "s", data=big, uid="1.2.3.3", number=4, image_type=("DERIVED", "SECONDARY", "MPR"))
     (volume,) = read_channels(tmp_path / "s")
-    (finding,) = volume.findings
+    _, finding = volume.findings
     assert (finding.code, finding.severity) == ("several-series", "note")
     assert "localiser" in finding.message
     assert "derived" in finding.message
@@ -91,7 +91,7 @@ def test_the_largest_of_several_original_series_is_read_with_a_warning(tmp_path:
     save_series(tmp_path / "s", number=3)
     save_series(tmp_path / "s", data=voxels()[:3], uid="1.2.3.2", number=4, description="T2")
     (volume,) = read_channels(tmp_path / "s")
-    assert [(f.code, f.severity) for f in volume.findings] == [("several-series", "warning")]
+    assert [(f.code, f.severity) for f in volume.findings[1:]] == [("several-series", "warning")]
     _check_voxels(volume, voxels(), tmp_path)
 
 
@@ -177,7 +177,7 @@ def test_only_magnitude_is_read_of_a_series_with_phase(tmp_path: Path) -> None:
     kinds = {z: ["ORIGINAL", "PRIMARY", "M" if z < 5 else "P"] for z in range(10)}
     save_series(tmp_path / "s", data=data, heights=[*range(5), *range(5)], ImageType=kinds)
     (volume,) = read_channels(tmp_path / "s")
-    assert [f.code for f in volume.findings] == ["only-magnitude"]
+    assert [f.code for f in volume.findings[1:]] == ["only-magnitude"]
     _check_voxels(volume, data[:5], tmp_path)
 
 
@@ -205,7 +205,7 @@ def test_images_without_places_are_read_unverified(tmp_path: Path) -> None:
     numbers = {z: z + 1 for z in range(SHAPE[0])}
     save_series(tmp_path / "s", ImagePositionPatient=None, InstanceNumber=numbers)
     (volume,) = read_channels(tmp_path / "s")
-    assert [f.code for f in volume.findings] == ["orientation-unknown"]
+    assert [f.code for f in volume.findings[1:]] == ["orientation-unknown"]
     assert not volume.geometry.verified
     target = nibabel.load(write_labels(tmp_path / "m.nii", labels_of(volume)))
     assert b"geometry unverified" in bytes(target.header["descrip"])
@@ -272,3 +272,35 @@ def test_a_real_series_lies_where_a_converter_puts_it(real_data: Path) -> None:
         s, a, r, _ = volume.geometry.affine @ (z, y, x, 1)
         index = image.TransformPhysicalPointToIndex((-r, -a, s))
         assert image[index] == pytest.approx(float(volume.data[0, z, y, x]), rel=1e-5)
+
+
+def test_the_series_that_was_read_is_noted_with_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    save_series(tmp_path / "a" / "s", number=4, description="T2 TSE")
+    (volume,) = read_channels(tmp_path / "a")
+    (note,) = volume.findings
+    assert (note.code, note.severity) == ("dicom-series", "note")
+    assert f"4 'T2 TSE' (5 images, original) in {tmp_path / 'a' / 's'} was read" in note.message
+
+
+@pytest.mark.parametrize("name", ["T1.nii.gz", "brain.mgz", "a.nrrd"])
+def test_a_folder_of_dicom_and_other_volumes_is_not_guessed_about(tmp_path: Path, name: str) -> None:
+    files = save_series(tmp_path / "dicom")
+    (tmp_path / name).write_bytes(b"any")
+    with pytest.raises(InputError, match=name) as caught:
+        read_channels(tmp_path)
+    assert "Name the files you mean" in caught.value.hint
+    assert read_channels(tmp_path / "dicom")[0].data.shape == (1, *read_channels(files[0])[0].data.shape[1:])
+
+
+def test_thumbnails_beside_dicom_do_not_matter(tmp_path: Path) -> None:
+    save_series(tmp_path)
+    (tmp_path / "preview.jpg").write_bytes(b"any")
+    assert read_channels(tmp_path)[0].n_channels == 1
+
+
+def test_slices_further_apart_than_thick_are_doubted(tmp_path: Path) -> None:
+    save_series(tmp_path / "s", data=voxels()[:3], heights=[0, 2, 4])
+    (volume,) = read_channels(tmp_path / "s")
+    (doubt,) = [finding for finding in volume.findings if finding.code == "gaps-between-slices"]
+    assert "6 mm apart" in doubt.message

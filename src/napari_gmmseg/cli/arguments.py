@@ -78,10 +78,10 @@ def parse(argv: Sequence[str]) -> Command:
     """
     name = argv[0] if argv else "--help"
     if not name.startswith("-") and name not in COMMANDS:
-        near = get_close_matches(name, COMMANDS, 1)
+        near = "".join(f"Perhaps {other}? " for other in get_close_matches(name, COMMANDS, 1))
         raise SettingsError(
             f"There is no command {name!r}.",
-            f"{f'Perhaps {near[0]}? ' if near else ''}Commands are {', '.join(COMMANDS)}; `{PROGRAM} --help` tells more.",
+            f"{near}Commands are {', '.join(COMMANDS)}; `{PROGRAM} --help` tells more.",
         )
     told = StringIO()
     try:

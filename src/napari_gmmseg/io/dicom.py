@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from dataclasses import replace
@@ -15,8 +16,11 @@ from napari_gmmseg.errors import InputError
 from napari_gmmseg.io.dicom_slices import Slice, frames_of, is_dicom, read_header, slices_of, words
 from napari_gmmseg.io.dicom_stacks import stack
 from napari_gmmseg.io.grids import RawImage
+from napari_gmmseg.io.sniffing import SUFFIXES, suffix_of
 from napari_gmmseg.volumes import Finding
 
+#: Suffixes of volumes that are no DICOM.
+_VOLUMES = {suffix for family in ("nifti", "mgh", "itk") for suffix in SUFFIXES[family]}
 _LOCALISER = re.compile(r"(?<![a-z])(?:loc|localis?z?er|scout|survey|smartbrain|3[- ]?plane)(?![a-z])", re.IGNORECASE)
 
 
@@ -51,7 +55,14 @@ class Series:
     def describe(self) -> str:
         """Return one line for messages."""
         kind = "localiser" if self.localiser else "derived" if self.derived else "original"
-        return f"{self.number or '?'} {self.description!r} ({self.n_images} images, {kind})"
+        images = f"{self.n_images} image{'' if self.n_images == 1 else 's'}"
+        return f"{self.number or '?'} {self.description!r} ({images}, {kind})"
+
+    @property
+    def folder(self) -> str:
+        """Where its files lie."""
+        folders = sorted({str(path.parent) for path, _ in self.headers})
+        return folders[0] if len(folders) == 1 else f"{len(folders)} folders below {os.path.commonpath(folders)}"
 
 
 def list_series(path: Path) -> list[Series]:
@@ -70,7 +81,7 @@ def list_series(path: Path) -> list[Series]:
     Raises
     ------
     InputError
-        Where there is no DICOM image.
+        Where there is no DICOM image, or a folder holds images of other formats too.
     """
     if path.is_dir():
         files = [p for p in sorted(path.rglob("*")) if p.is_file() and not p.name.startswith(".")]
@@ -93,6 +104,8 @@ def list_series(path: Path) -> list[Series]:
             found.setdefault(uid, []).append((file, header))
     if not found:
         raise InputError(_nothing(path, files), "Name an image file, or a folder that holds DICOM images.")
+    if own is None:
+        _refuse_other_images(path, files, {file for headers in found.values() for file, _ in headers})
     return sorted((Series(uid, headers) for uid, headers in found.items()), key=lambda s: (s.number.zfill(8), s.uid))
 
 
@@ -102,6 +115,19 @@ def _nothing(path: Path, files: list[Path]) -> str:
         return f"{path.name} is DICOM, but no image."
     names = ", ".join(p.name for p in files[:5])
     return f"The folder {path} holds no DICOM image; it holds {names or 'no file'}{' ...' if len(files) > 5 else ''}."
+
+
+def _refuse_other_images(path: Path, files: list[Path], dicom: set[Path]) -> None:
+    """Refuse a folder with volumes of other formats beside DICOM; pictures are often thumbnails of the series."""
+    others = [file for file in files if suffix_of(file) in _VOLUMES and file not in dicom and not is_dicom(file)]
+    if others:
+        names = ", ".join(str(file) for file in others[:4])
+        folders = ", ".join(sorted({str(file.parent) for file in dicom})[:4])
+        raise InputError(
+            f"The folder {path} holds DICOM images (in {folders}) and {len(others)} of other formats: "
+            f"{names}{' ...' if len(others) > 4 else ''}.",
+            "Name the files you mean, or the DICOM folder alone; where they share one folder, name one DICOM file.",
+        )
 
 
 def choose_series(path: Path, listed: list[Series], wanted: str | None) -> tuple[Series, tuple[Finding, ...]]:
@@ -178,6 +204,7 @@ def read_dicom(path: Path, series: str | None = None) -> RawImage:
         Where there is no image, no one series, slices are missing or uneven, or orientations are mixed.
     """
     chosen, findings = choose_series(path, list_series(path), series)
+    read = Finding("dicom-series", f"DICOM series {chosen.describe()} in {chosen.folder} was read.", severity="note")
     slices = [s for file, header in chosen.headers for s in slices_of(file, header)]
     slices, unlike = _one_kind(chosen, slices)
     raw = stack(chosen.describe(), slices)
@@ -196,7 +223,7 @@ def read_dicom(path: Path, series: str | None = None) -> RawImage:
         raw,
         contrast=chosen.description,
         details=details,
-        findings=(*findings, *unlike, *raw.findings),
+        findings=(read, *findings, *unlike, *raw.findings),
     )
 
 
