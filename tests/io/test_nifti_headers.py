@@ -227,3 +227,13 @@ def test_several_files_are_several_volumes_named_by_their_contrast(tmp_path: Pat
     assert [v.channels for v in volumes] == [("t1",), ("t2",), ("flair",)]
     with pytest.raises(InputError):
         read_channels([])
+
+
+def test_a_slice_that_does_not_tell_its_thickness_keeps_its_pixel_size(tmp_path: Path) -> None:
+    nibabel.Nifti1Image(np.ones((5, 6), np.float32), None).to_filename(tmp_path / "s.nii")
+    content = bytearray((tmp_path / "s.nii").read_bytes())
+    content[80:92] = np.array([0.7, 0.8, 0], np.float32).tobytes()
+    (tmp_path / "s.nii").write_bytes(content)
+    (volume,) = read_channels(tmp_path / "s.nii")
+    assert volume.geometry.unit == "mm"
+    assert volume.geometry.spacing == pytest.approx((1.0, 0.8, 0.7))

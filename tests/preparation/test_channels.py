@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_gmmseg.errors import GeometryError, InputError, SettingsError
 from napari_gmmseg.preparation import resample_mask, stack_channels
+from napari_gmmseg.preparation.resampling import resample_volume
 from napari_gmmseg.volumes import Geometry, SourceGrid, Volume
 
 SHAPE = (12, 16, 14)
@@ -162,3 +163,12 @@ def test_what_lies_outside_the_mask_is_zero() -> None:
     moved = resample_mask(np.ones((2, 2, 2), dtype=bool), here, Geometry((2, 2, 2), affine))
     assert moved[0].all()
     assert not moved[1].any()
+
+
+def test_a_thick_slice_reaches_half_its_thickness_to_both_sides() -> None:
+    affine = np.diag([5.0, 1.0, 1.0, 1.0])
+    affine[0, 3] = 4.0
+    thick = Volume(np.full((1, 1, 4, 4), 7.0, np.float32), Geometry((1, 4, 4), affine))
+    thin = Volume.from_array(np.ones((9, 4, 4)), (1.0, 1.0, 1.0))
+    moved = resample_volume(thick, thin).data[0, :, 2, 2]
+    np.testing.assert_array_equal(moved, [0, 0, 7, 7, 7, 7, 7, 0, 0])

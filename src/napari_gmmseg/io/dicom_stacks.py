@@ -67,9 +67,21 @@ def stack(name: str, slices: list[Slice]) -> RawImage:
     order = [[slices[i] for i in group] for group in groups]
     raw = _image(order, LPS_TO_RAS @ affine, "mm" if spacing else "pixel")
     if spacing:
-        return raw
+        return replace(raw, findings=_gaps(name, float(np.linalg.norm(step)), slices[0]))
     finding = Finding("no-voxel-size", f"Series {name} tells no pixel spacing.", "Give it with --spacing DZ DY DX.")
     return replace(raw, verified=False, findings=(finding,))
+
+
+def _gaps(name: str, apart: float, first: Slice) -> tuple[Finding, ...]:
+    """Doubt slices that lie much further apart than they are thick: every second one may be missing."""
+    if not first.thickness or apart < 1.5 * first.thickness:
+        return ()
+    finding = Finding(
+        "gaps-between-slices",
+        f"The slices of series {name} lie {apart:.3g} mm apart, and their headers say {first.thickness:.3g} mm.",
+        "Check that none is missing; volumes in ml count what lies between slices as tissue of its neighbours.",
+    )
+    return (finding,)
 
 
 def _array(value: NDArray[np.float64] | None) -> NDArray[np.float64]:

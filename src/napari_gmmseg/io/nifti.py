@@ -217,12 +217,14 @@ def _no_orientation(path: Path) -> Finding:
 def _size_affine(header: Any) -> tuple[NDArray[np.float64], Unit]:
     """Make an affine from the voxel size alone: x to the left, the origin in the middle, as nibabel has it."""
     sizes = np.asarray(header["pixdim"][1:4], dtype=np.float64)
-    known = bool(np.isfinite(sizes).all() and (np.abs(sizes) > 0).all())
-    steps = np.abs(sizes) if known else np.ones(3)
+    shape = (*header.get_data_shape(), 1, 1, 1)[:3]
+    # A slice need not tell how thick it is.
+    told = np.isfinite(sizes) & (np.abs(sizes) > 0)
+    known = bool((told | (np.asarray(shape) == 1)).all() and told.any())
+    steps = np.where(told, np.abs(sizes), 1.0) if known else np.ones(3)
     linear = np.diag([-steps[0], steps[1], steps[2]])
     affine = np.eye(4)
     affine[:3, :3] = linear
-    shape = (*header.get_data_shape(), 1, 1, 1)[:3]
     affine[:3, 3] = -linear @ ((np.asarray(shape) - 1) / 2.0)
     return affine, "mm" if known else "pixel"
 

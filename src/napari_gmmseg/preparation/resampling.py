@@ -44,7 +44,12 @@ def resample_volume(volume: Volume, like: Volume) -> Volume:
     matrix = np.linalg.inv(volume.geometry.affine) @ like.geometry.affine
     out = np.empty((*volume.data.shape[:-3], *like.geometry.shape), dtype=np.float32)
     for index in np.ndindex(volume.data.shape[:-3]):
-        affine_transform(volume.data[index], matrix, output_shape=like.geometry.shape, output=out[index], order=1)
+        affine_transform(
+            volume.data[index], matrix, output_shape=like.geometry.shape, output=out[index], order=1, mode="nearest"
+        )
+    # A voxel reaches half its size beyond its centre, which matters for thick and for single slices.
+    everywhere = np.ones(volume.geometry.shape, dtype=bool)
+    out[..., ~resample_nearest(everywhere, volume.geometry, like.geometry)] = 0
     return replace(volume, data=out, geometry=like.geometry, source=like.source)
 
 
