@@ -124,7 +124,7 @@ def fit_gmm(task: FitTask, *, spatially_variant: bool = False) -> Method:
         except StopIteration as end:
             result = end.value
             break
-        if (yield Progress(last.step, limit, last.mixture, last.log_likelihood)):
+        if (yield Progress(last.step, max(limit, last.step), last.mixture, last.log_likelihood)):
             steps.close()
             break
     source: Mixture | Posterior
@@ -212,7 +212,11 @@ def fit_spatial(task: FitTask) -> Method:
     last: SpatialStep | None = None
     for last in sweeps:
         preview = label_winners(last.memberships, task.mask)
-        if (yield Progress(last.step, limit, last.mixture, labels=preview, terms=(("mean shift", last.shift),))):
+        if (
+            yield Progress(
+                last.step, max(limit, last.step), last.mixture, labels=preview, terms=(("mean shift", last.shift),)
+            )
+        ):
             break
     if last is None:
         raise SettingsError("The spatial mixture was given no step.", "Allow at least one step.")

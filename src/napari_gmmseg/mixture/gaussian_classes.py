@@ -75,7 +75,7 @@ class GaussianClasses:
 
     def _maximised(self, inside: Tensor) -> Mixture:
         """Return the mixture after one M-step with class memberships (K, N) as priors that are already posteriors."""
-        total = inside.sum(1).double().cpu().numpy()
+        total = inside.cpu().double().sum(1).numpy()
         parts = []
         for k in range(len(inside)):
             chosen = self._mixture.class_of == k

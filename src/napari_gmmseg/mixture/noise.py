@@ -51,7 +51,7 @@ def noise_std(image: Tensor, mask: Tensor, spacing: tuple[float, float, float]) 
     if axes == 0 or chosen.shape[1] < _FEWEST:
         return np.zeros(len(image))
     chosen = chosen[:, :: -(-chosen.shape[1] // _MOST)].abs()
-    medians = chosen.median(dim=1).values.double().cpu().numpy()
+    medians = chosen.median(dim=1).values.cpu().double().numpy()
     stds: NDArray[np.float64] = medians / (_MEDIAN_OF_NORMAL * 2 ** (axes / 2))
     return stds
 

@@ -168,16 +168,21 @@ class OneChannelClasses:
         weighted = torch.empty_like(rows[0])
         result = np.zeros((3, len(rows)))
         for k, row in enumerate(rows):
-            result[0, k] = float(row.sum(-1).double().sum())
+            result[0, k] = _total(row)
             torch.mul(row, image, out=weighted)
-            result[1, k] = float(weighted.sum(-1).double().sum())
-            result[2, k] = float(weighted.mul_(image).sum(-1).double().sum())
+            result[1, k] = _total(weighted)
+            result[2, k] = _total(weighted.mul_(image))
         return result[0], result[1], result[2]
 
     def mixture(self) -> Mixture:
         """Return the parameters as Gaussians."""
         weights = np.maximum(self._shares, 1e-300)
         return self._model.mixture(weights / weights.sum(), self._variances)
+
+
+def _total(rows: Tensor) -> float:
+    """Return the sum of (n, X) float32: along rows in float32, over rows in float64, which Apple's card has not."""
+    return float(rows.sum(-1).cpu().double().sum())
 
 
 def mean_field(

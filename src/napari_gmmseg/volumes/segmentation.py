@@ -106,7 +106,7 @@ class Segmentation:
     method : str
         The method that gave it: "gmm", "svgmm" or "spatial".
     log_likelihood : float
-        Mean over the mask, in nat per voxel.
+        Of the intensities under the mixture alone, without neighbours: mean over the mask, in nat per voxel.
     steps : int
         Steps done.
     stopped : bool
