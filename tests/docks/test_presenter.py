@@ -313,3 +313,27 @@ def test_the_whole_way_through_a_real_fit(dock):
     assert view.messages == [] or all(m.severity != "error" for m in view.messages), view.messages
     assert np.array_equal(layer.data, truth)
     presenter.shut_down()
+
+
+def test_an_ellipse_drawn_over_the_image_can_be_the_region(dock):
+    image = add_image(dock.viewer)
+    corners = np.array([[1, 0, 0], [1, 0, 4], [1, 4, 4], [1, 4, 0]], dtype=float)
+    world = [image.data_to_world(corner) for corner in corners]
+    shapes = dock.viewer.add_shapes([np.array(world)], shape_type="ellipse", name="ventricle")
+    dock.presenter.choose_preset("cardiac")
+    assert dock.view.choices.region == id(shapes)
+    start(dock)
+    region = dock.presenter._case.inputs.region
+    assert region.shape == SHAPE
+    assert region.data[1, 2, 2]
+    assert not region.data[0].any()
+
+
+def test_channels_told_for_a_fourth_axis_give_one_mask(dock):
+    dock.viewer.add_image(np.random.default_rng(0).normal(size=(3, *SHAPE)), name="frames")
+    dock.presenter.choose(axis4="channel")
+    start(dock)
+    dock.finish()
+    (layer,) = labels_layers(dock)
+    assert layer.data.shape == SHAPE
+    assert np.any(layer.data)

@@ -163,3 +163,19 @@ def test_the_plugin_brings_neither_qt_nor_torch_along():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_napari_opens_and_saves_through_the_manifest(make_file, tmp_path):
+    from napari.components import ViewerModel
+
+    path = make_file(file_affine((2, 0, 1), (1, -1, 1)))
+    viewer = ViewerModel()
+    (image,) = viewer.open(str(path), plugin="napari-gmmseg")
+    found = volume_from_layer(take_snapshot(image))
+    data, settings, _ = label_layer(mask_of(found), found.grid, display_like(image, range(3)), "mask")
+    labels = viewer.add_labels(data, **settings)
+    target = tmp_path / "mask.nii.gz"
+    assert labels.save(str(target), plugin="napari-gmmseg") == [str(target)]
+    written, source = nibabel.load(target), nibabel.load(path)
+    assert np.allclose(written.affine, source.affine, atol=1e-5)
+    assert np.array_equal(np.asarray(written.dataobj), (np.asarray(source.dataobj) > 100) + 1)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QLineEdit, QSpinBox, QWidget
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QLineEdit, QSizePolicy, QSpinBox, QWidget
 from superqt.utils import signals_blocked
 
 from napari_gmmseg.docks.common.settings import Setting, parse_numbers
@@ -35,7 +35,7 @@ class SettingsForm(QWidget):
         layout = QFormLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
         self._readers: dict[str, Callable[[], Any]] = {}
         self._writers: dict[str, Callable[[Any], None]] = {}
         self._inputs: dict[str, QWidget] = {}
@@ -77,8 +77,11 @@ class SettingsForm(QWidget):
     def _choice(self, setting: Setting) -> QWidget:
         box = QComboBox()
         box.addItems(setting.choices)
-        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        box.setMinimumContentsLength(6)
+        # Wide enough for the longest choice and the arrow; themes ask for more than there is room for.
+        metrics = box.fontMetrics()
+        widest = max(metrics.horizontalAdvance(choice) for choice in setting.choices)
+        box.setMinimumWidth(widest + 4 * metrics.height())
+        box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         box.setCurrentText(str(setting.default))
         box.currentTextChanged.connect(lambda _: self.changed.emit())
         self._readers[setting.name] = box.currentText

@@ -143,7 +143,7 @@ class ClassRow:
     amount : str
         Volume in ml, or voxels where there is no spacing, with the unit.
     share : str
-        Of all classes, in percent.
+        Of all classes, in percent, without the sign.
     """
 
     name: str

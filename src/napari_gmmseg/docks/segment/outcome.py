@@ -76,10 +76,10 @@ def class_rows(label_map: LabelMap) -> tuple[ClassRow, ...]:
 
     return tuple(
         ClassRow(
-            name=f"{c.value}  {c.name}",
+            name=f"{c.value} {c.name}",
             colour=c.colour,
             amount=amount(counts[c.value]),
-            share=f"{100 * counts[c.value] / total:.0f} %",
+            share=f"{100 * counts[c.value] / total:.0f}",
         )
         for c in label_map.classes
     )

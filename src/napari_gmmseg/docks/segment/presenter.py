@@ -27,6 +27,8 @@ from napari_gmmseg.volumes import ClassTable
 
 #: Shortest time between two previews in s: in slices, and where the whole volume has to be drawn.
 _PREVIEW_INTERVAL = {2: 0.2, 3: 2.0}
+#: Time in s after a run in which its result is drawn.
+_REST = 1.0
 
 
 class SegmentView(Protocol):
@@ -96,6 +98,7 @@ class SegmentPresenter:
         self._previewed_at = float("-inf")
         self._calm = CalmCollector()
         self._awaited = False
+        self._rest_until = float("-inf")
         self._closed = False
         events = viewer.layers.events
         events.inserted.connect(self._on_inserted)
@@ -218,7 +221,7 @@ class SegmentPresenter:
         """Take what the run has to say; called by the window several times a second."""
         job = self._job
         if job is None or not self._awaited:
-            self._view.stop_polling()
+            self._rest()
             return
         if job.state is JobState.IDLE:
             job.start()
@@ -230,8 +233,14 @@ class SegmentPresenter:
         if state.ended:
             # Once only: the person may paint on the result from now on.
             self._awaited = False
-            self._view.stop_polling()
             self._finish(job)
+            self._rest_until = self._clock() + _REST
+
+    def _rest(self) -> None:
+        """Let the result be drawn before Python clears up, then look no more."""
+        if self._clock() >= self._rest_until:
+            self._calm.end()
+            self._view.stop_polling()
 
     def result_layer(self) -> Any | None:
         """Return the newest run's layer, if it is there and done."""
@@ -316,7 +325,6 @@ class SegmentPresenter:
 
     def _finish(self, job: Job[Outcome]) -> None:
         self._touched = False
-        self._calm.end()
         if job.state is JobState.FAILED and job.error is not None:
             self._undo_preview()
             self._view.show_progress("", 0.0)

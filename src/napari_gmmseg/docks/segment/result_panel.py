@@ -92,9 +92,9 @@ class ResultPanel(QWidget):
     def _make_table(self) -> QTreeWidget:
         table = QTreeWidget()
         table.setObjectName("segment_volumes")
-        table.setToolTip("Volume of each class inside the mask (per frame where there are several).")
+        table.setToolTip("Volume of each class (per frame where there are several), and its share of all classes.")
         table.setColumnCount(3)
-        table.setHeaderLabels(["Class", "Volume", "Share"])
+        table.setHeaderLabels(["Class", "Volume", "%"])
         table.setRootIsDecorated(False)
         table.setUniformRowHeights(True)
         table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
@@ -102,6 +102,7 @@ class ResultPanel(QWidget):
         table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         header = table.header()
         header.setStretchLastSection(False)
+        header.setMinimumSectionSize(_SWATCH)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         for column in (1, 2):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
