@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from napari_gmmseg.errors import InputError, SettingsError
+from napari_gmmseg.errors import InputError, MaskError, SettingsError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_gmmseg.config import Box, Disc, FitConfig, PreparationConfig, Preset
     from napari_gmmseg.preparation import Prepared
     from napari_gmmseg.quality import Evaluation
-    from napari_gmmseg.volumes import FitReport, LabelMap, Segmentation, Stop, Volume
+    from napari_gmmseg.volumes import Finding, FitReport, LabelMap, Segmentation, Stop, Volume
 
 PathLike = str | os.PathLike[str]
 Result = TypeVar("Result")
@@ -152,11 +152,13 @@ def segment(
     k = n_classes if n_classes is not None else len(kind.classes) if kind.classes else 3
     fit_config = _fit_config(dict(settings, method=method, n_classes=k, seed=seed))
     config = _preparation_config(mask, box, disc)
-    given = _opened(mask, volume, resample) if config.mask == "given" else None
-    prepared = prepare(volume, config, mask=given, region=_opened(region, volume, resample), preset=kind)
+    given, notes = _opened(mask if config.mask == "given" else None, volume, resample, "auto, none, or ")
+    where, more = _opened(region, volume, resample)
+    prepared = prepare(volume, config, mask=given, region=where, preset=kind)
     result = _run_fit(volume, prepared, fit_config, kind, progress)
     told = {"mask": _named(mask), "region": _named(region), "box": box, "disc": disc, "resample": resample}
-    return replace(result, provenance={**result.provenance, "preparation": told})
+    findings = (*notes, *more, *result.findings)
+    return replace(result, findings=findings, provenance={**result.provenance, "preparation": told})
 
 
 def evaluate(prediction: LabelMap | PathLike, truth: LabelMap | PathLike, *, match_labels: bool = False) -> Evaluation:
@@ -348,11 +350,16 @@ def _disc(values: tuple[float, float, float] | None) -> Disc | None:
 
 
 def _opened(
-    mask: PathLike | NDArray[Any] | LabelMap | None, volume: Volume, resample: bool
-) -> NDArray[Any] | LabelMap | None:
-    from napari_gmmseg.io import read_mask
+    mask: PathLike | NDArray[Any] | LabelMap | None, volume: Volume, resample: bool, words: str = ""
+) -> tuple[NDArray[Any] | LabelMap | None, tuple[Finding, ...]]:
+    """Return a mask, read where it is a path, and what there is to say of it."""
+    from napari_gmmseg.io import read_mask_with_notes
 
-    return read_mask(Path(mask), volume, resample) if isinstance(mask, (str, os.PathLike)) else mask
+    if not isinstance(mask, (str, os.PathLike)):
+        return mask, ()
+    if not Path(mask).exists():
+        raise MaskError(f"There is no mask file {mask}.", f"Give {words}the path of a file that is there.")
+    return read_mask_with_notes(Path(mask), volume, resample)
 
 
 def _named(mask: PathLike | NDArray[Any] | LabelMap | None) -> str | None:

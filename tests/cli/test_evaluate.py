@@ -41,3 +41,19 @@ def test_matching_says_that_it_looked_at_the_truth(run: Run, truth: Path, tmp_pa
     assert matched["mean_dice"] == 1
     assert matched["matched_with_ground_truth"] == [[1, 2], [2, 3], [3, 1]]
     assert "ground truth" in run("evaluate", permuted, truth, "--match-labels").out
+
+
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("top", [200, 900])
+def test_an_image_in_place_of_labels_is_refused(run: Run, truth: Path, tmp_path: Path, side: int, top: int) -> None:
+    image = save(tmp_path / "t1.nii.gz", (np.arange(tissues().size) % top).reshape(tissues().shape).astype(np.int16))
+    outcome = run("evaluate", *((image, truth) if side == 0 else (truth, image)))
+    assert outcome.code == 2
+    assert "t1.nii.gz" in outcome.err
+    assert "Give the mask, not the image" in outcome.err
+
+
+def test_masks_without_a_common_label_get_a_hint(run: Run, truth: Path, tmp_path: Path) -> None:
+    other = save(tmp_path / "other.nii.gz", np.array([0, 10, 20, 30], np.uint8)[tissues()])
+    assert "--match-labels" in run("evaluate", other, truth).out
+    assert run("evaluate", other, truth, "--json").data["findings"][0]["code"] == "disjoint-labels"

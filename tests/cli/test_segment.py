@@ -234,3 +234,43 @@ def test_a_format_that_cannot_hold_the_result_is_told_before_the_fit(run: Run, t
     assert told.code == 2
     assert "step" not in told.err
     assert not (tmp_path / "m.nii.gz").exists()
+
+
+def test_a_soft_mask_is_said_to_be_cut(run: Run, t1: Path, tmp_path: Path) -> None:
+    soft = save(tmp_path / "soft.nii.gz", (tissues() / 3).astype(np.float32))
+    outcome = run("segment", t1, "-o", tmp_path / "m.nii.gz", "--mask", soft, "--method", "gmm", "--classes", 2)
+    assert outcome.code == 0, outcome.err
+    assert "Note: The mask soft.nii.gz holds fractions" in outcome.out
+    assert "cut at 0.5" in outcome.out
+    np.testing.assert_array_equal(labels_of(tmp_path / "m.nii.gz") > 0, tissues() >= 2)
+
+
+def test_a_misspelt_word_for_the_mask_gets_the_words_that_there_are(run: Run, t1: Path, tmp_path: Path) -> None:
+    outcome = run("segment", t1, "-o", tmp_path / "m.nii.gz", "--mask", "atuo")
+    assert outcome.code == 2
+    assert "Hint: Give auto, none, or the path" in outcome.err
+
+
+@pytest.mark.parametrize(("flag", "value", "range_"), [("--classes", 1, "≥ 2, ≤ 16"), ("--beta", 99, "≥ 0, ≤ 5")])
+def test_a_value_out_of_bounds_gets_its_range(
+    run: Run, t1: Path, tmp_path: Path, flag: str, value: int, range_: str
+) -> None:
+    outcome = run("segment", t1, "-o", tmp_path / "m.nii.gz", flag, value)
+    assert outcome.code == 2
+    assert range_ in outcome.err
+
+
+def test_every_file_of_a_result_is_named(run: Run, t1: Path, tmp_path: Path) -> None:
+    outcome = run("segment", t1, "-o", tmp_path / "m.nii.gz", "--uncertainty", tmp_path / "u.mgz", "--method", "gmm")
+    for path in {*tmp_path.iterdir()} - {t1}:
+        assert f"→ {path}\n" in outcome.out
+
+
+@pytest.mark.parametrize("flag", ["--output", "--probabilities", "--uncertainty"])
+@pytest.mark.parametrize("name", ["x.png", "x.tif", "x.txt", "nowhere/x.nii.gz"])
+def test_no_target_that_will_not_do_waits_for_the_fit(run: Run, t1: Path, tmp_path: Path, flag: str, name: str) -> None:
+    targets = {"--output": tmp_path / "m.nii.gz", flag: tmp_path / name}
+    outcome = run("segment", t1, *(word for pair in targets.items() for word in pair))
+    assert outcome.code == 2
+    assert "step" not in outcome.err
+    assert list(tmp_path.iterdir()) == [t1]

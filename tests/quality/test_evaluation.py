@@ -115,3 +115,24 @@ def test_two_empty_masks_are_refused() -> None:
     empty = label_map(np.zeros((3, 4, 5)))
     with pytest.raises(InputError, match="empty"):
         evaluate(empty, empty)
+
+
+def test_labels_of_one_side_are_noted() -> None:
+    truth = np.zeros((3, 4, 5))
+    truth[0], truth[1] = 1, 2
+    result = evaluate(label_map(np.where(truth == 2, 3, truth)), label_map(truth))
+    assert [(f.code, f.severity, f.message.split(":")[0]) for f in result.findings] == [
+        ("one-sided-labels", "note", "Label 3 in the prediction only"),
+        ("one-sided-labels", "note", "Label 2 in the truth only"),
+    ]
+    assert not evaluate(label_map(truth), label_map(truth)).findings
+
+
+def test_masks_without_a_common_label_are_pointed_to_matching() -> None:
+    truth = np.zeros((3, 4, 5))
+    truth[0] = 1
+    prediction = label_map(7 * truth)
+    (finding,) = evaluate(prediction, label_map(truth)).findings
+    assert (finding.code, finding.severity) == ("disjoint-labels", "warning")
+    assert "--match-labels" in finding.hint
+    assert not evaluate(prediction, label_map(truth), match_labels=True).findings

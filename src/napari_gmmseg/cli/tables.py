@@ -136,6 +136,7 @@ def show_evaluation(console: Console, data: Mapping[str, Any]) -> None:
     if data["matched_with_ground_truth"] is not None:
         pairs = ", ".join(f"{p} → {t}" for p, t in data["matched_with_ground_truth"])
         console.print(f"Labels were matched by looking at the ground truth: {pairs}.", soft_wrap=True)
+    show_findings(console, data["findings"])
 
 
 def _size(ml: float | None, voxels: int) -> str:

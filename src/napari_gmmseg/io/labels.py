@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 from napari_gmmseg.errors import GeometryError, InputError, MaskError
 from napari_gmmseg.io.grids import RawImage, place
 from napari_gmmseg.io.reading import read_raw
-from napari_gmmseg.io.sidecars import read_classes
-from napari_gmmseg.volumes import Geometry, LabelMap, SourceGrid, Volume
+from napari_gmmseg.io.sidecars import bids_path, read_classes
+from napari_gmmseg.volumes import Finding, Geometry, LabelMap, SourceGrid, Volume
 from napari_gmmseg.volumes.resampling import resample_nearest
+
+#: More label values than this are believed only where a sidecar names them.
+_MOST_UNNAMED = 64
+_NO_IMAGE = "Give the mask, not the image or a probability map."
 
 
 def _read(path: Path) -> tuple[NDArray[np.float32], SourceGrid, Geometry]:
@@ -41,27 +45,59 @@ def read_labels(path: str | Path) -> LabelMap:
     Raises
     ------
     InputError
-        Where it cannot be read, or holds other values.
+        Where it cannot be read, holds other values, or so many without a sidecar that it must be an image.
     """
     path = Path(path)
     array, source, geometry = _read(path)
     if not np.isfinite(array).all() or (array != np.round(array)).any():
         raise InputError(
             f"{path.name} holds values that are no whole numbers, so it is no label map.",
-            "Give the mask, not the image or a probability map.",
+            _NO_IMAGE,
         )
     low, high = float(array.min()), float(array.max())
     if low < 0 or high > 255:
         raise InputError(
-            f"{path.name} holds label values from {low:g} to {high:g}.", "Label values lie between 0 and 255."
+            f"{path.name} holds values from {low:g} to {high:g}; label values lie between 0 and 255.", _NO_IMAGE
         )
     labels: NDArray[np.uint8] = np.ascontiguousarray(array.astype(np.uint8))
     present = [int(v) for v in np.flatnonzero(np.bincount(labels.reshape(-1), minlength=256)) if v > 0]
+    if len(present) > _MOST_UNNAMED and not bids_path(path).is_file():
+        raise InputError(
+            f"{path.name} looks like an image, not like labels: it holds {len(present)} different values.",
+            f"{_NO_IMAGE} Where they are labels, name them in {bids_path(path).name}.",
+        )
     return LabelMap(labels=labels, geometry=geometry, classes=read_classes(path, present), source=source)
 
 
 def read_mask(path: str | Path, like: Volume, resample: bool = False) -> NDArray[np.bool_]:
-    """Read a mask on the grid of a volume.
+    """Read a mask on the grid of a volume; see `read_mask_with_notes`.
+
+    Parameters
+    ----------
+    path : path
+        Image.
+    like : Volume
+        The volume to be masked.
+    resample : bool
+        Whether a mask on another grid is resampled by the nearest voxel.
+
+    Returns
+    -------
+    ndarray (Z, Y, X) or (T, Z, Y, X), bool
+        On the volume's grid; a mask without a time axis holds for all frames.
+
+    Raises
+    ------
+    GmmsegError
+        As `read_mask_with_notes`.
+    """
+    return read_mask_with_notes(path, like, resample)[0]
+
+
+def read_mask_with_notes(
+    path: str | Path, like: Volume, resample: bool = False
+) -> tuple[NDArray[np.bool_], tuple[Finding, ...]]:
+    """Read a mask on the grid of a volume, and say how it was understood where that is not plain.
 
     Parameters
     ----------
@@ -75,8 +111,10 @@ def read_mask(path: str | Path, like: Volume, resample: bool = False) -> NDArray
 
     Returns
     -------
-    ndarray (Z, Y, X) or (T, Z, Y, X), bool
+    mask : ndarray (Z, Y, X) or (T, Z, Y, X), bool
         On the volume's grid; a mask without a time axis holds for all frames.
+    findings : tuple of Finding
+        A note where a map of fractions was cut.
 
     Raises
     ------
@@ -89,7 +127,7 @@ def read_mask(path: str | Path, like: Volume, resample: bool = False) -> NDArray
     """
     path = Path(path)
     array, _, geometry = _read(path)
-    mask = _inside(array)
+    mask, cut = _inside(array)
     if not mask.any():
         raise MaskError(f"The mask {path.name} is empty.", "Give a mask that holds at least two voxels of each class.")
     if not like.geometry.same_grid(geometry):
@@ -101,16 +139,22 @@ def read_mask(path: str | Path, like: Volume, resample: bool = False) -> NDArray
             "Give a mask without a time axis, or one frame of it for each frame of the image.",
         )
     whole: NDArray[np.bool_] = np.broadcast_to(mask, like.grid_shape)
-    return whole
+    note = Finding(
+        "soft-mask-cut",
+        f"The mask {path.name} holds fractions between 0 and 1, as a map of probabilities does: it was cut at 0.5.",
+        "Give a mask of 0 and 1 to choose another threshold.",
+        "note",
+    )
+    return whole, (note,) if cut else ()
 
 
-def _inside(array: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Tell which voxels a mask, a brain image or a probability map means."""
+def _inside(array: NDArray[np.float32]) -> tuple[NDArray[np.bool_], bool]:
+    """Tell which voxels a mask, a brain image or a probability map means, and whether a map was cut."""
     finite = np.isfinite(array)
     values = np.where(finite, array, 0)
     fractions = values.min() >= 0 and values.max() <= 1 and (values != np.round(values)).any()
     inside: NDArray[np.bool_] = values >= 0.5 if fractions else values != 0
-    return inside
+    return inside, bool(fractions)
 
 
 def _to_grid(path: Path, mask: NDArray[Any], own: Geometry, wanted: Geometry, resample: bool) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from napari_gmmseg.errors import GeometryError, InputError
 from napari_gmmseg.quality.matching import match_labels_to_ground_truth
 from napari_gmmseg.quality.surfaces import hausdorff_distance_95
-from napari_gmmseg.volumes import Geometry, LabelMap
+from napari_gmmseg.volumes import Finding, Geometry, LabelMap
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,14 @@ class Evaluation:
     matched_with_ground_truth : tuple of (int, int), or None
         Pairs (predicted value, true value) where the labels were matched by looking at the reference; None where
         values were compared as they are.
+    findings : tuple of Finding
+        Labels that only one side holds.
     """
 
     classes: tuple[ClassEvaluation, ...]
     mean_dice: float
     matched_with_ground_truth: tuple[tuple[int, int], ...] | None = None
+    findings: tuple[Finding, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain dictionaries and lists, ready for JSON."""
@@ -107,7 +111,31 @@ def evaluate(prediction: LabelMap, truth: LabelMap, *, match_labels: bool = Fals
     values = sorted(named | set(predicted) | set(true))
     renamed = LabelMap(labels, prediction.geometry, prediction.classes)
     classes = tuple(_evaluate_class(value, renamed, truth, _class_name(value, prediction, truth)) for value in values)
-    return Evaluation(classes, float(np.mean([c.dice for c in classes])), matched)
+    return Evaluation(classes, float(np.mean([c.dice for c in classes])), matched, _one_sided(predicted, true))
+
+
+def _one_sided(predicted: tuple[int, ...], true: tuple[int, ...]) -> tuple[Finding, ...]:
+    """Note label values that only one side holds; a warning where the sides have none in common."""
+    if predicted and true and not set(predicted) & set(true):
+        return (
+            Finding(
+                "disjoint-labels",
+                f"No label is in both masks: the prediction holds {_listed(predicted)}, the truth {_listed(true)}.",
+                "If they mean the same classes by other numbers, add --match-labels (match_labels=True).",
+            ),
+        )
+    findings = []
+    for side, only in (("prediction", set(predicted) - set(true)), ("truth", set(true) - set(predicted))):
+        if only:
+            what = f"Label{'s' if len(only) > 1 else ''} {_listed(sorted(only))}"
+            findings.append(
+                Finding("one-sided-labels", f"{what} in the {side} only: Dice is 0 there.", severity="note")
+            )
+    return tuple(findings)
+
+
+def _listed(values: Iterable[int]) -> str:
+    return ", ".join(str(value) for value in values)
 
 
 def _check_grids(prediction: LabelMap, truth: LabelMap) -> None:
