@@ -71,7 +71,7 @@ def test_a_volume_is_labelled_alike_in_every_axis_order(
     assert (back(np.asanyarray(mask.dataobj), orientation) == straight).mean() >= 0.999
 
 
-@pytest.mark.parametrize("number", range(0, 48, 5))
+@pytest.mark.parametrize("number", range(48))
 def test_frames_are_fitted_together_and_labelled_each(run: Run, tmp_path: Path, number: int) -> None:
     orientation = ORIENTATIONS[number]
     frames = np.stack([intensities(tissues(), seed) for seed in (0, 1, 2)], axis=-1)
@@ -86,7 +86,7 @@ def test_frames_are_fitted_together_and_labelled_each(run: Run, tmp_path: Path, 
     assert (found == tissues()[..., np.newaxis]).mean() > 0.97
 
 
-@pytest.mark.parametrize("number", range(2, 48, 5))
+@pytest.mark.parametrize("number", range(48))
 def test_channels_on_a_fourth_axis_give_one_mask(run: Run, tmp_path: Path, number: int) -> None:
     orientation = ORIENTATIONS[number]
     channels = np.stack([intensities(tissues()), intensities(tissues(), 1, (160.0, 100.0, 40.0))], axis=-1)
