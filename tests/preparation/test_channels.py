@@ -49,7 +49,7 @@ def test_one_channel_is_not_copied() -> None:
 
 def test_contrasts_that_are_given_win() -> None:
     assert stack_channels([_volume(0, name="t2"), _volume(1)], contrasts=("T1", "flair")).channels == ("t1", "flair")
-    with pytest.raises(SettingsError, match="1 contrasts were given for 2"):
+    with pytest.raises(SettingsError, match="1 contrast for 2 channels"):
         stack_channels([_volume(0), _volume(1)], contrasts=("t1",))
 
 

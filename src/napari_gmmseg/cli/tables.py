@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 #: What is read back and compared with what was meant, after it is written.
 _READ_BACK = ("mask", "probabilities", "uncertainty")
+#: Columns of characters that no table has.
+_WIDEST = 10_000
 
 
 def segmentation_data(result: Segmentation, channels: Sequence[str]) -> dict[str, Any]:
@@ -76,17 +79,15 @@ def show_segmentation(console: Console, data: Mapping[str, Any]) -> None:
         From `segmentation_data`, with "files" if any were written.
     """
     classes: list[dict[str, Any]] = data["classes"]
-    table = Table(title=f"{data['method']}, {data['steps']} steps, {data['log_likelihood']:.4f} nat/voxel")
-    table.add_column("Class")
-    for name in ("Label", "Volume [ml]" if data["unit"] == "mm" else "Voxels", "Share [%]"):
-        table.add_column(escape(name), justify="right")
-    for channel in classes[0]["means"]:
-        table.add_column(f"Mean {escape(channel)}", justify="right")
+    headings = ["Label", "Volume [ml]" if data["unit"] == "mm" else "Voxels", "Share [%]"]
+    headings += [f"Mean {channel}" for channel in classes[0]["means"]]
+    rows = []
     for entry in classes:
         size = f"{entry['voxels']}" if entry["volume_ml"] is None else f"{entry['volume_ml']:.2f}"
         means = (f"{mean:.4g}" for mean in entry["means"].values())
-        table.add_row(escape(entry["name"]), str(entry["value"]), size, f"{100 * entry['share']:.1f}", *means)
-    console.print(table)
+        rows.append((entry, [str(entry["value"]), size, f"{100 * entry['share']:.1f}", *means]))
+    title = f"{data['method']}, {data['steps']} steps, {data['log_likelihood']:.4f} nat/voxel"
+    _print_table(console, title, headings, rows)
     show_findings(console, data["findings"])
     for what, path in data.get("files", {}).items():
         how = "Saved, read back and compared" if what in _READ_BACK else "Saved"
@@ -122,21 +123,42 @@ def show_evaluation(console: Console, data: Mapping[str, Any]) -> None:
     data : mapping
         From `Evaluation.as_dict`.
     """
-    table = Table()
-    table.add_column("Class")
-    for name in ("Label", "Dice", "HD95 [mm]", "Prediction", "Truth"):
-        table.add_column(escape(name), justify="right")
+    rows: list[tuple[Mapping[str, Any], list[str]]] = []
     for entry in data["classes"]:
         distance = "–" if entry["hd95_mm"] is None else f"{entry['hd95_mm']:.2f}"
         sizes = (_size(entry["volume_ml"], entry["voxels"]), _size(entry["volume_truth_ml"], entry["voxels_truth"]))
-        table.add_row(escape(entry["name"]), str(entry["value"]), f"{entry['dice']:.4f}", distance, *sizes)
-    table.add_section()
-    table.add_row("Mean", "", f"{data['mean_dice']:.4f}", "", "", "")
-    console.print(table)
+        rows.append((entry, [str(entry["value"]), f"{entry['dice']:.4f}", distance, *sizes]))
+    rows.append(({"name": "Mean", "abbreviation": "Mean"}, ["", f"{data['mean_dice']:.4f}", "", "", ""]))
+    _print_table(console, None, ["Label", "Dice", "HD95 [mm]", "Prediction", "Truth"], rows, total=True)
     if data["matched_with_ground_truth"] is not None:
         pairs = ", ".join(f"{p} → {t}" for p, t in data["matched_with_ground_truth"])
         console.print(f"Labels were matched by looking at the ground truth: {pairs}.", soft_wrap=True)
     show_findings(console, data["findings"])
+
+
+def _print_table(
+    console: Console,
+    title: str | None,
+    headings: Sequence[str],
+    rows: Sequence[tuple[Mapping[str, Any], Sequence[str]]],
+    total: bool = False,
+) -> None:
+    """Print a row a class: under its short name where the terminal is narrow, and never with a number cut."""
+    for key in ("name", "abbreviation"):
+        table = Table(title=title)
+        table.add_column("Class", no_wrap=True)
+        for heading in headings:
+            table.add_column(escape(heading), justify="right", no_wrap=True)
+        for i, (entry, cells) in enumerate(rows):
+            if total and i == len(rows) - 1:
+                table.add_section()
+            table.add_row(escape(entry[key] or entry["name"]), *cells)
+        needed = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
+        if needed <= console.width:
+            break
+    # Wider than the terminal, if it has to be: its lines then wrap, which a number survives.
+    table.width = needed
+    console.print(table, crop=False, no_wrap=True, overflow="ignore")
 
 
 def _size(ml: float | None, voxels: int) -> str:

@@ -78,7 +78,8 @@ def _names(volumes: Sequence[Volume], contrasts: Sequence[str]) -> tuple[str, ..
     names = tuple(c.lower() for c in contrasts) or known
     if len(names) != len(known):
         raise SettingsError(
-            f"{len(names)} contrasts were given for {len(known)} channels.", "Give one contrast a channel."
+            f"The numbers differ: {_counted(len(names), 'contrast')} for {_counted(len(known), 'channel')}.",
+            "Give one contrast a channel.",
         )
     for name in {n for n in names if n}:
         if names.count(name) > 1:
@@ -197,3 +198,7 @@ def _apart(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
         masks.append(mask)
     smaller = min(np.count_nonzero(mask) for mask in masks)
     return bool(np.count_nonzero(masks[0] & masks[1]) / smaller < _LEAST_OVERLAP)
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"

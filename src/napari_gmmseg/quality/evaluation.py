@@ -32,6 +32,8 @@ class ClassEvaluation:
         Volume in prediction and reference in ml; None where no spacing is known.
     voxels, voxels_truth : int
         Voxels in prediction and reference.
+    abbreviation : str
+        Short name of the class, for narrow tables.
     """
 
     value: int
@@ -42,6 +44,7 @@ class ClassEvaluation:
     volume_truth_ml: float | None
     voxels: int
     voxels_truth: int
+    abbreviation: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def evaluate(prediction: LabelMap, truth: LabelMap, *, match_labels: bool = Fals
     named = set(truth.classes.values) | (set() if match_labels else set(prediction.classes.values))
     values = sorted(named | set(predicted) | set(true))
     renamed = LabelMap(labels, prediction.geometry, prediction.classes)
-    classes = tuple(_evaluate_class(value, renamed, truth, _class_name(value, prediction, truth)) for value in values)
+    classes = tuple(_evaluate_class(value, renamed, truth, _names(value, prediction, truth)) for value in values)
     return Evaluation(classes, float(np.mean([c.dice for c in classes])), matched, _one_sided(predicted, true))
 
 
@@ -156,27 +159,28 @@ def _present_values(label_map: LabelMap) -> tuple[int, ...]:
     return tuple(int(value) for value in np.flatnonzero(found) if value != 0)
 
 
-def _class_name(value: int, prediction: LabelMap, truth: LabelMap) -> str:
-    """Return the name of a label value: the reference's, unless only the prediction's has a meaning."""
+def _names(value: int, prediction: LabelMap, truth: LabelMap) -> tuple[str, str]:
+    """Return name and abbreviation of a label value: the reference's, unless only the prediction's has a meaning."""
     known = [c for c in (truth.classes.by_value(value), prediction.classes.by_value(value)) if c is not None]
     meant = [c for c in known if c.role]
-    return next((c.name for c in (*meant, *known)), f"Label {value}")
+    return next(((c.name, c.abbreviation) for c in (*meant, *known)), (f"Label {value}", f"L{value}"))
 
 
-def _evaluate_class(value: int, prediction: LabelMap, truth: LabelMap, name: str) -> ClassEvaluation:
+def _evaluate_class(value: int, prediction: LabelMap, truth: LabelMap, names: tuple[str, str]) -> ClassEvaluation:
     first, second = prediction.labels == value, truth.labels == value
     both, n_first, n_second = int((first & second).sum()), int(first.sum()), int(second.sum())
     geometry = _measured(prediction.geometry, truth.geometry)
     ml = geometry.voxel_volume_ml if geometry else None
     return ClassEvaluation(
         value=value,
-        name=name,
+        name=names[0],
         dice=2.0 * both / (n_first + n_second) if n_first + n_second else 1.0,
         hd95_mm=hausdorff_distance_95(first, second, geometry.spacing) if geometry else None,
         volume_ml=n_first * ml if ml is not None else None,
         volume_truth_ml=n_second * ml if ml is not None else None,
         voxels=n_first,
         voxels_truth=n_second,
+        abbreviation=names[1],
     )
 
 
