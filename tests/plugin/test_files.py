@@ -167,7 +167,9 @@ def test_the_plugin_brings_neither_qt_nor_torch_along():
 
 def test_napari_opens_and_saves_through_the_manifest(make_file, tmp_path):
     from napari.components import ViewerModel
+    from npe2 import PluginManager
 
+    PluginManager.instance().discover()  # as napari does when its window opens
     path = make_file(file_affine((2, 0, 1), (1, -1, 1)))
     viewer = ViewerModel()
     (image,) = viewer.open(str(path), plugin="napari-gmmseg")
