@@ -162,12 +162,6 @@ class Geometry:
         return float(z), float(y), float(x)
 
     @property
-    def oblique(self) -> bool:
-        """Whether the axes are rotated or sheared against the world's."""
-        linear = self.affine[:3, :3] / np.asarray(self.spacing)
-        return bool(np.abs(linear - np.diag(np.sign(np.diag(linear)))).max() > 1e-4)
-
-    @property
     def voxel_volume_ml(self) -> float:
         """Volume of one voxel in ml.
 
