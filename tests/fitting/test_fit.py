@@ -231,3 +231,50 @@ def test_a_contrast_of_unknown_order_is_told_and_names_nothing(brain, segment) -
     result = segment(image, truth > 0, channels=("adc",), method="gmm")
     assert result.label_map.classes[0].name == "Class 1"
     assert "unknown-contrast" in {f.code for f in result.findings}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("label", [3, -2])
+def test_a_fixed_label_of_no_class_is_refused(noisy_brain, segment, method, label) -> None:
+    image, truth = noisy_brain
+    fixed = np.full(truth.shape, -1)
+    fixed[tuple(np.argwhere(truth == 2)[0])] = label
+    with pytest.raises(SettingsError, match=str(label)):
+        segment(image, truth > 0, method=method, fixed_labels=fixed)
+
+
+@pytest.mark.parametrize(("factor", "offset"), [(10.0, 1e5), (1e6, 0.0), (1e-6, 0.0), (-1.0, 0.0)])
+@pytest.mark.parametrize("method", METHODS)
+def test_class_spreads_follow_scale_and_offset(noisy_brain, segment, method, factor, offset) -> None:
+    image, truth = noisy_brain
+    contrast = ("t1",) if factor > 0 else ("t2",)
+    plain = segment(image, truth > 0, method=method)
+    moved = segment(image * np.float32(factor) + np.float32(offset), truth > 0, method=method, channels=contrast)
+    assert np.mean(moved.label_map.labels == plain.label_map.labels) > 0.999
+    stds = [np.sqrt(spreads(result)) for result in (plain, moved)]
+    np.testing.assert_allclose(stds[1], stds[0] * abs(factor), rtol=0.02)
+    assert moved.log_likelihood == pytest.approx(plain.log_likelihood - np.log(abs(factor)), abs=0.01)
+
+
+def spreads(result):
+    order = np.argsort(result.mixture.class_of)
+    return result.mixture.covariances[order, 0, 0]
+
+
+def test_classes_of_one_grey_value_keep_the_least_spread_in_the_spatial_mixture(segment) -> None:
+    image = np.ones((4, 20, 20), np.float32)
+    image[:, 5:15, 5:15], image[:, 8:12, 8:12] = 2, 3
+    floor = 0.02 * image.std()
+    for channels in (("t1",), ("t1", "t2")):
+        both = np.stack([image, 5 - image])[: len(channels)]
+        result = segment(both, np.ones(image.shape, bool), channels=channels, preset="custom", method="spatial")
+        assert (result.label_map.labels == image).all()
+        stds = np.sqrt(np.einsum("gcc->gc", result.mixture.covariances))
+        np.testing.assert_allclose(stds, floor, rtol=1e-3)
+
+
+def test_equal_start_means_are_put_apart_in_the_spatial_mixture(noisy_brain, segment) -> None:
+    image, truth = noisy_brain
+    result = segment(image, truth > 0, method="spatial", initial_means=((0.8,), (0.8,), (1.0,)))
+    assert np.isfinite(result.probabilities).all()
+    np.testing.assert_allclose(result.probabilities.sum(0)[truth > 0], 1, atol=1e-5)

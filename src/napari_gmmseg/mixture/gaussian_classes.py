@@ -10,8 +10,12 @@ from torch import Tensor
 
 from napari_gmmseg.config.fit import Covariance
 from napari_gmmseg.mixture.densities import class_log_densities
-from napari_gmmseg.mixture.em import em, run_em
+from napari_gmmseg.mixture.moments import m_step
+from napari_gmmseg.mixture.observations import Voxels
+from napari_gmmseg.mixture.quadratic import QuadraticFeatures, log_weights
 from napari_gmmseg.mixture.spatial import LEAST_SHARE
+from napari_gmmseg.mixture.standardisation import Standardisation
+from napari_gmmseg.mixture.sweep import Sweeper
 from napari_gmmseg.volumes import Mixture
 
 
@@ -33,8 +37,13 @@ class GaussianClasses:
     def __init__(self, image: Tensor, mask: Tensor, start: Mixture, covariance: Covariance) -> None:
         self._mask = mask
         self._samples = image[:, mask].contiguous()
+        order = np.argsort(start.class_of, kind="stable")
+        start = Mixture(
+            start.mixing_weights[order], start.means[order], start.covariances[order], start.class_of[order]
+        )
         self._start = self._mixture = start
-        self._covariance: Covariance = covariance
+        full = covariance == "full" and len(image) > 1
+        self._quadratic = QuadraticFeatures(Standardisation.of_samples(self._samples), full=full)
 
     def add_log_densities(self, logits: Tensor, size_weight: float) -> None:
         """Set logits (K, ..., Z, Y, X) to log p_k(x) + size_weight * log pi_k.
@@ -76,34 +85,30 @@ class GaussianClasses:
     def _maximised(self, inside: Tensor) -> Mixture:
         """Return the mixture after one M-step with class memberships (K, N) as priors that are already posteriors."""
         total = inside.cpu().double().sum(1).numpy()
+        inner = self._quadratic.standardisation.inward(self._mixture)
         parts = []
         for k in range(len(inside)):
-            chosen = self._mixture.class_of == k
-            weights = self._mixture.mixing_weights[chosen]
+            chosen = inner.class_of == k
+            weights = inner.mixing_weights[chosen]
             own = Mixture(
                 weights / weights.sum(),
-                self._mixture.means[chosen],
-                self._mixture.covariances[chosen],
+                inner.means[chosen],
+                inner.covariances[chosen],
                 np.zeros(int(chosen.sum()), dtype=np.int64),
             )
             if total[k] >= len(weights) + 1:
-                steps = em(
-                    self._samples,
-                    own,
-                    covariance=self._covariance,
-                    weights=inside[k],
-                    max_steps=1,
-                    route="every-voxel",
-                )
-                own = run_em(steps).mixture
+                sweeper = Sweeper(Voxels(self._samples, self._quadratic, weights=inside[k]), own.class_of)
+                statistics = sweeper(self._quadratic.coefficients(own, log_weights(own)))
+                own = m_step(statistics.sums, self._quadratic, own)
             parts.append((max(float(total[k]), 1e-3), own))
         size = sum(weight for weight, _ in parts)
-        return Mixture(
+        maximised = Mixture(
             np.concatenate([weight / size * own.mixing_weights for weight, own in parts]),
             np.concatenate([own.means for _, own in parts]),
             np.concatenate([own.covariances for _, own in parts]),
             np.concatenate([np.full(len(own.means), k) for k, (_, own) in enumerate(parts)]),
         )
+        return self._quadratic.standardisation.outward(maximised)
 
     def mixture(self) -> Mixture:
         """Return the parameters."""

@@ -22,7 +22,7 @@ from napari_gmmseg.mixture.observations import Voxels
 from napari_gmmseg.mixture.quadratic import QuadraticFeatures
 from napari_gmmseg.mixture.standardisation import Standardisation
 from napari_gmmseg.mixture.tensors import Array, as_tensor
-from napari_gmmseg.mixture.validation import check_samples
+from napari_gmmseg.mixture.validation import check_fixed_labels, check_samples
 from napari_gmmseg.volumes import Mixture
 
 MOST_POINTS = 20_000  # of several channels; enough for means to within 1 % of a standard deviation
@@ -80,6 +80,7 @@ def initial_mixture(
     n_classes = len(gaussians_per_class)
     w, fixed = (None if extra is None else as_tensor(extra).to(x.device) for extra in (weights, fixed_labels))
     check_samples(x, sum(gaussians_per_class), weights=w, fixed_labels=fixed)
+    check_fixed_labels(fixed, n_classes)
     quadratic = QuadraticFeatures(Standardisation.of_samples(x, w), full=covariance == "full" and len(x) > 1)
     features, counts = _points(x, quadratic, w)
     points = features[1 : 1 + len(x)]

@@ -95,7 +95,8 @@ class PartialVolumeModel:
         means : ndarray (K,) float64
             In the image's own unit.
         """
-        least = 1e-3 * (self.means[-1] - self.means[0]) / max(len(means) - 1, 1)
+        span = max(self.means[-1] - self.means[0], 1e-3 * (self.high - self.low))
+        least = 1e-3 * span / max(len(means) - 1, 1)
         apart = np.maximum.accumulate(np.asarray(means, dtype=np.float64) - least * np.arange(len(means)))
         return replace(self, means=apart + least * np.arange(len(means)))
 

@@ -11,8 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_gmmseg.mixture.moments import VARIANCE_FLOOR
 from napari_gmmseg.mixture.neighbours import AxisWeights, neighbour_sum
 from napari_gmmseg.mixture.partial_volume import PartialVolumeModel
+from napari_gmmseg.mixture.standardisation import Standardisation
 from napari_gmmseg.volumes import Mixture
 
 #: Smallest share of a class in log pi: a class that has lost its voxels can come back.
@@ -112,11 +114,15 @@ class OneChannelClasses:
         inside = image[0][mask]
         low, high = (float(value) for value in torch.aminmax(inside))
         margin = 1e-6 * max(high - low, 1e-30)
-        self._model = PartialVolumeModel(start.means[:, 0].copy(), noise, low, high + margin)
-        self._start_means = start.means[:, 0].copy()
+        model = PartialVolumeModel(start.means[:, 0].copy(), noise, low, high + margin)
+        self._model = model.with_means(model.means)
+        self._start_means = self._model.means
         self._bins = self._model.bins(image)
         self._inside = int(mask.sum())
-        self._image = torch.where(mask, image[0], torch.zeros((), device=image.device))
+        # Deviations from the middle: squares of large offsets would eat the digits of a small spread.
+        self._centre = float(np.float32((low + high) / 2))
+        self._image = torch.where(mask, image[0] - self._centre, torch.zeros((), device=image.device))
+        self._least_variance = VARIANCE_FLOOR * float(Standardisation.of_samples(inside[None]).scale[0]) ** 2
         self._shares = np.array(start.mixing_weights)
         self._variances = start.covariances[:, 0, 0].copy()
 
@@ -151,18 +157,17 @@ class OneChannelClasses:
         before = self._model.means
         floor = np.maximum(sizes, 1e-9)
         if np.isfinite(anchor):
-            means = (firsts + held * self._start_means) / np.maximum(sizes + held, 1e-9)
-            means = np.where(sizes + held < 1.0, before, means)
+            deviations = (firsts + held * (self._start_means - self._centre)) / np.maximum(sizes + held, 1e-9)
+            means = np.where(sizes + held < 1.0, before, self._centre + deviations)
             self._model = self._model.with_means(means)
         self._shares = sizes / max(float(sizes.sum()), 1.0)
-        own = firsts / floor
-        kept = sizes >= 1.0
-        self._variances = np.where(kept, np.maximum(seconds / floor - own**2, 1e-12), self._variances)
+        variances = np.maximum(seconds / floor - (firsts / floor) ** 2, self._least_variance)
+        self._variances = np.where(sizes >= 1.0, variances, self._variances)
         span = max(float(np.ptp(before)), 1e-30)
         return float(np.abs(self._model.means - before).max()) / span
 
     def _moments(self, memberships: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Return sizes, sums and sums of squares (K,): float32 within a row of voxels, float64 over rows."""
+        """Return sizes, sums and sums of squares (K,) of deviations: float32 within a row, float64 over rows."""
         rows = memberships.reshape(len(memberships), -1, memberships.shape[-1])
         image = self._image.reshape(-1, memberships.shape[-1])
         weighted = torch.empty_like(rows[0])

@@ -35,7 +35,7 @@ def check_samples(
     Raises
     ------
     SettingsError
-        If shapes do not fit, weights are negative, or there are fewer voxels than Gaussians.
+        If shapes do not fit, weights are negative, fixed labels are below -1, or there are fewer voxels than Gaussians.
     """
     if samples.ndim != 2:
         raise SettingsError(f"Samples of shape {tuple(samples.shape)} were given.", "Give channels by voxels, (C, N).")
@@ -51,6 +51,8 @@ def check_samples(
         raise SettingsError("Some weights are negative.", "Give weights of at least 0.")
     if fixed_labels is not None and (fixed_labels.is_floating_point() or fixed_labels.dtype == torch.bool):
         raise SettingsError(f"The fixed labels are of kind {fixed_labels.dtype}.", "Give integers, -1 where unknown.")
+    if fixed_labels is not None and int(fixed_labels.min()) < -1:
+        raise SettingsError(f"A fixed label is {int(fixed_labels.min())}.", "Give -1 where the class is unknown.")
 
 
 def check_start(
@@ -82,7 +84,26 @@ def check_start(
     k = start.n_classes
     if class_priors is not None and class_priors.shape[1] != k:
         raise SettingsError(f"There are priors for {class_priors.shape[1]} classes of {k}.", "Give one for each class.")
-    if fixed_labels is not None and int(fixed_labels.max()) >= k:
+    check_fixed_labels(fixed_labels, k)
+
+
+def check_fixed_labels(fixed_labels: Tensor | None, n_classes: int) -> None:
+    """Refuse fixed labels of classes that are not fitted.
+
+    Parameters
+    ----------
+    fixed_labels : Tensor (N,) integer or None
+        Known class k, or -1.
+    n_classes : int
+        Number of classes K.
+
+    Raises
+    ------
+    SettingsError
+        If a label is K or more.
+    """
+    if fixed_labels is not None and int(fixed_labels.max()) >= n_classes:
         raise SettingsError(
-            f"A voxel is fixed to class {int(fixed_labels.max())} of {k}.", f"Number classes from 0 to {k - 1}."
+            f"A voxel is fixed to class {int(fixed_labels.max())} of {n_classes}.",
+            f"Number classes from 0 to {n_classes - 1}.",
         )
