@@ -75,6 +75,33 @@ def test_stop_returns_the_best_so_far_and_says_so(noisy_brain, method) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_a_fit_stopped_after_a_step_is_that_of_so_many_steps(noisy_brain, segment, method) -> None:
+    image, truth = noisy_brain
+    steps = start(image, truth > 0, method=method, tolerance=1e-9)
+    while next(steps).step < 3:
+        pass
+    with pytest.raises(StopIteration) as end:
+        steps.send(Stop())
+    stopped, limited = end.value.value, segment(image, truth > 0, method=method, tolerance=1e-9, max_steps=3)
+    assert (stopped.label_map.labels == limited.label_map.labels).all()
+    np.testing.assert_allclose(stopped.probabilities, limited.probabilities, atol=1e-6)
+
+
+def test_a_stop_in_a_worse_start_keeps_the_likelier(noisy_brain) -> None:
+    image, truth = noisy_brain
+    image[truth > 0] += np.where(truth[truth > 0] == 1, -2, 0)
+    settings = {"method": "gmm", "n_starts": 2, "tolerance": 1e-6, "n_classes": 4}
+    reports = []
+    steps = start(image, truth > 0, **settings)
+    reports.append(next(steps))
+    while len(reports) < 2 or reports[-1].log_likelihood >= reports[-2].log_likelihood - 1e-9:
+        reports.append(next(steps))
+    with pytest.raises(StopIteration) as end:
+        steps.send(Stop())
+    assert end.value.value.log_likelihood == reports[-2].log_likelihood
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_closing_leaves_the_number_of_threads_as_it_was(noisy_brain, method) -> None:
     image, truth = noisy_brain
     before = torch.get_num_threads()

@@ -15,7 +15,6 @@ from napari_gmmseg.fitting.task import FitTask
 from napari_gmmseg.mixture import (
     EMResult,
     EMStep,
-    Posterior,
     em,
     initial_mixture,
     initial_mixtures,
@@ -80,7 +79,7 @@ class Fitted:
         Done.
     findings : tuple of Finding
         Doubts.
-    notes : dict of str to float
+    notes : tuple of (str, float)
         Figures that the method found in the image.
     """
 
@@ -116,7 +115,7 @@ def fit_gmm(task: FitTask, *, spatially_variant: bool = False) -> Method:
         tolerance=config.tolerance,
         max_steps=config.max_steps,
     )
-    last: EMStep | None = None
+    best: EMStep | None = None
     result: EMResult | None = None
     while result is None:
         try:
@@ -124,19 +123,23 @@ def fit_gmm(task: FitTask, *, spatially_variant: bool = False) -> Method:
         except StopIteration as end:
             result = end.value
             break
+        best = _better(best, last)
         if (yield Progress(last.step, max(limit, last.step), last.mixture, last.log_likelihood)):
             steps.close()
             break
-    source: Mixture | Posterior
-    if result is not None:
-        source, mixture, likelihood, findings = result.posterior, result.mixture, result.log_likelihood, result.findings
-        count = result.steps
-    else:
-        assert last is not None
-        source = mixture = last.mixture
-        likelihood, findings, count = last.log_likelihood, (), last.step
-    rows = responsibilities(source, samples, fixed_labels=fixed).T
-    return Fitted(_on_grid(rows, task.mask), mixture, likelihood, count, findings)
+    state = best if result is None else result
+    assert state is not None
+    count = last.step if result is None else result.steps
+    findings = () if result is None else result.findings
+    rows = responsibilities(state.posterior, samples, fixed_labels=fixed).T
+    return Fitted(_on_grid(rows, task.mask), state.mixture, state.log_likelihood, count, findings)
+
+
+def _better(best: EMStep | None, last: EMStep) -> EMStep:
+    """Return the step to end with when stopped: the last of the likeliest start, at the finest level so far."""
+    if best is None or best.level != last.level or best.start == last.start:
+        return last
+    return last if last.log_likelihood > best.log_likelihood else best
 
 
 def _starts(task: FitTask, samples: Tensor, fixed: Tensor | None) -> tuple[Mixture, ...]:

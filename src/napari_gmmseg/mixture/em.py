@@ -46,6 +46,8 @@ class EMStep:
         Which start the step belongs to.
     level : str
         "histogram", "coarse" (cells of a joint histogram, or a subset of voxels) or "every-voxel".
+    posterior : Posterior
+        After the step; the only way to the class probabilities of the spatially variant mixture.
     """
 
     step: int
@@ -53,6 +55,7 @@ class EMStep:
     mixture: Mixture
     start: int
     level: str
+    posterior: Posterior
 
 
 @dataclass(frozen=True)
@@ -238,7 +241,8 @@ def _inward(starts: Sequence[Mixture], quadratic: QuadraticFeatures, floor: floa
 def _step(number: int, climb: Climb, voxels: Voxels, start: int, level: str) -> EMStep:
     standardisation = voxels.quadratic.standardisation
     likelihood = climb.log_likelihood - standardisation.log_volume
-    return EMStep(number, likelihood, standardisation.outward(climb.mixture), start, level)
+    posterior = Posterior(climb.coefficients, voxels.quadratic, climb.mixture.class_of)
+    return EMStep(number, likelihood, standardisation.outward(climb.mixture), start, level, posterior)
 
 
 def _result(best: Climb, steps: int, voxels: Voxels, variance_floor: float, max_steps: int) -> EMResult:
