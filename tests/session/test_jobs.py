@@ -76,6 +76,27 @@ def test_stop_keeps_the_best_so_far_and_sends_the_command_once(stepped_fit, stat
     assert sum(isinstance(c, Stop) for c in fit.commands) == 1
 
 
+def test_stop_reaches_a_fit_behind_steps_that_cannot_end_early():
+    """Reading and preparing take no notice of what they are told."""
+    asked = threading.Event()
+
+    def read_then_fit():
+        yield FitReport("Reading", 0, 0)
+        assert asked.wait(10)
+        yield FitReport("Preparing", 0, 0)
+        for step in range(1, 101):
+            if isinstance((yield FitReport("Fitting", step, 100)), Stop):
+                return step
+        return 100
+
+    job = Job(read_then_fit)
+    job.start()
+    job.stop()
+    asked.set()
+    assert job.join(10)
+    assert job.result == 1
+
+
 def test_stop_works_on_a_paused_job(stepped_fit, states_of):
     fit = stepped_fit(10)
     job = Job(fit)

@@ -245,9 +245,11 @@ class Job(Generic[R]):
             if not (self._stop or self._cancel):
                 self._set_state(JobState.RUNNING)
         self._check_cancelled()
-        if not self._stop or self._state is JobState.STOPPING:
+        if not self._stop:
             return None
-        self._set_state(JobState.STOPPING)
+        if self._state is not JobState.STOPPING:
+            self._set_state(JobState.STOPPING)
+        # Said again after each step: reading and preparing cannot end early, the fit that comes after them can.
         return Stop()
 
     def _deliver(self, report: FitReport, seconds: float) -> None:
