@@ -9,6 +9,7 @@ import pytest
 from napari.layers import Image
 from tests.docks.conftest import SHAPE, Dock, FakeView, add_image
 
+from napari_gmmseg.docks.common.calm import CalmCollector
 from napari_gmmseg.docks.segment.mask_saver import MaskSaver
 from napari_gmmseg.docks.segment.presenter import SegmentPresenter
 from napari_gmmseg.io import read_labels
@@ -225,6 +226,72 @@ def test_the_collector_is_as_before_after_every_end(dock):
     dock.presenter.cancel()
     dock.finish()
     assert gc.get_threshold() == before
+
+
+def test_two_docks_in_calm_at_once_leave_the_collector_as_it_was():
+    before = gc.get_threshold()
+    first, second = CalmCollector(), CalmCollector()
+    first.begin()
+    second.begin()
+    first.end()
+    assert gc.get_threshold()[2] > before[2]
+    second.end()
+    assert gc.get_threshold() == before
+
+
+def test_cancel_after_the_last_step_but_before_it_is_shown_shows_nothing(dock):
+    add_image(dock.viewer)
+    before = list(dock.viewer.layers)
+    start(dock)
+    dock.allow(20)
+    assert dock.presenter.job.join(10)
+    assert dock.presenter.job.state is JobState.DONE
+    dock.presenter.cancel()
+    dock.finish()
+    assert list(dock.viewer.layers) == before
+    assert "as before" in dock.view.messages[0].text
+    assert not dock.view.controls.save
+
+
+def test_stop_at_once_after_run_is_heard(dock):
+    add_image(dock.viewer)
+    dock.presenter.run()
+    dock.presenter.stop()
+    dock.finish()
+    assert "Stopped, the best so far is kept" in dock.view.progress[0]
+
+
+def test_a_duplicate_of_the_preview_is_the_person_s_own(dock):
+    add_image(dock.viewer)
+    start(dock)
+    (preview,) = labels_layers(dock)
+    mine = np.full(SHAPE, 9, dtype=np.uint8)
+    copy = dock.viewer.add_labels(mine, metadata=dict(preview.metadata), name="kept")
+    dock.viewer.layers.remove(preview)
+    dock.finish()
+    assert np.all(copy.data == 9)
+    assert np.any(dock.presenter.result_layer().data)
+
+
+def test_what_others_keep_in_the_metadata_of_the_result_stays(dock):
+    add_image(dock.viewer)
+    start(dock)
+    labels_layers(dock)[0].metadata["other"] = "kept"
+    dock.finish()
+    assert labels_layers(dock)[0].metadata["other"] == "kept"
+
+
+def test_a_dock_that_leaves_its_window_in_mid_run_takes_its_preview_along(dock):
+    add_image(dock.viewer)
+    before = list(dock.viewer.layers)
+    start(dock)
+    job = dock.presenter.job
+    dock.presenter.leave()
+    dock.allow(1)
+    assert job.join(10)
+    assert job.state is JobState.CANCELLED
+    assert list(dock.viewer.layers) == before
+    assert not dock.view.polling
 
 
 def test_quick_takes_the_spatial_mixture_and_advanced_its_own_settings(dock):

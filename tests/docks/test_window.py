@@ -146,6 +146,19 @@ def test_a_viewer_closed_in_mid_run_leaves_no_thread(make_napari_viewer, qtbot):
     assert job.join(10)
 
 
+def test_a_dock_closed_in_mid_run_cancels_it_and_frees_what_it_held(window, qtbot):
+    viewer, dock = window
+    viewer.open_sample("napari-gmmseg", "brain")
+    before = list(viewer.layers)
+    dock.presenter.run()
+    job = dock.presenter.job
+    viewer.window.remove_dock_widget(dock)
+    qtbot.waitUntil(lambda: job.state.ended, timeout=30_000)
+    assert job.state is JobState.CANCELLED
+    assert list(viewer.layers) == before
+    assert dock.presenter.job is None
+
+
 def test_the_dock_can_be_made_by_hand(make_napari_viewer):
     viewer = make_napari_viewer()
     dock = SegmentDock(viewer)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from napari_gmmseg.config import FitConfig, PreparationConfig, Preset
+from napari_gmmseg.config import FitConfig, PreparationConfig, Preset, numbered_classes
+from napari_gmmseg.docks.common.settings import make_settings
+from napari_gmmseg.docks.segment.choices import Choices
 from napari_gmmseg.docks.segment.outcome import Outcome, make_outcome
 from napari_gmmseg.plugin.layer_grids import LayerGrid
 from napari_gmmseg.plugin.layers import LayerVolume, volume_from_layer
 from napari_gmmseg.plugin.masks import mask_from_layer
 from napari_gmmseg.plugin.snapshots import LayerSnapshot
 from napari_gmmseg.session import SegmentationRequest, Steps, segment_in_steps, stack
-from napari_gmmseg.volumes import FitReport, Volume
+from napari_gmmseg.volumes import ClassTable, FitReport, Volume
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,34 @@ class CaseInputs:
     axis4: Literal["time", "channel"] | None
     preset: Preset
     config: FitConfig
+
+    @property
+    def expected_classes(self) -> ClassTable:
+        """Classes as they are shown before there is a result."""
+        classes, k = self.preset.classes, self.config.n_classes
+        return classes if classes is not None and len(classes) == k else numbered_classes(k)
+
+
+def config_of(choices: Choices) -> FitConfig:
+    """Return how to fit, as chosen.
+
+    Parameters
+    ----------
+    choices : Choices
+        All that is chosen.
+
+    Raises
+    ------
+    SettingsError
+        Where a value is out of bounds or of another kind.
+    """
+    values: dict[str, Any] = {"n_classes": choices.n_classes}
+    if choices.method == "quick":
+        values["method"] = "spatial"
+    elif choices.method == "advanced":
+        values |= choices.advanced
+    config: FitConfig = make_settings(FitConfig, values)
+    return config
 
 
 class Case:

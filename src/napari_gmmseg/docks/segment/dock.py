@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_gmmseg.docks.segment import wording
@@ -35,11 +37,17 @@ class SegmentDock(SegmentView):
         self._connect()
         warm_up(warm_labels)
         # Free functions: a widget's own method is not called any more when it is destroyed.
-        end = partial(_shut_down, self.presenter)
-        self.destroyed.connect(end)
+        self.destroyed.connect(partial(_shut_down, self.presenter))
         application = QApplication.instance()
         if application is not None:
-            application.aboutToQuit.connect(end)
+            # The application outlives its windows: it must not keep them.
+            application.aboutToQuit.connect(partial(_shut_down_if_there, weakref.ref(self.presenter)))
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Notice that napari takes the dock out of its window, which it does without destroying it."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.presenter.leave()
 
     def _connect(self) -> None:
         presenter = self.presenter
@@ -78,3 +86,9 @@ class SegmentDock(SegmentView):
 
 def _shut_down(presenter: SegmentPresenter, *_: Any) -> None:
     presenter.shut_down()
+
+
+def _shut_down_if_there(find: weakref.ref[SegmentPresenter]) -> None:
+    presenter = find()
+    if presenter is not None:
+        presenter.shut_down()

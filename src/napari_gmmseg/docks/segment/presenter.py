@@ -8,12 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from napari_gmmseg.config import PRESETS, FitConfig, numbered_classes
+from napari_gmmseg.config import PRESETS
 from napari_gmmseg.docks.common.calm import CalmCollector
 from napari_gmmseg.docks.common.sentences import Message
-from napari_gmmseg.docks.common.settings import make_settings
 from napari_gmmseg.docks.segment import wording
-from napari_gmmseg.docks.segment.case import Case, CaseInputs
+from napari_gmmseg.docks.segment.case import Case, CaseInputs, config_of
 from napari_gmmseg.docks.segment.choices import Choices, ClassRow, Controls
 from napari_gmmseg.docks.segment.layer_list import offer, settle, with_preset
 from napari_gmmseg.docks.segment.outcome import Outcome
@@ -23,7 +22,6 @@ from napari_gmmseg.plugin.layers import label_axes
 from napari_gmmseg.plugin.masks import region_from_shapes
 from napari_gmmseg.plugin.snapshots import LayerSnapshot, take_snapshot
 from napari_gmmseg.session import Job, JobState, Progress
-from napari_gmmseg.volumes import ClassTable
 
 #: Shortest time between two previews in s: in slices, and where the whole volume has to be drawn.
 _PREVIEW_INTERVAL = {2: 0.2, 3: 2.0}
@@ -98,6 +96,7 @@ class SegmentPresenter:
         self._previewed_at = float("-inf")
         self._calm = CalmCollector()
         self._awaited = False
+        self._cancelled = False
         self._rest_until = float("-inf")
         self._closed = False
         events = viewer.layers.events
@@ -188,10 +187,10 @@ class SegmentPresenter:
         self._view.show_result([], "")
         self._view.show_saved("")
         self._view.show_progress("Starting", None)
-        self._awaited = True
+        self._awaited, self._cancelled = True, False
         self._calm.begin()
         # napari takes its tenth of a second for a new layer now; the work begins with the next look at it.
-        self._result.begin(self._preview_classes())
+        self._result.begin(inputs.expected_classes)
         self._show_controls()
         self._view.start_polling()
 
@@ -199,6 +198,7 @@ class SegmentPresenter:
         """Hold the run within one step, or go on."""
         if self._job is None:
             return
+        self._begin(self._job)
         if self._job.pausing:
             self._job.resume()
         else:
@@ -208,12 +208,15 @@ class SegmentPresenter:
     def stop(self) -> None:
         """End the run and keep the best so far."""
         if self._job is not None:
+            self._begin(self._job)
             self._job.stop()
             self._show_controls()
 
     def cancel(self) -> None:
         """End the run; all is as before."""
         if self._job is not None:
+            # It may have ended since the last look: what is not shown yet is then not shown at all.
+            self._cancelled = self._awaited
             self._job.cancel()
             self._show_controls()
 
@@ -223,11 +226,10 @@ class SegmentPresenter:
         if job is None or not self._awaited:
             self._rest()
             return
-        if job.state is JobState.IDLE:
-            job.start()
+        self._begin(job)
         state = job.state
         progress = job.mailbox.take()
-        if progress is not None and state not in (JobState.CANCELLED, JobState.FAILED):
+        if progress is not None and not self._cancelled and state is not JobState.FAILED:
             self._show_progress(job, state, progress)
         self._show_controls()
         if state.ended:
@@ -235,6 +237,10 @@ class SegmentPresenter:
             self._awaited = False
             self._finish(job)
             self._rest_until = self._clock() + _REST
+
+    def _begin(self, job: Job[Outcome]) -> None:
+        if self._awaited and job.state is JobState.IDLE:
+            job.start()
 
     def _rest(self) -> None:
         """Let the result be drawn before Python clears up, then look no more."""
@@ -244,9 +250,18 @@ class SegmentPresenter:
 
     def result_layer(self) -> Any | None:
         """Return the newest run's layer, if it is there and done."""
-        if self._job is None or self._job.state is not JobState.DONE or self._result is None:
+        if self._job is None or self._job.state is not JobState.DONE or self._result is None or self._cancelled:
             return None
         return self._result.layer
+
+    def leave(self) -> None:
+        """End with the dock while its viewer goes on: a run that nobody could follow any more is cancelled."""
+        self.shut_down()
+        if self.running:
+            self._undo_preview()
+        self._awaited = False
+        self._view.stop_polling()
+        self._job, self._case, self._image, self._result = None, None, None, None
 
     def shut_down(self) -> None:
         """End with the window: no run goes on, nothing listens any more."""
@@ -281,7 +296,7 @@ class SegmentPresenter:
             region=self._region(layers, images[0]),
             axis4=choices.axis4 or None,
             preset=PRESETS[choices.preset],
-            config=self._config(),
+            config=config_of(choices),
         )
 
     def _region(self, layers: dict[int, Any], image: LayerSnapshot) -> LayerSnapshot | None:
@@ -290,16 +305,6 @@ class SegmentPresenter:
             return None
         layer = layers[choices.region]
         return region_from_shapes(layer, image) if type(layer).__name__ == "Shapes" else take_snapshot(layer)
-
-    def _config(self) -> FitConfig:
-        choices = self._choices
-        values: dict[str, Any] = {"n_classes": choices.n_classes}
-        if choices.method == "quick":
-            values["method"] = "spatial"
-        elif choices.method == "advanced":
-            values |= choices.advanced
-        config: FitConfig = make_settings(FitConfig, values)
-        return config
 
     def _show_progress(self, job: Job[Outcome], state: JobState, progress: Progress) -> None:
         assert self._case is not None
@@ -315,24 +320,19 @@ class SegmentPresenter:
             if self._result.was_removed:
                 self._view.show_messages([wording.RESULT_REMOVED])
 
-    def _preview_classes(self) -> ClassTable:
-        assert self._case is not None
-        preset, k = self._case.inputs.preset, self._case.inputs.config.n_classes
-        return preset.classes if preset.classes is not None and len(preset.classes) == k else numbered_classes(k)
-
     def _image_is_there(self) -> bool:
         return any(layer is self._image for layer in self._viewer.layers)
 
     def _finish(self, job: Job[Outcome]) -> None:
         self._touched = False
-        if job.state is JobState.FAILED and job.error is not None:
-            self._undo_preview()
-            self._view.show_progress("", 0.0)
-            self._view.show_messages([wording.error_message(job.error)])
-        elif job.state is JobState.CANCELLED:
+        if self._cancelled or job.state is JobState.CANCELLED:
             self._undo_preview()
             self._view.show_progress("", 0.0)
             self._view.show_messages([self._why_cancelled()])
+        elif job.state is JobState.FAILED and job.error is not None:
+            self._undo_preview()
+            self._view.show_progress("", 0.0)
+            self._view.show_messages([wording.error_message(job.error)])
         elif job.result is not None and self._result is not None:
             self._show_outcome(job.result, self._result)
         self._show_controls()

@@ -38,16 +38,14 @@ class ResultLayer:
         whole = image.data[0] if image.multiscale else image.data
         self._shape = tuple(int(whole.shape[axis]) for axis in axes)
         self._begun = False
+        self._own: Any = None
         self._classes: ClassTable | None = None
 
     @property
     def layer(self) -> Any | None:
         """The layer of this run, or None where it is not in the viewer."""
-        for layer in self._viewer.layers:
-            entry = entry_of(layer.metadata)
-            if entry.get("job") == self._generation and entry.get("role") == "result":
-                return layer
-        return None
+        # Not by its metadata: a duplicate that the person makes has the same, and is theirs.
+        return self._own if any(layer is self._own for layer in self._viewer.layers) else None
 
     @property
     def was_removed(self) -> bool:
@@ -102,7 +100,7 @@ class ResultLayer:
         layer.refresh(data_displayed=False, highlight=False)
         layer.editable = True
         entry = {"label_map": label_map, "grid": grid, "segmentation": outcome.segmentation}
-        layer.metadata = {KEY: {**entry_of(layer.metadata), **entry}}
+        layer.metadata = {**layer.metadata, KEY: {**entry_of(layer.metadata), **entry}}
         if self._classes != label_map.classes:
             layer.features = class_features(label_map.classes)
             layer.colormap = _colormap(label_map.classes)
@@ -124,7 +122,7 @@ class ResultLayer:
 
     def _add(self, labels: NDArray[np.uint8], classes: ClassTable) -> Any:
         chosen = self._viewer.layers.selection.active
-        layer = self._viewer.add_labels(
+        added = self._viewer.add_labels(
             labels,
             name=f"{self._image.name} segmentation",
             opacity=0.6,
@@ -133,8 +131,10 @@ class ResultLayer:
             metadata={KEY: {"role": "result", "job": self._generation, "of": id(self._image)}},
             **self._place,
         )
+        # The viewer that napari hands a plugin wraps what it returns, anew each time: the list has the layer itself.
+        layer = next(layer for layer in self._viewer.layers if layer == added)
         layer.editable = False
-        self._classes = classes
+        self._own, self._classes = layer, classes
         if chosen is not None and chosen in self._viewer.layers:
             self._viewer.layers.selection.active = chosen
         return layer
