@@ -305,3 +305,15 @@ def test_equal_start_means_are_put_apart_in_the_spatial_mixture(noisy_brain, seg
     result = segment(image, truth > 0, method="spatial", initial_means=((0.8,), (0.8,), (1.0,)))
     assert np.isfinite(result.probabilities).all()
     np.testing.assert_allclose(result.probabilities.sum(0)[truth > 0], 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_empty_class_is_told_once_and_by_its_name(noisy_brain, segment, method) -> None:
+    image, truth = noisy_brain
+    result = segment(image, truth > 0, method=method, means="fixed", initial_means=((0.5,), (0.9,), (900.0,)))
+    told = [finding for finding in result.findings if finding.code == "empty-class"]
+    counts = result.label_map.counts()
+    empty = [c.name for c in result.label_map.classes if counts[c.value] == 0]
+    assert empty
+    assert len(told) == len(empty)
+    assert all(name in finding.message for name, finding in zip(empty, told, strict=True))

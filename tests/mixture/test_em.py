@@ -237,7 +237,7 @@ def test_more_classes_than_voxels_is_refused():
 @pytest.mark.parametrize("n_channels", [1, 2])
 def test_more_classes_than_distinct_values_is_refused(kind, n_channels):
     x = np.tile(np.array([1.0, 2.0, 1.0, 2.0, 2.0, 1.0], dtype=np.float32), (n_channels, 1))
-    with pytest.raises(SettingsError, match="2 distinct"):
+    with pytest.raises(SettingsError, match="2 intensities"):
         initial_mixture(x, ONES, initialisation=kind)
 
 

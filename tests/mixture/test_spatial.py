@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from napari_gmmseg.config.presets import PRESETS
+from napari_gmmseg.mixture.gaussian_classes import GaussianClasses
 from napari_gmmseg.mixture.labelling import label_winners
 from napari_gmmseg.mixture.naming import contradicting_contrasts, match_classes, order_by_mean
 from napari_gmmseg.mixture.neighbours import axis_weights, neighbour_sum
@@ -139,6 +140,22 @@ def test_known_voxels_keep_their_class_and_pull_their_neighbours() -> None:
     last = field(image, SpatialPrior(1.0, (1.0, 1.0, 1.0), 0.0, float("inf")), fixed)[-1]
     assert last.memberships[1, 0, 4, 4] == 1
     assert last.memberships[1, 0, 4, 5] > 0.5
+
+
+def test_gaussians_listed_in_another_order_give_the_same_classes() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.choice([0.0, 1.0, 4.0, 8.0], (2, 4, 12, 12)) + rng.normal(0, 0.3, (2, 4, 12, 12))
+    image, mask = torch.from_numpy(values.astype(np.float32)), torch.ones(4, 12, 12, dtype=torch.bool)
+    class_of = np.array([0, 0, 1, 2])
+    means = np.array([[0.0, 0.0], [1.0, 1.0], [4.0, 4.0], [8.0, 8.0]])
+    found = []
+    for order in ([0, 1, 2, 3], [3, 1, 2, 0]):
+        start = Mixture(np.full(4, 0.25), means[order], np.tile(np.eye(2), (4, 1, 1)), class_of[order])
+        model = GaussianClasses(image, mask, start, "diagonal")
+        *_, last = mean_field(model, mask, SpatialPrior(0.3, (1.0, 1.0, 1.0), 0.3, 0.5), 3, max_steps=4)
+        found.append((last.memberships, last.mixture.class_means()))
+    torch.testing.assert_close(found[0][0], found[1][0], atol=1e-5, rtol=0)
+    np.testing.assert_allclose(found[0][1], found[1][1], atol=1e-5)
 
 
 def test_the_same_start_gives_the_same_bits() -> None:

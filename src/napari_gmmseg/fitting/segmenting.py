@@ -134,12 +134,15 @@ def _segmentation(
     values = np.array([0, *(c.value for c in classes_found)], dtype=np.uint8)
     label_map = LabelMap(values[task.whole(winner)], volume.geometry, table, volume.source)
     mixture = dataclasses.replace(fitted.mixture, class_of=entry[fitted.mixture.class_of])
+    doubts = _doubts(label_map, prepared, stopped=stopped)
+    told = {doubt.code for doubt in doubts}
     findings = (
         *volume.findings,
         *prepared.findings,
-        *fitted.findings,
+        # What is told of a class by its name in the result need not be told again by its number in the fit.
+        *(finding for finding in fitted.findings if finding.code not in told),
         *naming_doubts(fitted.mixture.class_means(), volume, prepared, preset),
-        *_doubts(label_map, prepared, stopped=stopped),
+        *doubts,
     )
     provenance = {
         "napari_gmmseg": version("napari-gmmseg"),

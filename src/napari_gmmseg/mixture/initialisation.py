@@ -190,8 +190,8 @@ def _quantile_groups(first: NDArray[np.float64], counts: NDArray[np.float64], k:
     values, inverse = np.unique(first, return_inverse=True)
     if len(values) < k:
         raise SettingsError(
-            f"The voxels have only {len(values)} distinct intensities for {k} classes.",
-            "Ask for fewer classes, or check the mask and the image.",
+            f"The voxels have only {len(values)} intensities that can be told apart, for {k} classes.",
+            "Ask for fewer classes, or look for voxels of extreme intensity in the mask.",
         )
     masses = np.bincount(inverse, counts)
     middle = (np.cumsum(masses) - masses / 2) / masses.sum()

@@ -72,8 +72,8 @@ def _seeds(points: Points, counts: NDArray[np.float64], k: int, rng: np.random.G
         masses = counts * distances
         if not masses.sum() > 0:
             raise SettingsError(
-                f"The voxels have only {len(chosen)} distinct intensities for {k} classes.",
-                "Ask for fewer classes, or check the mask and the image.",
+                f"The voxels have only {len(chosen)} intensities that can be told apart, for {k} classes.",
+                "Ask for fewer classes, or look for voxels of extreme intensity in the mask.",
             )
         chosen.append(_draw(masses, rng))
         distances = np.minimum(distances, ((points - points[:, chosen[-1], None]) ** 2).sum(0))
