@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLineEdit, QScrollArea, QWidget
+from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QFormLayout, QLineEdit, QScrollArea, QWidget
 
 from napari_gmmseg.docks.segment import SegmentDock
 from napari_gmmseg.plugin.metadata import segmentation_of
@@ -157,6 +157,17 @@ def test_a_dock_closed_in_mid_run_cancels_it_and_frees_what_it_held(window, qtbo
     assert job.state is JobState.CANCELLED
     assert list(viewer.layers) == before
     assert dock.presenter.job is None
+
+
+def test_no_two_questions_have_one_title(window):
+    _, dock = window
+    titles = [
+        form.labelForField(form.itemAt(row, QFormLayout.ItemRole.FieldRole).widget()).text()
+        for form in dock.findChildren(QFormLayout)
+        for row in range(form.rowCount())
+    ]
+    assert "Method" in titles
+    assert len(set(titles)) == len(titles)
 
 
 def test_the_dock_can_be_made_by_hand(make_napari_viewer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
@@ -10,7 +11,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QSpinBox, 
 from superqt.utils import signals_blocked
 
 from napari_gmmseg.config import PRESETS, FitConfig
-from napari_gmmseg.docks.common.settings import describe_settings
+from napari_gmmseg.docks.common.settings import Setting, describe_settings
 from napari_gmmseg.docks.common.settings_form import SettingsForm
 from napari_gmmseg.docks.segment.choices import ADVANCED, Choices, LayerChoice
 from napari_gmmseg.docks.segment.image_rows import ImageRows
@@ -57,7 +58,7 @@ class SegmentForm(QWidget):
             self._method.addItem(label, value)
             self._method.setItemData(self._method.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
         self._n_classes = self._spin()
-        self._advanced = SettingsForm(describe_settings(FitConfig, ADVANCED), "segment")
+        self._advanced = SettingsForm(_advanced_settings(), "segment")
         self._advanced.changed.connect(lambda: self.chosen.emit("advanced", None))
         self._maps = QCheckBox("Add probability maps")
         self._maps.setObjectName("segment_maps")
@@ -135,6 +136,12 @@ class SegmentForm(QWidget):
         self._form.addRow(setting.title, spin)
         self._form.labelForField(spin).setToolTip(setting.tip)
         return spin
+
+
+def _advanced_settings() -> list[Setting]:
+    """Describe what stands under Advanced; its method is not called as the choice above it is."""
+    settings = describe_settings(FitConfig, ADVANCED)
+    return [replace(s, title="Mixture") if s.name == "method" else s for s in settings]
 
 
 def _fill(box: QComboBox, modes: Sequence[tuple[str, object]], layers: Sequence[LayerChoice], current: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from napari_gmmseg.docks.common.hints import in_window
 from napari_gmmseg.docks.common.sentences import Message
 from napari_gmmseg.errors import GmmsegError
 from napari_gmmseg.session import JobState, Progress, device_in_words
@@ -76,7 +77,7 @@ def error_message(error: GmmsegError) -> Message:
     error : GmmsegError
         What went wrong.
     """
-    return Message(error.message, error.hint, "error")
+    return Message(error.message, in_window(error.hint), "error")
 
 
 def finding_message(finding: Finding) -> Message:
@@ -87,7 +88,7 @@ def finding_message(finding: Finding) -> Message:
     finding : Finding
         A doubt.
     """
-    return Message(finding.message, finding.hint, finding.severity)
+    return Message(finding.message, in_window(finding.hint), finding.severity)
 
 
 def image_removed(name: str) -> Message:

@@ -1,0 +1,37 @@
+"""Say in the window's words what hints say in the command line's."""
+
+from __future__ import annotations
+
+#: What hints say to who types, and what it is called for who clicks; the longer before what they begin with.
+_CLICKED = {
+    "give a mask (--mask FILE) or none (--mask none)": "choose a Labels layer or None under Mask",
+    "Fit every voxel with --mask none, or give a mask (--mask FILE)": "Choose None or a Labels layer under Mask",
+    "Give a brain mask (--mask FILE)": "Choose a brain mask under Mask",
+    "--preset custom for what is no brain": "choose the preset Custom for what is no brain",
+    "Choose one frame of each with --frame N": "Show one frame of each as a layer of its own",
+    "Give its spacing (--spacing DZ DY DX)": "Give its layer a scale in mm",
+    "Give the spacing (--spacing DY DX, or the layer's scale)": "Give the layer a scale in mm",
+    "Run the command once for each case, or name the contrasts (--t1 A --t2 B)": (
+        "Tick the images of one case only, or choose their contrasts beside them"
+    ),
+    "Add --resample to bring all to the first's grid": "Tick images on one grid only, or resample them first",
+    "Name it if it is another (--contrast)": "Choose it beside the image if it is another",
+    "Name the contrast (--contrast)": "Choose the contrast beside the image",
+    "Give one: --region FILE or --mask FILE, --box Z0 Y0 X0 Z1 Y1 X1, or --disc Y X RADIUS, in voxels": (
+        "Draw an ellipse in a Shapes layer, or paint in a Labels layer, and choose it under Region"
+    ),
+    "Use --device cpu": "Choose cpu as the device under Advanced",
+}
+
+
+def in_window(hint: str) -> str:
+    """Return a hint as it is followed in a dock.
+
+    Parameters
+    ----------
+    hint : str
+        As errors and findings have it.
+    """
+    for typed, clicked in _CLICKED.items():
+        hint = hint.replace(typed, clicked)
+    return hint
