@@ -29,13 +29,16 @@ class Outcome:
     rows : tuple of ClassRow
         The table of volumes.
     certainty : str
-        One sentence on how sure it is, and where not.
+        How sure it is, and between which classes not; where is added when it is shown.
+    least_sure : int or None
+        The volume's slice with most unsure voxels; None where there is none.
     """
 
     segmentation: Segmentation
     grid: LayerGrid
     rows: tuple[ClassRow, ...]
     certainty: str
+    least_sure: int | None = None
 
 
 def make_outcome(segmentation: Segmentation, grid: LayerGrid) -> Outcome:
@@ -53,6 +56,7 @@ def make_outcome(segmentation: Segmentation, grid: LayerGrid) -> Outcome:
         grid=grid,
         rows=class_rows(segmentation.label_map),
         certainty=certainty_sentence(segmentation),
+        least_sure=least_sure_slice(segmentation),
     )
 
 
@@ -86,7 +90,7 @@ def class_rows(label_map: LabelMap) -> tuple[ClassRow, ...]:
 
 
 def certainty_sentence(segmentation: Segmentation) -> str:
-    """Say how sure the result is, and between which classes and in which slice it is least so.
+    """Say how sure the result is, and between which classes it is least so; no full stop.
 
     Parameters
     ----------
@@ -96,16 +100,27 @@ def certainty_sentence(segmentation: Segmentation) -> str:
     unsure = segmentation.uncertainty > 1.0 - SURE
     n, n_unsure = int(np.count_nonzero(segmentation.mask)), int(np.count_nonzero(unsure))
     if n == 0:
-        return "Nothing was fitted."
+        return "Nothing was fitted"
     sure = 100.0 * (1 - n_unsure / n)
     text = f"Sure (p > {SURE:g}) of {sure:.0f} % of the voxels"
     if not n_unsure:
-        return text + "."
+        return text
     first, second = _commonest_pair(segmentation, unsure)
-    per_slice = np.count_nonzero(unsure, axis=tuple(axis for axis in range(unsure.ndim) if axis != unsure.ndim - 3))
     classes = segmentation.label_map.classes
-    where = f", most of all in slice {int(per_slice.argmax())}" if len(per_slice) > 1 else ""
-    return f"{text}; least between {classes[first].name} and {classes[second].name}{where}."
+    return f"{text}; least between {classes[first].name} and {classes[second].name}"
+
+
+def least_sure_slice(segmentation: Segmentation) -> int | None:
+    """Return the volume's slice with most unsure voxels; None where all are sure, or there is one slice.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        The result.
+    """
+    unsure = segmentation.uncertainty > 1.0 - SURE
+    per_slice = np.count_nonzero(unsure, axis=tuple(axis for axis in range(unsure.ndim) if axis != unsure.ndim - 3))
+    return int(per_slice.argmax()) if len(per_slice) > 1 and per_slice.any() else None
 
 
 def _commonest_pair(segmentation: Segmentation, unsure: NDArray[Any]) -> tuple[int, int]:

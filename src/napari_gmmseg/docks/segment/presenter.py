@@ -350,7 +350,8 @@ class SegmentPresenter:
         result.finish(outcome, maps=self._choices.wants_maps)
         segmentation = outcome.segmentation
         self._view.show_progress(wording.done_in_words(segmentation), 1.0)
-        self._view.show_result(outcome.rows, outcome.certainty)
+        step = result.slider_step(outcome.least_sure, outcome.grid, segmentation.label_map.labels.shape)
+        self._view.show_result(outcome.rows, wording.with_place(outcome.certainty, step))
         self._view.show_messages([wording.finding_message(f) for f in segmentation.findings])
 
     def _on_inserted(self, _event: Any = None) -> None:

@@ -108,6 +108,33 @@ class ResultLayer:
             for data, settings, _ in map_layers(outcome.segmentation, grid, self._place, str(self._image.name)):
                 self._viewer.add_image(data, **settings)
 
+    def slider_step(self, z: int | None, grid: LayerGrid, shape: tuple[int, ...]) -> int | None:
+        """Return where the viewer's slider shows a slice of the volume; None where no slider goes along the slices.
+
+        napari counts along its world, so against a layer whose scale is negative.
+
+        Parameters
+        ----------
+        z : int or None
+            The volume's slice, if any.
+        grid : LayerGrid
+            The way to the layer.
+        shape : tuple of int
+            Of the labels on the volume's grid, (Z, Y, X) or (T, Z, Y, X).
+        """
+        layer, dims = self.layer, self._viewer.dims
+        if layer is None or z is None:
+            return None
+        numbers = grid.to_layer(np.broadcast_to(np.arange(shape[-3])[:, np.newaxis, np.newaxis], shape))
+        (along,) = np.flatnonzero((np.array(numbers.strides) != 0) & (np.array(numbers.shape) > 1))
+        place = np.zeros(numbers.ndim)
+        place[along] = np.flatnonzero(np.moveaxis(numbers, along, -1)[(0,) * (numbers.ndim - 1)] == z)[0]
+        axis = int(along) + dims.ndim - layer.ndim
+        if axis in dims.displayed:
+            return None
+        start, _, step = dims.range[axis]
+        return int(np.round((layer.data_to_world(place)[along] - start) / step))
+
     def remove(self) -> None:
         """Take the layer away: it is as before."""
         layer = self.layer

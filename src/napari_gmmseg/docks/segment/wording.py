@@ -126,3 +126,16 @@ def saved_in_words(name: str, verified: bool) -> str:
     """
     doubt = "" if verified else " Geometry unverified: check left and right by eye."
     return f"✓ {name}: saved, re-read and compared.{doubt}"
+
+
+def with_place(certainty: str, step: int | None) -> str:
+    """End the sentence on how sure it is with where it is least so.
+
+    Parameters
+    ----------
+    certainty : str
+        Without a full stop.
+    step : int or None
+        Where the slider shows it; None where it does not.
+    """
+    return f"{certainty}." if step is None else f"{certainty}, most of all in slice {step} of the slider."
