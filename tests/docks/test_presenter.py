@@ -309,6 +309,16 @@ def test_the_slider_s_number_of_a_slice_is_the_one_that_shows_it(dock, shape):
     assert result.slider_step(0, grid, shape) is None
 
 
+def test_a_viewer_emptied_after_a_run_says_what_to_do_until_there_is_an_image(dock):
+    add_image(dock.viewer)
+    start(dock)
+    dock.finish()
+    dock.viewer.layers.clear()
+    assert "no image" in dock.view.messages[0].text
+    add_image(dock.viewer, "next")
+    assert dock.view.messages == []
+
+
 def test_quick_takes_the_spatial_mixture_and_advanced_its_own_settings(dock):
     add_image(dock.viewer)
     dock.presenter.choose(method="quick", n_classes=4)

@@ -367,10 +367,11 @@ class SegmentPresenter:
 
     def _update_layers(self, *, choose: bool) -> None:
         layers = list(self._viewer.layers)
+        was_empty = not self._choices.images
         newest_is_image = bool(layers) and type(layers[-1]).__name__ == "Image"
         nothing_chosen = not any(i.chosen for i in self._choices.images)
         self._show(offer(layers, self._choices, choose=choose and (newest_is_image or nothing_chosen)))
-        if not self.running and self._job is None:
+        if not self.running and (self._job is None or was_empty or not self._choices.images):
             self._view.show_messages([] if self._choices.images else [wording.NO_IMAGE])
 
     def _settle(self, choices: Choices) -> None:
