@@ -191,3 +191,13 @@ def add_image(viewer: Any, name: str = "brain T1", channel: str = "", preset: st
     volume = Volume(data, Geometry(shape[-3:], affine), channels=(channel,))
     array, settings, _ = image_layers(volume, name, {"preset": preset} if preset else None)[0]
     return viewer.add_image(array, **settings)
+
+
+def labels_layers(dock: Dock) -> list:
+    return [layer for layer in dock.viewer.layers if type(layer).__name__ == "Labels"]
+
+
+def start(dock: Dock) -> None:
+    dock.presenter.run()
+    dock.allow(1)
+    dock.poll_until(lambda: dock.view.progress[0].startswith("Testing"))
