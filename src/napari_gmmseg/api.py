@@ -143,18 +143,17 @@ def segment(
     """
     from dataclasses import replace
 
-    from napari_gmmseg.preparation import prepare, with_expected_contrasts
+    from napari_gmmseg.preparation import prepare_case
     from napari_gmmseg.volumes import Volume
 
     volume = image if isinstance(image, Volume) else read(image, resample=resample)
     kind = _choose_preset(preset, volume)
-    volume = with_expected_contrasts(volume, kind)
     k = n_classes if n_classes is not None else len(kind.classes) if kind.classes else 3
     fit_config = _fit_config(dict(settings, method=method, n_classes=k, seed=seed))
     config = _preparation_config(mask, box, disc)
     given, notes = _opened(mask if config.mask == "given" else None, volume, resample, "auto, none, or ")
     where, more = _opened(region, volume, resample)
-    prepared = prepare(volume, config, mask=given, region=where, preset=kind)
+    volume, prepared = prepare_case(volume, config, mask=given, region=where, preset=kind, n_classes=k)
     result = _run_fit(volume, prepared, fit_config, kind, progress)
     told = {"mask": _named(mask), "region": _named(region), "box": box, "disc": disc, "resample": resample}
     findings = (*notes, *more, *result.findings)
@@ -376,9 +375,7 @@ def _run_fit(
 ) -> Segmentation:
     """Run a fit to its end; whatever ends it early closes the generator first."""
     from napari_gmmseg.fitting import fit
-    from napari_gmmseg.preparation import check_distinct_values
 
-    check_distinct_values(volume, prepared, config.n_classes)
     steps: Generator[FitReport, Stop | None, Segmentation] = fit(volume, prepared, config, preset)
     try:
         while True:

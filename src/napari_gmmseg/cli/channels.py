@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from napari_gmmseg.config.preparation import MOST_CHANNELS
 from napari_gmmseg.errors import InputError, SettingsError
 from napari_gmmseg.io.contrasts import guess_contrast
-
-#: More files than this are several cases, not several channels of one.
-MOST_CHANNELS = 4
 
 
 def channels_of_one_case(

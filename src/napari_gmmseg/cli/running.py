@@ -12,9 +12,9 @@ from pathlib import Path
 from napari_gmmseg.cli.answers import Answer, Errand, to_json
 from napari_gmmseg.cli.arguments import parse
 from napari_gmmseg.cli.diagnosis.versions import own_version
-from napari_gmmseg.errors import GmmsegError, OutputError, ResourceError
+from napari_gmmseg.errors import NO_SPACE, GmmsegError, OutputError, ResourceError
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM}
+_FULL = NO_SPACE | {errno.ENOMEM}
 
 
 def run(argv: Sequence[str], finished: Callable[[], object] = lambda: None) -> int:

@@ -11,6 +11,9 @@ from napari_gmmseg.config.fit import STRICT
 
 MaskMode = Literal["auto", "none", "given"]
 
+#: More files than this are several cases, not several channels of one.
+MOST_CHANNELS = 4
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Box:

@@ -2,7 +2,20 @@
 
 from napari_gmmseg.preparation.channels import stack_channels
 from napari_gmmseg.preparation.prepared import Prepared
-from napari_gmmseg.preparation.preparing import check_distinct_values, prepare, with_expected_contrasts
+from napari_gmmseg.preparation.preparing import (
+    check_distinct_values,
+    prepare,
+    prepare_case,
+    with_expected_contrasts,
+)
 from napari_gmmseg.preparation.resampling import resample_mask
 
-__all__ = ["Prepared", "check_distinct_values", "prepare", "resample_mask", "stack_channels", "with_expected_contrasts"]
+__all__ = [
+    "Prepared",
+    "check_distinct_values",
+    "prepare",
+    "prepare_case",
+    "resample_mask",
+    "stack_channels",
+    "with_expected_contrasts",
+]

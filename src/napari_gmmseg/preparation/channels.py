@@ -8,12 +8,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_gmmseg.config.preparation import MOST_CHANNELS
 from napari_gmmseg.errors import GeometryError, InputError, SettingsError
 from napari_gmmseg.preparation.resampling import resample_volume
 from napari_gmmseg.volumes import Finding, SourceGrid, Volume
 
-#: More files than this are more likely many cases than many channels.
-MOST_CHANNELS = 4
 #: Voxels looked at to compare two channels.
 _N_COMPARED = 200_000
 #: Above this correlation one channel is a copy of the other, perhaps scaled.

@@ -95,6 +95,48 @@ def prepare(
     )
 
 
+def prepare_case(
+    volume: Volume,
+    config: PreparationConfig | None = None,
+    *,
+    mask: MaskLike | None = None,
+    region: MaskLike | None = None,
+    preset: Preset,
+    n_classes: int,
+) -> tuple[Volume, Prepared]:
+    """Do all that comes between an image and its fit: name its contrasts, choose its voxels, check that K fits them.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image, (C, Z, Y, X) or (C, T, Z, Y, X), in its own intensity unit.
+    config : PreparationConfig or None
+        Mask mode, box and disc; None for the defaults.
+    mask, region : ndarray (Z, Y, X) or (T, Z, Y, X), any kind, or LabelMap, or None
+        As in `prepare`.
+    preset : Preset
+        What kind of image it is.
+    n_classes : int
+        Number of classes K.
+
+    Returns
+    -------
+    Volume
+        The same data, with the contrasts that the preset expects where they were not known.
+    Prepared
+        What is fitted.
+
+    Raises
+    ------
+    GmmsegError
+        What `prepare` and `check_distinct_values` raise.
+    """
+    named = with_expected_contrasts(volume, preset)
+    prepared = prepare(named, config, mask=mask, region=region, preset=preset)
+    check_distinct_values(named, prepared, n_classes)
+    return named, prepared
+
+
 def with_expected_contrasts(volume: Volume, preset: Preset) -> Volume:
     """Name the channels whose contrast is not known by the preset's order, as far as it reaches.
 

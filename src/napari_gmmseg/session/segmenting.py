@@ -104,12 +104,17 @@ def segment_in_steps(request: SegmentationRequest) -> FitGenerator:
     MissingLibraryError
         Where torch cannot be loaded.
     """
-    from napari_gmmseg.preparation import check_distinct_values, prepare, with_expected_contrasts
+    from napari_gmmseg.preparation import prepare_case
 
     yield FitReport("Preparing the image", 0, 0)
-    volume = with_expected_contrasts(request.volume, request.preset)
-    prepared = prepare(volume, request.preparation, mask=request.mask, region=request.region, preset=request.preset)
-    check_distinct_values(volume, prepared, request.config.n_classes)
+    volume, prepared = prepare_case(
+        request.volume,
+        request.preparation,
+        mask=request.mask,
+        region=request.region,
+        preset=request.preset,
+        n_classes=request.config.n_classes,
+    )
     result: Segmentation = yield from _load_fit()(volume, prepared, request.config, request.preset)
     return result
 
