@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-Method = Literal["auto", "gmm", "svgmm", "spatial"]
+from napari_gmmseg.config.deep import DeepSettings
+from napari_gmmseg.config.strict import STRICT
+
+Method = Literal["auto", "gmm", "svgmm", "spatial", "deepg", "deepsvg", "blindspot"]
 Covariance = Literal["diagonal", "full"]
 Initialisation = Literal["quantiles", "k-means++"]
 Means = Literal["free", "anchored", "fixed"]
 
-STRICT = ConfigDict(extra="forbid")
-
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class FitConfig:
-    """How a mixture is fitted to one case."""
+class MixtureSettings:
+    """How a mixture is fitted, and where it runs."""
 
     method: Annotated[
         Method,
         Field(
             title="Method",
             description="auto: the method that measured best for this kind of image; gmm: intensities alone; svgmm: "
-            "the spatially variant mixture of Schwab et al.; spatial: mixture with a neighbour prior.",
+            "the spatially variant mixture of Schwab et al.; spatial: mixture with a neighbour prior; deepg, deepsvg: "
+            "their deep forms, a U-Net trained by the likelihood; blindspot: a U-Net that learns each voxel's prior "
+            "from its neighbours.",
         ),
     ] = "auto"
     n_classes: Annotated[
@@ -69,8 +72,14 @@ class FitConfig:
         ),
     ] = 1e-4
     max_steps: Annotated[
-        int, Field(ge=1, le=10000, title="Steps at most", description="Upper bound on EM steps or sweeps.")
-    ] = 200
+        int | None,
+        Field(
+            ge=1,
+            le=10000,
+            title="Steps at most",
+            description="Upper bound on EM steps, sweeps or network steps; empty: as the method needs.",
+        ),
+    ] = None
     neighbour_weight: Annotated[
         float | None,
         Field(
@@ -81,9 +90,13 @@ class FitConfig:
         ),
     ] = None
     means: Annotated[
-        Means,
-        Field(title="Class means", description="In the spatial mixture: free, anchored to the start, or fixed."),
-    ] = "anchored"
+        Means | None,
+        Field(
+            title="Class means",
+            description="In the spatial and the deep mixtures: free, anchored to the start, or fixed; empty: as the "
+            "method measured best.",
+        ),
+    ] = None
     seed: Annotated[int, Field(ge=0, lt=2**63, title="Seed", description="Same seed, same mask.")] = 0
     device: Annotated[
         str,
@@ -97,3 +110,8 @@ class FitConfig:
         int | None,
         Field(ge=1, le=256, title="Threads", description="Processor threads; empty: all cores but one."),
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class FitConfig(DeepSettings, MixtureSettings):
+    """How one case is fitted."""

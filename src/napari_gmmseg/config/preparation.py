@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from napari_gmmseg.config.fit import STRICT
+from napari_gmmseg.config.strict import STRICT
 
 MaskMode = Literal["auto", "none", "given"]
 

@@ -25,16 +25,16 @@ from napari_gmmseg.mixture import (
 from napari_gmmseg.mixture.gaussian_classes import GaussianClasses
 from napari_gmmseg.mixture.labelling import label_winners
 from napari_gmmseg.mixture.neighbours import axis_weights
-from napari_gmmseg.mixture.noise import noise_ratio, noise_std, trust_in_neighbours
+from napari_gmmseg.mixture.noise import noise_ratio, noise_std, size_weight, trust_in_neighbours
 from napari_gmmseg.mixture.spatial import ClassModel, OneChannelClasses, SpatialPrior, SpatialStep, mean_field
 from napari_gmmseg.volumes import Finding, Mixture
 
+#: EM steps, where none were set.
+MOST_EM_STEPS = 200
 #: Sweeps of the spatial mixture; by then the labels of the phantoms have settled to a few voxels in ten thousand.
 MOST_SWEEPS = 12
 #: beta at 1 mm, in nat, where the neighbours are fully trusted.
 FULL_NEIGHBOUR_WEIGHT = 1.0
-#: Power of the class shares where the neighbours are fully trusted: with 1 a large class swallows the others in noise.
-FULL_SIZE_WEIGHT = 0.45
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,8 @@ def fit_gmm(task: FitTask, *, spatially_variant: bool = False) -> Method:
         SVGMM instead of GMM.
     """
     config, samples, fixed = task.config, task.samples(), task.fixed_samples()
-    limit = config.max_steps * max(config.n_starts, 1)
+    most = config.max_steps or MOST_EM_STEPS
+    limit = most * max(config.n_starts, 1)
     steps = em(
         samples,
         _starts(task, samples, fixed),
@@ -113,7 +114,7 @@ def fit_gmm(task: FitTask, *, spatially_variant: bool = False) -> Method:
         covariance=config.covariance,
         fixed_labels=fixed,
         tolerance=config.tolerance,
-        max_steps=config.max_steps,
+        max_steps=most,
     )
     best: EMStep | None = None
     result: EMResult | None = None
@@ -207,7 +208,7 @@ def fit_spatial(task: FitTask) -> Method:
     ratio = noise_ratio(start.class_means(), noise)
     model, start = _class_model(task, start, noise)
     prior = _prior(task, ratio)
-    limit = min(config.max_steps, MOST_SWEEPS)
+    limit = min(config.max_steps or MOST_SWEEPS, MOST_SWEEPS)
     labels = most_likely_class(start, samples, fixed_labels=fixed)
     yield Progress(0, limit, start, labels=_labels_on_grid(labels, task.mask))
     del samples, labels
@@ -254,5 +255,5 @@ def _prior(task: FitTask, ratio: float) -> SpatialPrior:
     config, geometry = task.config, task.volume.geometry
     trust = trust_in_neighbours(ratio)
     weight = FULL_NEIGHBOUR_WEIGHT * trust if config.neighbour_weight is None else config.neighbour_weight
-    anchor = {"free": 0.0, "anchored": 1.0 - trust, "fixed": float("inf")}[config.means]
-    return SpatialPrior(weight, axis_weights(geometry.spacing, geometry.unit), FULL_SIZE_WEIGHT * trust, anchor)
+    anchor = {"free": 0.0, "anchored": 1.0 - trust, "fixed": float("inf")}[config.means or "anchored"]
+    return SpatialPrior(weight, axis_weights(geometry.spacing, geometry.unit), size_weight(ratio), anchor)

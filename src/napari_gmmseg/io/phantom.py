@@ -13,7 +13,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from scipy import ndimage
 
-from napari_gmmseg.config.fit import STRICT
+from napari_gmmseg.config.strict import STRICT
 from napari_gmmseg.volumes import LabelMap, Volume, read_only
 
 Array = NDArray[np.float32]

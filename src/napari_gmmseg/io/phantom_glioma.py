@@ -10,8 +10,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from scipy import ndimage
 
-from napari_gmmseg.config.fit import STRICT
 from napari_gmmseg.config.presets import CSF, GM, MAGENTA, VERMILLION, WM, YELLOW
+from napari_gmmseg.config.strict import STRICT
 from napari_gmmseg.errors import GeometryError
 from napari_gmmseg.io.phantom import Acquisition, Array, Phantom, Spacing, acquire, smooth_field
 from napari_gmmseg.volumes import ClassTable, Geometry, LabelMap, TissueClass, Volume

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from napari_gmmseg.config.fit import STRICT
 from napari_gmmseg.config.presets import BLOOD, MUSCLE, OEDEMA, SCAR
+from napari_gmmseg.config.strict import STRICT
 from napari_gmmseg.io.phantom import Acquisition, Array, Phantom, acquire, smooth_field
 from napari_gmmseg.volumes import ClassTable, Geometry, LabelMap, Volume
 

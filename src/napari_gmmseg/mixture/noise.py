@@ -11,6 +11,8 @@ from torch import Tensor
 _MEDIAN_OF_NORMAL = 0.6744897501960817
 #: A slice thicker than this many in-plane voxels says nothing about noise: its neighbours show other anatomy.
 _THICKEST = 2.0
+#: Noise ratio above which class shares count less: from there on a large class swallows its neighbours in noise.
+_SWALLOWS = 0.15
 #: Fewer differences than this are no ground for an estimate.
 _FEWEST = 64
 #: So many differences are enough; of more, every n-th is taken.
@@ -93,3 +95,18 @@ def trust_in_neighbours(ratio: float) -> float:
         From `noise_ratio`.
     """
     return float(np.clip((ratio - 0.06) / (0.14 - 0.06), 0.0, 1.0))
+
+
+def size_weight(ratio: float) -> float:
+    """Return the power of the class shares in the spatial mixture, 0 ... 1, from the noise ratio.
+
+    In a clean image shares say nothing that a voxel's intensity does not say better (and would eat CSF in thin sulci);
+    from a ratio of .14 on they count in full, as Bayes' rule has it; above .15 classes overlap so much that mean field
+    lets the large ones swallow the small, and the power falls as 1 / ratio. Chosen on phantoms of 3, 5 and 9 % noise.
+
+    Parameters
+    ----------
+    ratio : float
+        From `noise_ratio`.
+    """
+    return trust_in_neighbours(ratio) ** 2 * min(1.0, _SWALLOWS / max(ratio, 1e-12))

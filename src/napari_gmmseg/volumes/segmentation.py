@@ -14,6 +14,7 @@ from napari_gmmseg.volumes.classes import ClassTable
 from napari_gmmseg.volumes.findings import Finding
 from napari_gmmseg.volumes.geometry import Geometry, SourceGrid, read_only
 from napari_gmmseg.volumes.mixture import Mixture
+from napari_gmmseg.volumes.reports import FitReport
 
 
 @dataclass(frozen=True)
@@ -53,43 +54,6 @@ class LabelMap:
 
 
 @dataclass(frozen=True)
-class FitReport:
-    """What a fit tells between two steps.
-
-    Parameters
-    ----------
-    phase : str
-        What is being done, as words for a person, e.g. "Spatial mixture".
-    step, n_steps : int
-        Steps done and the most that there will be (n_steps is an upper bound).
-    log_likelihood : float or None
-        Mean over the mask's voxels, in nat per voxel.
-    terms : mapping of str to float
-        Each loss or energy term, in nat per voxel unless its name says otherwise.
-    seconds : float
-        Wall time since the fit began, in s.
-    preview : ndarray (Z, Y, X) or (T, Z, Y, X) uint8, or None
-        Labels so far on the volume's whole grid, where the step has them.
-    mixture : Mixture or None
-        Parameters so far.
-    """
-
-    phase: str
-    step: int
-    n_steps: int
-    log_likelihood: float | None = None
-    terms: Mapping[str, float] = field(default_factory=dict)
-    seconds: float = 0.0
-    preview: NDArray[np.uint8] | None = None
-    mixture: Mixture | None = None
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Command to a running fit: end now and return the best so far."""
-
-
-@dataclass(frozen=True)
 class Segmentation:
     """A finished segmentation.
 
@@ -104,9 +68,10 @@ class Segmentation:
     mixture : Mixture
         Fitted parameters.
     method : str
-        The method that gave it: "gmm", "svgmm" or "spatial".
+        The method that gave it, as in `FitConfig.method` without "auto".
     log_likelihood : float
-        Of the intensities under the mixture alone, without neighbours: mean over the mask, in nat per voxel.
+        Mean over the mask, in nat per voxel: of the intensities under the mixture alone, without neighbours; for
+        deepsvg and blindspot under the mixture with the network's prior in place of the mixing weights.
     steps : int
         Steps done.
     stopped : bool
@@ -115,6 +80,12 @@ class Segmentation:
         Doubts about data and result.
     provenance : dict
         Settings, seed, versions, device, seconds: what is needed to do it again.
+    prior : ndarray (K, *grid) float32 or None
+        The class probabilities pi(x) that a network gave, before the voxel's own intensity; None without a network.
+    base : Segmentation or None
+        The spatial mixture that was refined; None where nothing was.
+    history : tuple of FitReport
+        What was reported step by step, without previews and mixtures.
     """
 
     label_map: LabelMap
@@ -127,6 +98,9 @@ class Segmentation:
     stopped: bool = False
     findings: tuple[Finding, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    prior: NDArray[np.float32] | None = None
+    base: Segmentation | None = None
+    history: tuple[FitReport, ...] = ()
 
     @property
     def uncertainty(self) -> NDArray[np.float32]:
