@@ -18,11 +18,11 @@ from psygnal import EmitLoopError, Signal, SignalInstance
 from napari_gmmseg.errors import GmmsegError, ResourceError
 from napari_gmmseg.session.mailbox import Mailbox
 from napari_gmmseg.session.remaining import RemainingTime
-from napari_gmmseg.volumes import FitReport, Segmentation, Stop
+from napari_gmmseg.volumes import Command, FitReport, Look, Segmentation, Stop
 
 R = TypeVar("R")
-#: What a job runs: a generator of reports that takes Stop and returns a result.
-Steps: TypeAlias = Generator[FitReport, Stop | None, R]
+#: What a job runs: a generator of reports that takes commands and returns a result.
+Steps: TypeAlias = Generator[FitReport, Command | None, R]
 FitGenerator: TypeAlias = Steps[Segmentation]
 
 #: Shortest time between two reports, in s: 25 a second at most.
@@ -97,6 +97,7 @@ class Job(Generic[R]):
         self._condition = threading.Condition()
         self._state = JobState.IDLE
         self._pause = self._stop = self._cancel = False
+        self._look: Look | None = None
         self._result: R | None = None
         self._error: GmmsegError | None = None
         self._thread: threading.Thread | None = None
@@ -173,6 +174,19 @@ class Job(Generic[R]):
         if idle:
             self._tell(self.state_changed, JobState.CANCELLED)
 
+    def look(self, slice_index: int) -> None:
+        """Have this slice previewed first from the next step on; the latest call counts, and the result stays the same.
+
+        Before the start it is kept for the first step, while paused for the next one; after the end nothing happens.
+
+        Parameters
+        ----------
+        slice_index : int
+            Position on the volume's Z axis.
+        """
+        with self._condition:
+            self._look = Look(slice_index)
+
     def join(self, timeout: float | None = None) -> bool:
         """Wait until the thread has ended, and say whether it has.
 
@@ -215,7 +229,7 @@ class Job(Generic[R]):
             _alive.discard(self)
 
     def _drive(self, generator: Steps[R]) -> R:
-        command: Stop | None = None
+        command: Command | None = None
         worked_from = time.monotonic()
         self._check_cancelled()
         while True:
@@ -228,7 +242,7 @@ class Job(Generic[R]):
             if self._state is JobState.PREPARING:
                 self._set_state(JobState.RUNNING)
             self._deliver(report, time.monotonic() - worked_from)
-            command = self._next_command()
+            command = self._next_command(heeded=report.n_steps > 0)
             worked_from = time.monotonic()
 
     def _check_cancelled(self) -> None:
@@ -236,8 +250,8 @@ class Job(Generic[R]):
             if self._cancel:
                 raise _Cancelled
 
-    def _next_command(self) -> Stop | None:
-        """Wait while paused, then say what the fit is told."""
+    def _next_command(self, *, heeded: bool) -> Command | None:
+        """Wait while paused, then say what the fit is told; what takes no steps yet heeds nothing but the end."""
         if self._pause and not self._cancel:
             self._set_state(JobState.PAUSED)
             with self._condition:
@@ -246,11 +260,19 @@ class Job(Generic[R]):
                 self._set_state(JobState.RUNNING)
         self._check_cancelled()
         if not self._stop:
-            return None
+            return self._next_look(heeded=heeded)
         if self._state is not JobState.STOPPING:
             self._set_state(JobState.STOPPING)
         # Said again after each step: reading and preparing cannot end early, the fit that comes after them can.
         return Stop()
+
+    def _next_look(self, *, heeded: bool) -> Look | None:
+        """Return where to look, once; again where it went to reading or preparing, which show no slice."""
+        with self._condition:
+            look = self._look
+            if heeded:
+                self._look = None
+        return look
 
     def _deliver(self, report: FitReport, seconds: float) -> None:
         remaining = self._estimate.update(report.phase, report.step, report.n_steps, seconds)

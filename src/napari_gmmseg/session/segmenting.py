@@ -18,7 +18,7 @@ MaskLike = NDArray[np.generic] | LabelMap
 
 @dataclass(frozen=True)
 class SegmentationRequest:
-    """All that a segmentation depends on.
+    """All that a segmentation depends on, and where to look first.
 
     Parameters
     ----------
@@ -34,6 +34,8 @@ class SegmentationRequest:
         Mask mode, box and disc.
     config : FitConfig
         How to fit.
+    look : int or None
+        The slice to preview first, as a position on the volume's Z axis; the result does not depend on it.
     """
 
     volume: Volume
@@ -42,6 +44,7 @@ class SegmentationRequest:
     region: MaskLike | None = None
     preparation: PreparationConfig = field(default_factory=PreparationConfig)
     config: FitConfig = field(default_factory=FitConfig)
+    look: int | None = None
 
 
 def segmentation_job(
@@ -52,6 +55,7 @@ def segmentation_job(
     region: MaskLike | None = None,
     preparation: PreparationConfig | None = None,
     config: FitConfig | None = None,
+    look: int | None = None,
 ) -> Job[Segmentation]:
     """Make a job that segments a volume; it still has to be started.
 
@@ -67,6 +71,8 @@ def segmentation_job(
         Mask mode, box and disc; None for the defaults.
     config : FitConfig or None
         How to fit; None for the defaults.
+    look : int or None
+        The slice to preview first.
     """
     request = SegmentationRequest(
         volume=volume,
@@ -75,6 +81,7 @@ def segmentation_job(
         region=region,
         preparation=preparation or PreparationConfig(),
         config=config or FitConfig(),
+        look=look,
     )
     return Job(lambda: segment_in_steps(request))
 
@@ -115,7 +122,8 @@ def segment_in_steps(request: SegmentationRequest) -> FitGenerator:
         preset=request.preset,
         n_classes=request.config.n_classes,
     )
-    result: Segmentation = yield from _load_fit()(volume, prepared, request.config, request.preset)
+    first = {} if request.look is None else {"look": request.look}
+    result: Segmentation = yield from _load_fit()(volume, prepared, request.config, request.preset, **first)
     return result
 
 
