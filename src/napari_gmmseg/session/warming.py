@@ -14,7 +14,7 @@ _thread: threading.Thread | None = None
 
 
 def warm_up(*more: Callable[[], object]) -> threading.Thread:
-    """Begin to import what a fit needs, once a program; return the thread that does it.
+    """Begin to load what a fit and its first step need, once a program; return the thread that does it.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def warm_up(*more: Callable[[], object]) -> threading.Thread:
 
 
 def _warm(more: tuple[Callable[[], object], ...]) -> None:
-    for step in (*more, _import_fitting):
+    for step in (*more, _import_fitting, _take_a_step):
         try:
             step()
         except Exception:  # noqa: BLE001 - nothing but time is lost: what fails here fails again where it is needed
@@ -40,6 +40,16 @@ def _warm(more: tuple[Callable[[], object], ...]) -> None:
 def _import_fitting() -> None:
     for folder in ("preparation", "fitting"):
         importlib.import_module(f"napari_gmmseg.{folder}")
+
+
+def _take_a_step() -> None:
+    """Train one filter once: the first optimiser of a program loads torch's compiler, which takes most of a second."""
+    import torch
+
+    weight = torch.ones((1, 1, 3, 3), requires_grad=True)
+    optimiser = torch.optim.AdamW([weight])
+    torch.nn.functional.conv2d(torch.ones((1, 1, 8, 8)), weight).mean().backward()
+    optimiser.step()
 
 
 def _join() -> None:
