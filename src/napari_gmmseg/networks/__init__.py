@@ -1,0 +1,5 @@
+"""Networks that predict class probabilities from images."""
+
+from napari_gmmseg.networks.unet import UNet
+
+__all__ = ["UNet"]
