@@ -6,15 +6,20 @@ python docs/make_settings.py --check   exit 1 where the page is not up to date
 
 from __future__ import annotations
 
+import inspect
 import sys
+from dataclasses import fields
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from napari_gmmseg.config import PRESETS, Box, Disc, FitConfig, PreparationConfig
+from napari_gmmseg.config import PRESETS, Box, Disc, PreparationConfig
 from napari_gmmseg.config.bounds import bounds_of
+from napari_gmmseg.config.deep import DeepSettings
+from napari_gmmseg.config.fit import MixtureSettings
+from napari_gmmseg.config.recipes import RECIPES, Recipe
 
 PAGE = Path(__file__).parent / "reference" / "settings.md"
 
@@ -27,13 +32,26 @@ Each setting is described once, in `napari_gmmseg.config`; the command line, the
 the same bounds and the same defaults. From Python, settings of the fit are keywords of `segment`.
 """
 
+RECIPES_HEAD = """\
+### What the recipes set
+
+What is left empty above, and with it `means` and `max_steps`, comes from the recipe; the rest of a recipe has no
+setting of its own. `--preset-paper` is short for `--recipe paper`.
+"""
+
 SECTIONS: dict[str, tuple[type, ...]] = {
-    "The fit": (FitConfig,),
+    "The fit": (MixtureSettings,),
+    "Deep mixtures": (DeepSettings,),
     "What comes before the fit": (PreparationConfig,),
 }
 
 #: Flags of `napari-gmmseg segment` that set a field of another name.
-FLAGS = {"n_classes": "--classes", "max_steps": "--steps", "neighbour_weight": "--beta"}
+FLAGS = {
+    "n_classes": "--classes",
+    "max_steps": "--steps",
+    "neighbour_weight": "--beta",
+    "refine": "--no-refine",
+}
 WITHOUT_FLAG = frozenset({"gaussians_per_class", "initialisation", "initial_means", "n_starts"})
 
 DEVICES = "`auto`, `cpu`, `cuda`, `cuda:0` …, `mps`"
@@ -52,7 +70,7 @@ def values_of(annotation: Any) -> str:
     if get_origin(annotation) is tuple:
         inner = get_args(annotation)[0]
         return "tuples of numbers" if get_origin(inner) is tuple else f"{values_of(inner)}s"
-    return {int: "whole number", float: "number", str: "text"}[annotation]
+    return {int: "whole number", float: "number", str: "text", bool: "`True`, `False`"}[annotation]
 
 
 def row_of(name: str, field: FieldInfo) -> str:
@@ -60,7 +78,7 @@ def row_of(name: str, field: FieldInfo) -> str:
     limits = bounds_of(field)
     values = DEVICES if name == "device" else values_of(field.annotation) + (f", {limits}" if limits else "")
     default = "empty" if field.default in (None, ()) else f"`{field.default}`"
-    flag = "–" if name in WITHOUT_FLAG else f"`{FLAGS.get(name, '--' + name)}`"
+    flag = "–" if name in WITHOUT_FLAG else f"`{FLAGS.get(name, '--' + name.replace('_', '-'))}`"
     return f"| `{name}` | {flag} | {field.title} | {values} | {default} | {field.description} |"
 
 
@@ -69,6 +87,40 @@ def table_of(owner: type) -> str:
     fields: dict[str, FieldInfo] = owner.__pydantic_fields__  # type: ignore[attr-defined]
     head = "| name | flag | title | values | default | what it does |\n|---|---|---|---|---|---|"
     return "\n".join([head, *(row_of(name, field) for name, field in fields.items())])
+
+
+def recipes() -> str:
+    """Return the table of what the recipes set, with a column for the methods that share one."""
+    shared: dict[tuple[str, Recipe], list[str]] = {}
+    for (form, name), recipe in RECIPES.items():
+        shared.setdefault((name, recipe), []).append(form)
+    heads = [f"{', '.join(forms)}: {name}" for (name, _), forms in shared.items()]
+    rows = [f"| name | {' | '.join(heads)} | |", f"|---|{'---|' * len(heads)}---|"]
+    told = told_of(Recipe)
+    for field in fields(Recipe):
+        values = [getattr(recipe, field.name) for _, recipe in shared]
+        rows.append(f"| `{field.name}` | {' | '.join(shown(value) for value in values)} | {told[field.name]} |")
+    return "\n".join(rows)
+
+
+def shown(value: Any) -> str:
+    """Return a value of a recipe as a person reads it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def told_of(owner: type) -> dict[str, str]:
+    """Return what the docstring of a dataclass tells of each field."""
+    lines = inspect.cleandoc(owner.__doc__ or "").splitlines()
+    told: dict[str, str] = {}
+    names: list[str] = []
+    for line in lines[lines.index("Parameters") + 2 :]:
+        if line.startswith(" "):
+            told |= {name: f"{told.get(name, '')} {line.strip()}".strip() for name in names}
+        else:
+            names = [name.strip() for name in line.split(" : ")[0].split(",")]
+    return told
 
 
 def presets() -> str:
@@ -87,6 +139,8 @@ def page() -> str:
     parts = [HEAD]
     for title, owners in SECTIONS.items():
         parts += [f"## {title}\n", *(f"{table_of(owner)}\n" for owner in owners)]
+        if DeepSettings in owners:
+            parts += [RECIPES_HEAD, f"{recipes()}\n"]
     parts += ["## Presets\n", f"{presets()}\n"]
     return "\n".join(parts)
 

@@ -78,7 +78,7 @@ def _type_checking(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
 
 
-@pytest.mark.parametrize("place", ["api.py", "cli", "io", "session"])
+@pytest.mark.parametrize("place", ["api", "cli", "io", "session"])
 def test_the_session_the_commands_and_the_api_load_the_numbers_inside_functions(package: Path, place: str) -> None:
     target = package / place
     files = [target] if target.suffix else sorted(target.rglob("*.py"))

@@ -1,0 +1,9 @@
+"""Read, segment, evaluate, write: what the command line does, from Python."""
+
+from napari_gmmseg.api.evaluating import evaluate
+from napari_gmmseg.api.options import PathLike
+from napari_gmmseg.api.reading import read
+from napari_gmmseg.api.segmenting import segment
+from napari_gmmseg.api.writing import check_writable, write
+
+__all__ = ["PathLike", "check_writable", "evaluate", "read", "segment", "write"]

@@ -1,0 +1,152 @@
+"""Fit a mixture to one case."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_gmmseg.api.options import PathLike, fit_config, preparation_config, settings_without_effect
+from napari_gmmseg.api.reading import read
+from napari_gmmseg.errors import MaskError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_gmmseg.config import FitConfig, Preset
+    from napari_gmmseg.preparation import Prepared
+    from napari_gmmseg.volumes import Command, Finding, FitReport, LabelMap, Segmentation, Volume
+
+
+def segment(
+    image: Volume | PathLike | Sequence[PathLike],
+    *,
+    preset: str | None = None,
+    method: str = "auto",
+    n_classes: int | None = None,
+    mask: PathLike | NDArray[Any] | LabelMap | None = "auto",
+    region: PathLike | NDArray[Any] | LabelMap | None = None,
+    box: tuple[int, int, int, int, int, int] | None = None,
+    disc: tuple[float, float, float] | None = None,
+    resample: bool = False,
+    seed: int = 0,
+    progress: Callable[[FitReport], object] | None = None,
+    **settings: Any,
+) -> Segmentation:
+    """Fit a mixture to one case and label its voxels.
+
+    Methods: "gmm" looks at intensities alone; "svgmm" is the spatially variant mixture of Schwab et al.; "spatial" has
+    a neighbour prior; "deepg" and "deepsvg" are the deep forms of the first two, a U-Net trained on the one image by
+    the likelihood; "blindspot" is a U-Net that learns each voxel's prior from its neighbours. "auto" takes the spatial
+    mixture and refines it by a network where that measured better, unless `refine=False`.
+
+    Parameters
+    ----------
+    image : Volume, path, or sequence of paths
+        The channels of one case; paths are read by `read` without options.
+    preset : str or None
+        Kind of image, e.g. "brain-t1", "brain-multi", "cardiac", "glioma", "custom"; None: brain-t1 for one channel,
+        brain-multi for several.
+    method : "auto", "gmm", "svgmm", "spatial", "deepg", "deepsvg" or "blindspot"
+        How labels are found.
+    n_classes : int or None
+        Number of classes K; None: as many as the preset names, else 3.
+    mask : "auto", "none", path, ndarray (Z, Y, X) or (T, Z, Y, X), LabelMap, or None
+        Where to look; None counts as "none".
+    region : path, ndarray (Z, Y, X) or (T, Z, Y, X), LabelMap, or None
+        Cut out of the mask, such as the left ventricle.
+    box : (z0, y0, x0, z1, y1, x1) or None
+        In voxels of the volume, stop exclusive; cut out of the mask.
+    disc : (y, x, radius) or None
+        In voxels of the volume, the same in every slice; cut out of the mask.
+    resample : bool
+        Whether channels and masks on other grids are resampled to the first channel's.
+    seed : int
+        Same seed, same mask.
+    progress : callable or None
+        Called with each `FitReport`; what it raises ends the fit and leaves nothing behind.
+    **settings
+        Further fields of `napari_gmmseg.config.FitConfig`, e.g. `max_steps`, `tolerance`, `device`, `threads`; for the
+        deep methods `recipe`, `learning_rate`, `view` and more.
+
+    Returns
+    -------
+    Segmentation
+        Label map (Z, Y, X) or (T, Z, Y, X), probabilities (K, *grid), mixture and findings; after a deep method also
+        the network's prior (K, *grid), and after a refinement what was refined, as `base`.
+
+    Raises
+    ------
+    GmmsegError
+        `SettingsError`, `MaskError`, `InputError` or `GeometryError`, each with a hint.
+
+    Examples
+    --------
+    >>> result = segment("T1.nii.gz", n_classes=3)  # doctest: +SKIP
+    >>> result.label_map.counts()  # doctest: +SKIP
+    """
+    from dataclasses import replace
+
+    from napari_gmmseg.preparation import prepare_case
+    from napari_gmmseg.volumes import Volume
+
+    volume = image if isinstance(image, Volume) else read(image, resample=resample)
+    kind = _choose_preset(preset, volume)
+    k = n_classes if n_classes is not None else len(kind.classes) if kind.classes else 3
+    wanted = fit_config(dict(settings, method=method, n_classes=k, seed=seed))
+    config = preparation_config(mask, box, disc)
+    given, notes = _opened(mask if config.mask == "given" else None, volume, resample, "auto, none, or ")
+    where, more = _opened(region, volume, resample)
+    volume, prepared = prepare_case(volume, config, mask=given, region=where, preset=kind, n_classes=k)
+    result = _run_fit(volume, prepared, wanted, kind, progress)
+    told = {"mask": _named(mask), "region": _named(region), "box": box, "disc": disc, "resample": resample}
+    findings = (*notes, *more, *result.findings, *settings_without_effect(wanted, result.method))
+    return replace(result, findings=findings, provenance={**result.provenance, "preparation": told})
+
+
+def _choose_preset(name: str | None, volume: Volume) -> Preset:
+    from napari_gmmseg.config import find_preset
+
+    return find_preset(name or ("brain-t1" if volume.n_channels == 1 else "brain-multi"))
+
+
+def _opened(
+    mask: PathLike | NDArray[Any] | LabelMap | None, volume: Volume, resample: bool, words: str = ""
+) -> tuple[NDArray[Any] | LabelMap | None, tuple[Finding, ...]]:
+    """Return a mask, read where it is a path, and what there is to say of it."""
+    from napari_gmmseg.io import read_mask_with_notes
+
+    if not isinstance(mask, (str, os.PathLike)):
+        return mask, ()
+    if not Path(mask).exists():
+        raise MaskError(f"There is no mask file {mask}.", f"Give {words}the path of a file that is there.")
+    return read_mask_with_notes(Path(mask), volume, resample)
+
+
+def _named(mask: PathLike | NDArray[Any] | LabelMap | None) -> str | None:
+    """Return how a record tells of a mask: its word or path, or that it was an array."""
+    return os.fspath(mask) if isinstance(mask, (str, os.PathLike)) else None if mask is None else "array"
+
+
+def _run_fit(
+    volume: Volume,
+    prepared: Prepared,
+    config: FitConfig,
+    preset: Preset,
+    progress: Callable[[FitReport], object] | None,
+) -> Segmentation:
+    """Run a fit to its end; whatever ends it early closes the generator first."""
+    from napari_gmmseg.fitting import fit
+
+    steps: Generator[FitReport, Command | None, Segmentation] = fit(volume, prepared, config, preset)
+    try:
+        while True:
+            report = next(steps)
+            if progress is not None:
+                progress(report)
+    except StopIteration as end:
+        result: Segmentation = end.value
+        return result
+    finally:
+        steps.close()

@@ -1,0 +1,98 @@
+"""Write a segmentation, and look first whether it can be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_gmmseg.api.options import PathLike
+from napari_gmmseg.errors import SettingsError
+
+if TYPE_CHECKING:
+    from napari_gmmseg.volumes import Segmentation, Volume
+
+
+def write(
+    path: PathLike,
+    segmentation: Segmentation,
+    *,
+    probabilities: PathLike | None = None,
+    uncertainty: PathLike | None = None,
+    prior: PathLike | None = None,
+) -> tuple[Path, ...]:
+    """Write a segmentation on the grid of its source, each file whole or not at all, read back and compared.
+
+    Parameters
+    ----------
+    path : path
+        The mask; its sidecars (BIDS `dseg.tsv`, ITK-SNAP labels) stand beside it.
+    segmentation : Segmentation
+        What `segment` returned.
+    probabilities : path or None
+        Probabilities, one volume a class.
+    uncertainty : path or None
+        1 - the largest probability.
+    prior : path or None
+        Class probabilities that a network gave before it saw the voxel's own intensity, one volume a class.
+
+    Returns
+    -------
+    tuple of Path
+        What was written: mask, then probabilities, uncertainty and prior where asked for.
+
+    Raises
+    ------
+    SettingsError
+        Where a prior is asked for and there is none; nothing is written then.
+    OutputError
+        Where a file cannot be written, or read back differently.
+    ResourceError
+        Where the disk is full.
+    """
+    from napari_gmmseg.io import write_labels, write_map
+
+    if prior is not None and segmentation.prior is None:
+        raise SettingsError(
+            f"There is no prior to write: the method {segmentation.method} has none.",
+            "Segment with blindspot or deepsvg, whose network gives one.",
+        )
+    like = segmentation.label_map
+    written = [write_labels(Path(path), like)]
+    if probabilities is not None:
+        written.append(write_map(Path(probabilities), segmentation.probabilities, like))
+    if uncertainty is not None:
+        written.append(write_map(Path(uncertainty), segmentation.uncertainty, like))
+    if prior is not None and segmentation.prior is not None:
+        written.append(write_map(Path(prior), segmentation.prior, like))
+    return tuple(written)
+
+
+def check_writable(
+    path: PathLike,
+    image: Volume,
+    *,
+    probabilities: PathLike | None = None,
+    uncertainty: PathLike | None = None,
+    prior: PathLike | None = None,
+) -> None:
+    """Refuse targets that cannot hold what `write` would put there, before an image is segmented.
+
+    Parameters
+    ----------
+    path : path
+        The mask.
+    image : Volume
+        What is to be segmented.
+    probabilities, uncertainty, prior : path or None
+        As for `write`.
+
+    Raises
+    ------
+    OutputError
+        Where a folder, a format or its number of axes will not do.
+    """
+    from napari_gmmseg import io
+
+    for target, n_maps in ((path, 0), (probabilities, 2), (uncertainty, 1), (prior, 2)):
+        if target is not None:
+            io.check_writable(Path(target), image, n_maps=n_maps)
