@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_gmmseg.errors import SettingsError
+from napari_gmmseg.fitting.progress import Fitted, Method, Progress
 from napari_gmmseg.fitting.task import FitTask
 from napari_gmmseg.mixture import (
     EMResult,
@@ -27,75 +27,19 @@ from napari_gmmseg.mixture.labelling import label_winners
 from napari_gmmseg.mixture.neighbours import axis_weights
 from napari_gmmseg.mixture.noise import noise_ratio, noise_std, size_weight, trust_in_neighbours
 from napari_gmmseg.mixture.spatial import ClassModel, OneChannelClasses, SpatialPrior, SpatialStep, mean_field
-from napari_gmmseg.volumes import Finding, Mixture
+from napari_gmmseg.volumes import Mixture, Stop
 
 #: EM steps, where none were set.
 MOST_EM_STEPS = 200
 #: Sweeps of the spatial mixture; by then the labels of the phantoms have settled to a few voxels in ten thousand.
 MOST_SWEEPS = 12
+SPATIAL = "Spatial mixture"
 #: beta at 1 mm, in nat, where the neighbours are fully trusted.
 FULL_NEIGHBOUR_WEIGHT = 1.0
 
 
-@dataclass(frozen=True)
-class Progress:
-    """A step of any method: parameters, and labels where they cost little.
-
-    Parameters
-    ----------
-    step, n_steps : int
-        Done, and the most that there will be.
-    mixture : Mixture
-        In the image's own unit.
-    log_likelihood : float or None
-        In nat per voxel.
-    labels : Tensor (*crop) uint8 or None
-        Class k + 1 of each voxel, 0 outside the mask.
-    terms : tuple of (str, float)
-        Further figures.
-    """
-
-    step: int
-    n_steps: int
-    mixture: Mixture
-    log_likelihood: float | None = None
-    labels: Tensor | None = None
-    terms: tuple[tuple[str, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What a method ends with.
-
-    Parameters
-    ----------
-    memberships : Tensor (K, *crop) float32
-        Posterior of each class, 0 outside the mask.
-    mixture : Mixture
-        In the image's own unit.
-    log_likelihood : float
-        In nat per voxel.
-    steps : int
-        Done.
-    findings : tuple of Finding
-        Doubts.
-    notes : tuple of (str, float)
-        Figures that the method found in the image.
-    """
-
-    memberships: Tensor
-    mixture: Mixture
-    log_likelihood: float
-    steps: int
-    findings: tuple[Finding, ...] = ()
-    notes: tuple[tuple[str, float], ...] = ()
-
-
-Method = Generator[Progress, bool | None, Fitted]
-
-
 def fit_gmm(task: FitTask, *, spatially_variant: bool = False) -> Method:
-    """Fit a GMM or SVGMM by EM; yields after each step, ends early when sent True.
+    """Fit a GMM or SVGMM by EM; yields after each step, ends early when sent Stop.
 
     Parameters
     ----------
@@ -125,7 +69,7 @@ def fit_gmm(task: FitTask, *, spatially_variant: bool = False) -> Method:
             result = end.value
             break
         best = _better(best, last)
-        if (yield Progress(last.step, max(limit, last.step), last.mixture, last.log_likelihood)):
+        if isinstance((yield Progress(last.step, max(limit, last.step), last.mixture, last.log_likelihood)), Stop):
             steps.close()
             break
     state = best if result is None else result
@@ -189,7 +133,7 @@ def _on_grid(rows: Tensor, mask: Tensor) -> Tensor:
 
 
 def fit_spatial(task: FitTask) -> Method:
-    """Fit the spatial mixture; yields labels after each sweep, ends early when sent True.
+    """Fit the spatial mixture; yields labels after each sweep, ends early when sent Stop.
 
     Parameters
     ----------
@@ -210,16 +154,15 @@ def fit_spatial(task: FitTask) -> Method:
     prior = _prior(task, ratio)
     limit = min(config.max_steps or MOST_SWEEPS, MOST_SWEEPS)
     labels = most_likely_class(start, samples, fixed_labels=fixed)
-    yield Progress(0, limit, start, labels=_labels_on_grid(labels, task.mask))
+    yield Progress(0, limit, start, labels=_labels_on_grid(labels, task.mask), phase=SPATIAL)
     del samples, labels
     sweeps = mean_field(model, task.mask, prior, config.n_classes, fixed_labels=task.fixed_labels, max_steps=limit)
     last: SpatialStep | None = None
     for last in sweeps:
         preview = label_winners(last.memberships, task.mask)
-        if (
-            yield Progress(
-                last.step, max(limit, last.step), last.mixture, labels=preview, terms=(("mean shift", last.shift),)
-            )
+        told = (("mean shift", last.shift),)
+        if isinstance(
+            (yield Progress(last.step, max(limit, last.step), last.mixture, None, preview, told, SPATIAL)), Stop
         ):
             break
     if last is None:

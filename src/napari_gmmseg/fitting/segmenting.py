@@ -13,14 +13,18 @@ import torch
 from numpy.typing import NDArray
 
 from napari_gmmseg.config import FitConfig, Preset
-from napari_gmmseg.fitting.methods import Fitted, Progress, fit_gmm, fit_spatial
+from napari_gmmseg.fitting.deep.fitting import fit_deep
+from napari_gmmseg.fitting.methods import fit_gmm, fit_spatial
 from napari_gmmseg.fitting.naming import name_classes, naming_doubts
+from napari_gmmseg.fitting.progress import Fitted, Method, Progress
+from napari_gmmseg.fitting.refining import fit_auto
 from napari_gmmseg.fitting.runtime import choose_device, choose_threads, torch_threads
 from napari_gmmseg.fitting.task import FitTask
 from napari_gmmseg.mixture.labelling import label_winners
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import (
     ClassTable,
+    Command,
     Finding,
     FitReport,
     LabelMap,
@@ -30,9 +34,9 @@ from napari_gmmseg.volumes import (
     Volume,
 )
 
-Fit = Generator[FitReport, Stop | None, Segmentation]
+Fit = Generator[FitReport, Command | None, Segmentation]
 
-PHASES = {"gmm": "Gaussian mixture", "svgmm": "Spatially variant mixture", "spatial": "Spatial mixture"}
+PHASES = {"gmm": "Gaussian mixture", "svgmm": "Spatially variant mixture"}
 #: A class with less than this share of the mask is doubted.
 SMALL_SHARE = 0.01
 
@@ -44,10 +48,11 @@ def fit(
     preset: Preset,
     *,
     fixed_labels: NDArray[np.integer[Any]] | None = None,
+    look: int | None = None,
 ) -> Fit:
     """Fit a mixture to one case; a generator of reports that returns the segmentation.
 
-    Send `Stop()` to end with the best so far; close it to cancel.
+    Send `Stop()` to end with the best so far, `Look(z)` to have another slice previewed; close it to cancel.
 
     Parameters
     ----------
@@ -61,6 +66,8 @@ def fit(
         What the classes mean.
     fixed_labels : ndarray (*grid) integer, optional
         Known class k (0 ... K - 1) of a voxel, or -1; the class keeps this number among the fitted ones.
+    look : int or None
+        The slice of the volume's Z axis that is previewed first while a network is trained.
 
     Raises
     ------
@@ -69,26 +76,44 @@ def fit(
     """
     began = time.perf_counter()
     device, threads = choose_device(config.device), choose_threads(config.threads)
-    chosen = "spatial" if config.method == "auto" else config.method
-    task = FitTask.cut(volume, prepared, config, device, fixed_labels)
-    method = fit_spatial(task) if chosen == "spatial" else fit_gmm(task, spatially_variant=chosen == "svgmm")
+    task = FitTask.cut(volume, prepared, config, device, fixed_labels, look)
+    method = _method(task)
+    command: Command | None = None
     stopped = False
+    history: list[FitReport] = []
     try:
         while True:
             with torch_threads(threads):
                 try:
-                    progress = method.send(True) if stopped else next(method)
+                    progress = next(method) if command is None else method.send(command)
                 except StopIteration as end:
                     fitted: Fitted = end.value
                     break
                 table, entry = name_classes(progress.mixture.class_means(), volume, prepared, preset)
-                report = _report(progress, PHASES[chosen], task, table, entry, time.perf_counter() - began)
-            command = yield report
-            stopped = stopped or isinstance(command, Stop)
+                report = _report(progress, task, table, entry, time.perf_counter() - began)
+            history.append(dataclasses.replace(report, preview=None, mixture=None))
+            told = yield report
+            stopped = stopped or isinstance(told, Stop)
+            command = Stop() if stopped else told
     finally:
         method.close()
     with torch_threads(threads):
-        return _segmentation(fitted, task, preset, chosen, stopped=stopped, device=device, threads=threads, began=began)
+        seconds = time.perf_counter() - began
+        machine = {"device": str(device), "threads": threads, "seconds": seconds}
+        result = _segmentation(fitted, task, preset, machine, stopped=stopped)
+    return dataclasses.replace(result, history=tuple(history))
+
+
+def _method(task: FitTask) -> Method:
+    """Return what the settings mean."""
+    name = task.config.method
+    if name == "auto":
+        return fit_auto(task)
+    if name == "spatial":
+        return fit_spatial(task)
+    if name in ("deepg", "deepsvg", "blindspot"):
+        return fit_deep(task, name)
+    return fit_gmm(task, spatially_variant=name == "svgmm")
 
 
 def _values(table: ClassTable, entry: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -97,13 +122,13 @@ def _values(table: ClassTable, entry: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 
 def _report(
-    progress: Progress, phase: str, task: FitTask, table: ClassTable, entry: NDArray[np.int64], seconds: float
+    progress: Progress, task: FitTask, table: ClassTable, entry: NDArray[np.int64], seconds: float
 ) -> FitReport:
     preview = None
     if progress.labels is not None:
         preview = _values(table, entry)[task.whole(progress.labels)]
     return FitReport(
-        phase=phase,
+        phase=progress.phase or PHASES[task.config.method],
         step=progress.step,
         n_steps=progress.n_steps,
         log_likelihood=progress.log_likelihood,
@@ -115,20 +140,16 @@ def _report(
 
 
 def _segmentation(
-    fitted: Fitted,
-    task: FitTask,
-    preset: Preset,
-    method: str,
-    *,
-    stopped: bool,
-    device: torch.device,
-    threads: int,
-    began: float,
+    fitted: Fitted, task: FitTask, preset: Preset, machine: dict[str, Any], *, stopped: bool
 ) -> Segmentation:
     volume, prepared = task.volume, task.prepared
     table, entry = name_classes(fitted.mixture.class_means(), volume, prepared, preset)
     order = np.argsort(entry)
-    memberships = fitted.memberships[torch.from_numpy(order).to(device)]
+    in_order = torch.from_numpy(order).to(task.mask.device)
+    memberships = fitted.memberships[in_order]
+    method = fitted.name or task.config.method
+    base = None if fitted.base is None else _segmentation(fitted.base, task, preset, machine, stopped=False)
+    prior = None if fitted.prior is None else np.asarray(task.whole(fitted.prior[in_order]), dtype=np.float32)
     winner = label_winners(memberships, task.mask)
     classes_found = tuple(table)
     values = np.array([0, *(c.value for c in classes_found)], dtype=np.uint8)
@@ -147,13 +168,11 @@ def _segmentation(
     provenance = {
         "napari_gmmseg": version("napari-gmmseg"),
         "torch": torch.__version__,
-        "device": str(device),
-        "threads": threads,
+        **machine,
         "preset": preset.name,
         "channels": list(volume.channels),
         "settings": dataclasses.asdict(task.config),
         "method": method,
-        "seconds": time.perf_counter() - began,
         "crop": [[s.start, s.stop] for s in prepared.crop],
         "centre": list(prepared.centre),
         "scale": list(prepared.scale),
@@ -170,6 +189,8 @@ def _segmentation(
         stopped=stopped,
         findings=findings,
         provenance=provenance,
+        prior=prior,
+        base=base,
     )
 
 

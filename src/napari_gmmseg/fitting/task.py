@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -34,6 +34,8 @@ class FitTask:
         The whole mask, and where the crop lies.
     config : FitConfig
         Settings.
+    look : int or None
+        The slice of the volume's Z axis that a person looks at, to be previewed first.
     """
 
     image: Tensor
@@ -42,6 +44,7 @@ class FitTask:
     volume: Volume
     prepared: Prepared
     config: FitConfig
+    look: int | None = None
 
     @classmethod
     def cut(
@@ -51,6 +54,7 @@ class FitTask:
         config: FitConfig,
         device: torch.device,
         fixed_labels: NDArray[np.integer] | None = None,
+        look: int | None = None,
     ) -> FitTask:
         """Crop a volume to its mask and bring it to the device.
 
@@ -66,6 +70,8 @@ class FitTask:
             Where to work.
         fixed_labels : ndarray (*grid) integer, optional
             Known class k of a voxel, or -1.
+        look : int or None
+            The slice of the volume's Z axis that a person looks at.
 
         Raises
         ------
@@ -92,7 +98,13 @@ class FitTask:
                 )
             cropped = np.array(fixed_labels[prepared.crop], dtype=np.int64)
             fixed = torch.from_numpy(cropped).to(device).masked_fill(~mask, -1)
-        return cls(image, mask, fixed, volume, prepared, config)
+        return cls(image, mask, fixed, volume, prepared, config, look)
+
+    def for_start(self) -> FitTask:
+        """Return the task of the spatial mixture from which a network starts: bounds on steps are the network's."""
+        config = self.config
+        means = "anchored" if config.means == "free" else config.means
+        return replace(self, config=replace(config, max_steps=None, means=means))
 
     def samples(self) -> Tensor:
         """Return the intensities (C, N) float32 inside the mask."""

@@ -1,0 +1,1 @@
+"""Deep mixtures: networks trained by a mixture's likelihood on one case."""

@@ -1,0 +1,317 @@
+"""What each deep form minimises, batch by batch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_gmmseg.config.recipes import Form, Recipe
+from napari_gmmseg.fitting.deep.case import Batch, DeepCase
+from napari_gmmseg.losses import (
+    elbo,
+    global_nll,
+    hide,
+    imitation,
+    mean_prior,
+    spatially_variant_nll,
+    total_variation,
+)
+from napari_gmmseg.mixture.soft_moments import Anchor, SoftMixture, soft_log_densities, soft_moments
+from napari_gmmseg.volumes import Mixture
+
+#: Pseudo-voxels that hold an anchored class at its start, as a share of N / K.
+ANCHOR_STRENGTH = 1.0
+#: Share of the newest step in the running mean of the mixture's parameters.
+_NEWEST = 0.1
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The loss of a batch and what it is made of.
+
+    Parameters
+    ----------
+    loss : Tensor ()
+        What is minimised.
+    nll : Tensor () or None
+        Negative log-likelihood in nat per voxel, in the image's own unit.
+    parts : dict of str to Tensor ()
+        Each term, unweighted.
+    """
+
+    loss: Tensor
+    nll: Tensor | None
+    parts: dict[str, Tensor]
+
+
+class Objective(Protocol):
+    """What a form minimises."""
+
+    def see(self, batch: Batch) -> tuple[Batch, Tensor]:
+        """Return the batch as the network shall see it, and the voxels (B, *S) that the loss looks at.
+
+        Parameters
+        ----------
+        batch : Batch
+            As it is.
+        """
+
+    def terms(self, batch: Batch, logits: Tensor, looked_at: Tensor) -> Terms:
+        """Return the loss of a batch.
+
+        Parameters
+        ----------
+        batch : Batch
+            From `see`.
+        logits : Tensor (B, K, *S) float32
+            The network's.
+        looked_at : Tensor (B, *S) bool
+            From `see`.
+        """
+
+    def mixture(self) -> Mixture:
+        """Return the parameters so far, in the image's own unit."""
+
+    def log_densities(self) -> Tensor:
+        """Return the class log densities (K, *crop) under the parameters, in the image's own unit."""
+
+    def log_sizes(self) -> Tensor:
+        """Return what is added to each class's log density in the answer; (K,)."""
+
+
+def make_objective(form: Form, case: DeepCase, recipe: Recipe, generator: torch.Generator) -> Objective:
+    """Return what a form minimises.
+
+    Parameters
+    ----------
+    form : "deepg", "deepsvg" or "blindspot"
+        The method.
+    case : DeepCase
+        The case.
+    recipe : Recipe
+        Its settings.
+    generator : torch.Generator
+        On the CPU; draws hidden voxels.
+    """
+    if form == "blindspot":
+        return BlindSpot(case, recipe, generator)
+    return DeepMixture(case, recipe, global_prior=form == "deepg")
+
+
+def warm_terms(batch: Batch, logits: Tensor, looked_at: Tensor) -> Terms:
+    """Return the loss of the warm-up: cross-entropy to the spatial mixture's classes.
+
+    Parameters
+    ----------
+    batch : Batch
+        With a target.
+    logits : Tensor (B, K, *S) float32
+        The network's.
+    looked_at : Tensor (B, *S) bool
+        Voxels that count.
+    """
+    assert batch.target is not None
+    loss = imitation(torch.log_softmax(logits, 1), batch.target, looked_at)
+    return Terms(loss, None, {"imitation": loss.detach()})
+
+
+class _Parameters:
+    """Class means and variances that follow the memberships: free, anchored, or held."""
+
+    def __init__(self, case: DeepCase, recipe: Recipe) -> None:
+        self._case, self._recipe = case, recipe
+        self.start = case.start() if case.base is not None else None
+        strength = {"free": 0.0, "anchored": ANCHOR_STRENGTH, "fixed": math.inf}[recipe.means]
+        anchored = self.start is not None and strength > 0
+        self._anchor: Anchor | None = replace(self.start, strength=strength) if anchored and self.start else None
+        self._mean: SoftMixture | None = None
+
+    def update(self, batch: Batch, memberships: Tensor) -> SoftMixture:
+        """Return the M-step of one batch, and follow it."""
+        found = soft_moments(
+            batch.image, memberships, batch.mask, anchor=self._anchor, floor=self._recipe.likelihood_floor
+        )
+        now = SoftMixture(*(part.detach().mean(0, keepdim=True) for part in _parts(found)))
+        old = self._mean
+        if old is not None and self._case.stack.n_pieces > 1:
+            pairs = zip(_parts(old), _parts(now), strict=True)
+            now = SoftMixture(*(torch.lerp(a, b, _NEWEST) for a, b in pairs))
+        self._mean = now
+        return found
+
+    def mixture(self) -> Mixture:
+        """Return the parameters so far, in the image's own unit."""
+        if self._mean is None:
+            if self._case.base is not None:
+                return self._case.base.mixture
+            k, c = self._case.n_classes, len(self._case.image)
+            flat = Mixture(np.full(k, 1 / k), np.zeros((k, c)), np.tile(np.eye(c), (k, 1, 1)), np.arange(k))
+            return self._case.standardisation.outward(flat)
+        weights, means, variances = (part[0].double().cpu().numpy() for part in _parts(self._mean))
+        k = len(weights)
+        inner = Mixture(weights / weights.sum(), means, np.stack([np.diag(row) for row in variances]), np.arange(k))
+        return self._case.standardisation.outward(inner)
+
+    def log_densities(self) -> Tensor:
+        """Return class log densities (K, *crop) under the parameters so far, in the image's own unit."""
+        case = self._case
+        assert self._mean is not None
+        with torch.inference_mode():
+            densities = soft_log_densities(case.image[None], self._mean)[0]
+            densities -= case.standardisation.log_volume
+            if case.evidence is not None:
+                densities += case.evidence
+            return densities.mul_(case.mask)
+
+
+def _parts(mixture: SoftMixture) -> tuple[Tensor, Tensor, Tensor]:
+    return mixture.mixing_weights, mixture.means, mixture.variances
+
+
+class DeepMixture:
+    """deepG and deepSVG: the mixture's negative log-likelihood of a network's class probabilities.
+
+    Schwab, Mayr & Haltmeier, Algorithm 3 (one image) and 4 (slices of a volume are the images of a batch). deepSVG:
+    Pi = w. deepG: pi = mean of w; its loss is the negative ELBO where the recipe starts warm, whose minimiser in the
+    parameters is the M-step itself, else the likelihood as published.
+
+    Parameters
+    ----------
+    case : DeepCase
+        The case.
+    recipe : Recipe
+        Its settings.
+    global_prior : bool
+        deepG instead of deepSVG.
+    """
+
+    def __init__(self, case: DeepCase, recipe: Recipe, *, global_prior: bool) -> None:
+        self._case, self._recipe, self._global = case, recipe, global_prior
+        self._parameters = _Parameters(case, recipe)
+        self._size_power = 1.0 if case.base is None else dict(case.base.notes).get("size weight", 1.0)
+
+    def see(self, batch: Batch) -> tuple[Batch, Tensor]:
+        """Return the batch as it is, and its mask."""
+        return batch, batch.mask
+
+    def terms(self, batch: Batch, logits: Tensor, looked_at: Tensor) -> Terms:
+        """Return likelihood, mean prior and smoothness of a batch."""
+        recipe = self._recipe
+        log_prior = torch.log_softmax(logits, 1)
+        memberships = log_prior.exp()
+        through = recipe.gradient == "full"
+        found = self._parameters.update(batch, memberships if through else memberships.detach())
+        if recipe.means == "fixed" and batch.densities is not None:
+            densities, offset = batch.densities, 0.0
+        else:
+            densities, offset = soft_log_densities(batch.image, found), self._case.standardisation.log_volume
+            if batch.evidence is not None:
+                densities = densities + batch.evidence
+        nll = self._nll(log_prior, found, densities, looked_at)
+        loss, parts = nll, {}
+        if recipe.mean_weight and self._parameters.start is not None:
+            parts["mean prior"] = mean_prior(found.means, self._parameters.start.means)
+            loss = loss + recipe.mean_weight * parts["mean prior"]
+        if recipe.smoothness:
+            parts["total variation"] = total_variation(memberships, looked_at)
+            loss = loss + recipe.smoothness * parts["total variation"]
+        return Terms(loss, nll.detach() + offset, {name: part.detach() for name, part in parts.items()})
+
+    def _nll(self, log_prior: Tensor, found: SoftMixture, densities: Tensor, looked_at: Tensor) -> Tensor:
+        floor = self._recipe.likelihood_floor
+        if not self._global:
+            return spatially_variant_nll(log_prior, densities, looked_at, floor=floor)
+        if self._recipe.warm_steps:
+            # Shares count as in the spatial mixture: with their full weight a large class swallows the others.
+            return elbo(log_prior, found.mixing_weights**self._size_power, densities, looked_at)
+        return global_nll(found.mixing_weights, densities, looked_at, floor=floor)
+
+    def mixture(self) -> Mixture:
+        """Return the parameters so far, in the image's own unit."""
+        return self._parameters.mixture()
+
+    def log_densities(self) -> Tensor:
+        """Return class log densities (K, *crop), in the image's own unit."""
+        if self._recipe.means == "fixed" and self._case.densities is not None:
+            return self._case.densities
+        return self._parameters.log_densities()
+
+    def log_sizes(self) -> Tensor:
+        """Return 0 for each class."""
+        return torch.zeros(self._case.n_classes, device=self._case.image.device)
+
+
+class BlindSpot:
+    """The blind-spot prior: a network that predicts each voxel's class from its neighbours alone.
+
+    In each step a random share of the voxels is hidden from the network (`napari_gmmseg.losses.hide`), and the
+    spatially variant likelihood is taken there only: the network cannot copy a voxel's own answer, so training on goes
+    on learning how classes lie beside each other (after Noise2Self, Batson & Royer 2019). Each class's density is
+    weighed by its share to the power that the spatial mixture has.
+
+    Parameters
+    ----------
+    case : DeepCase
+        The case, with a start.
+    recipe : Recipe
+        Its settings.
+    generator : torch.Generator
+        On the CPU.
+    """
+
+    def __init__(self, case: DeepCase, recipe: Recipe, generator: torch.Generator) -> None:
+        assert case.base is not None
+        self._case, self._recipe, self._generator = case, recipe, generator
+        self._parameters = _Parameters(case, recipe)
+        weights = case.class_weights()
+        assert weights is not None
+        power = dict(case.base.notes).get("size weight", 0.0)
+        self._log_sizes = power * weights.clamp_min(1e-4).log()
+        self._n_own = len(case.seen)
+
+    def see(self, batch: Batch) -> tuple[Batch, Tensor]:
+        """Hide voxels of the piece itself, not of its neighbouring slices."""
+        own, hidden = hide(batch.inputs[:, : self._n_own], self._recipe.hidden_share, self._generator)
+        inputs = torch.cat([own, batch.inputs[:, self._n_own :]], 1)
+        return replace(batch, inputs=inputs), hidden & batch.mask
+
+    def terms(self, batch: Batch, logits: Tensor, looked_at: Tensor) -> Terms:
+        """Return the likelihood of the hidden voxels."""
+        log_prior = torch.log_softmax(logits, 1)
+        assert batch.densities is not None
+        densities, offset = batch.densities, 0.0
+        if self._recipe.means != "fixed":
+            with torch.no_grad():
+                posterior = torch.softmax(log_prior + self._sized(densities), 1)
+                found = self._parameters.update(batch, posterior)
+                densities = soft_log_densities(batch.image, found)
+                offset = self._case.standardisation.log_volume
+                if batch.evidence is not None:
+                    densities = densities + batch.evidence
+        nll = spatially_variant_nll(log_prior, self._sized(densities), looked_at)
+        loss, parts = nll, {}
+        if self._recipe.smoothness:
+            parts["total variation"] = total_variation(log_prior.exp(), batch.mask)
+            loss = loss + self._recipe.smoothness * parts["total variation"]
+        return Terms(loss, nll.detach() + offset, {name: part.detach() for name, part in parts.items()})
+
+    def _sized(self, densities: Tensor) -> Tensor:
+        return densities + self._log_sizes.view((1, -1) + (1,) * (densities.ndim - 2))
+
+    def mixture(self) -> Mixture:
+        """Return the parameters so far, in the image's own unit."""
+        return self._parameters.mixture()
+
+    def log_densities(self) -> Tensor:
+        """Return class log densities (K, *crop), in the image's own unit."""
+        assert self._case.densities is not None
+        return self._case.densities if self._recipe.means == "fixed" else self._parameters.log_densities()
+
+    def log_sizes(self) -> Tensor:
+        """Return the weighed logarithm of each class's share."""
+        return self._log_sizes

@@ -1,0 +1,319 @@
+"""A cropped case as the pieces that a network sees one batch at a time: slices, or patches of a volume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from napari_gmmseg.config.deep import View
+
+#: Neighbouring slices on each side that a 2.5-D network sees.
+NEIGHBOURS = 2
+#: Slices further apart than this many in-plane voxels show other anatomy: they are no neighbours.
+_THICKEST = 2.0
+#: Voxels along each side of a 3-D patch, and of its rim, which is predicted but not used.
+_PATCH, _RIM = 48, 8
+#: A slice with less than this share of the fullest one's mask is predicted, but not trained on.
+_EMPTIEST = 0.05
+
+
+class Stack(Protocol):
+    """The pieces of a case."""
+
+    n_dims: int
+    #: How often the channels of one map appear in a network's input: once, or once a neighbouring slice.
+    n_looks: int
+
+    @property
+    def n_pieces(self) -> int:
+        """Number of pieces that hold voxels of the mask."""
+
+    @property
+    def trained(self) -> Tensor:
+        """Numbers of the pieces that are worth training on; (n,) int64 on the CPU."""
+
+    def gather(self, maps: Tensor, pieces: Sequence[int]) -> Tensor:
+        """Return these pieces of maps (M, *crop) as (B, M, *S).
+
+        Parameters
+        ----------
+        maps : Tensor (M, *crop)
+            Any maps.
+        pieces : sequence of int
+            Their numbers.
+        """
+
+    def look(self, maps: Tensor, pieces: Sequence[int]) -> Tensor:
+        """Return what a network sees of maps (M, *crop): (B, n_looks * M, *S), the piece itself first.
+
+        Parameters
+        ----------
+        maps : Tensor (M, *crop)
+            Any maps.
+        pieces : sequence of int
+            Their numbers.
+        """
+
+    def put(self, maps: Tensor, pieces: Sequence[int], values: Tensor) -> None:
+        """Add values (B, M, *S) to maps (M, *crop), in place.
+
+        Parameters
+        ----------
+        maps : Tensor (M, *crop)
+            Changed in place.
+        pieces : sequence of int
+            Their numbers.
+        values : Tensor (B, M, *S)
+            What is added.
+        """
+
+    def piece_of_slice(self, z: int) -> int | None:
+        """Return the piece that shows this slice of the crop's Z axis; None where none is one slice.
+
+        Parameters
+        ----------
+        z : int
+            Position on the crop's Z axis.
+        """
+
+
+def make_stack(mask: Tensor, spacing: tuple[float, float, float], view: View) -> Stack:
+    """Cut a crop into pieces.
+
+    Parameters
+    ----------
+    mask : Tensor ([T,] Z, Y, X) bool
+        Voxels that are fitted.
+    spacing : (dz, dy, dx)
+        Voxel size, which tells along which axis to slice.
+    view : "auto", "2d", "2.5d" or "3d"
+        What the network shall see.
+    """
+    shape = mask.shape[-3:]
+    if view == "3d" and min(shape) > 1:
+        return PatchStack(mask)
+    axis = slice_axis(shape, spacing)
+    others = [size for a, size in enumerate(spacing) if a != axis]
+    near = spacing[axis] <= _THICKEST * min(others) and shape[axis] > 1
+    seen = NEIGHBOURS if view == "2.5d" or (view == "auto" and near) else 0
+    return SliceStack(mask, axis - 3, neighbours=min(seen, shape[axis] - 1))
+
+
+def slice_axis(shape: Sequence[int], spacing: Sequence[float]) -> int:
+    """Return the axis 0, 1 or 2 across which a volume is sliced: one without extent, else the coarsest, else the first.
+
+    Parameters
+    ----------
+    shape : (Z, Y, X)
+        Voxels.
+    spacing : (dz, dy, dx)
+        Voxel size.
+    """
+    for axis in range(3):
+        if shape[axis] == 1:
+            return axis
+    coarsest = max(range(3), key=lambda axis: (spacing[axis], -axis))
+    return coarsest if spacing[coarsest] > 1.2 * min(spacing) else 0
+
+
+@dataclass(frozen=True)
+class _Slice:
+    frame: int
+    index: int
+
+
+class SliceStack:
+    """Slices along one axis, each with its neighbours where these are wanted.
+
+    Parameters
+    ----------
+    mask : Tensor ([T,] Z, Y, X) bool
+        Voxels that are fitted.
+    axis : int
+        -3, -2 or -1: the axis that is sliced.
+    neighbours : int
+        Slices on each side that a network sees, too.
+    """
+
+    n_dims = 2
+
+    def __init__(self, mask: Tensor, axis: int, *, neighbours: int = 0) -> None:
+        self._axis = axis
+        self._n = mask.shape[axis]
+        self._offsets = (0, *(sign * o for o in range(1, neighbours + 1) for sign in (-1, 1)))
+        self.n_looks = len(self._offsets)
+        frames = mask if mask.ndim == 4 else mask[None]
+        counts = frames.movedim(axis, 1).flatten(2).sum(2).cpu()
+        filled = counts.nonzero().tolist()
+        self._pieces = [_Slice(t, i) for t, i in filled]
+        sizes = torch.tensor([int(counts[t, i]) for t, i in filled])
+        self.trained = (sizes >= _EMPTIEST * sizes.max()).nonzero()[:, 0]
+
+    @property
+    def n_pieces(self) -> int:
+        """Number of slices that hold voxels of the mask."""
+        return len(self._pieces)
+
+    def _plane(self, maps: Tensor, frame: int, index: int) -> Tensor:
+        chosen = maps[:, frame] if maps.ndim == 5 else maps
+        return chosen.select(self._axis, index)
+
+    def gather(self, maps: Tensor, pieces: Sequence[int]) -> Tensor:
+        """Return slices (B, M, A, B) of maps.
+
+        Parameters
+        ----------
+        maps : Tensor (M, [T,] Z, Y, X)
+            Any maps.
+        pieces : sequence of int
+            Their numbers.
+        """
+        return torch.stack([self._plane(maps, self._pieces[p].frame, self._pieces[p].index) for p in pieces])
+
+    def look(self, maps: Tensor, pieces: Sequence[int]) -> Tensor:
+        """Return slices with their neighbours (B, n_looks * M, A, B); beyond the crop there is 0.
+
+        Parameters
+        ----------
+        maps : Tensor (M, [T,] Z, Y, X)
+            Any maps.
+        pieces : sequence of int
+            Their numbers.
+        """
+        seen = []
+        for p in pieces:
+            here = self._pieces[p]
+            planes = []
+            for offset in self._offsets:
+                index = here.index + offset
+                inside = 0 <= index < self._n
+                plane = self._plane(maps, here.frame, index if inside else here.index)
+                planes.append(plane if inside else torch.zeros_like(plane))
+            seen.append(torch.cat(planes))
+        return torch.stack(seen)
+
+    def put(self, maps: Tensor, pieces: Sequence[int], values: Tensor) -> None:
+        """Add slices to maps, in place.
+
+        Parameters
+        ----------
+        maps : Tensor (M, [T,] Z, Y, X)
+            Changed in place.
+        pieces : sequence of int
+            Their numbers.
+        values : Tensor (B, M, A, B)
+            What is added.
+        """
+        for p, value in zip(pieces, values, strict=True):
+            self._plane(maps, self._pieces[p].frame, self._pieces[p].index).add_(value)
+
+    def piece_of_slice(self, z: int) -> int | None:
+        """Return the slice's number; None where the volume is sliced along another axis, or the slice is empty.
+
+        Parameters
+        ----------
+        z : int
+            Position on the crop's Z axis.
+        """
+        if self._axis != -3:
+            return None
+        return next((p for p, piece in enumerate(self._pieces) if piece.index == z), None)
+
+
+class PatchStack:
+    """Overlapping 3-D patches.
+
+    Parameters
+    ----------
+    mask : Tensor ([T,] Z, Y, X) bool
+        Voxels that are fitted.
+    """
+
+    n_dims = 3
+    n_looks = 1
+
+    def __init__(self, mask: Tensor) -> None:
+        frames = mask if mask.ndim == 4 else mask[None]
+        self._pieces: list[tuple[int, tuple[slice, ...], tuple[slice, ...]]] = []
+        along = [_tiles(n) for n in frames.shape[-3:]]
+        sizes = []
+        for t in range(len(frames)):
+            for tiles in product(*along):
+                patch = tuple(tile for tile, _ in tiles)
+                core = tuple(core for _, core in tiles)
+                inside = int(frames[t][patch][core].sum())
+                if inside:
+                    self._pieces.append((t, patch, core))
+                    sizes.append(inside)
+        counts = torch.tensor(sizes)
+        self.trained = (counts >= _EMPTIEST * counts.max()).nonzero()[:, 0]
+
+    @property
+    def n_pieces(self) -> int:
+        """Number of patches whose core holds voxels of the mask."""
+        return len(self._pieces)
+
+    def gather(self, maps: Tensor, pieces: Sequence[int]) -> Tensor:
+        """Return patches (B, M, D, H, W) of maps.
+
+        Parameters
+        ----------
+        maps : Tensor (M, [T,] Z, Y, X)
+            Any maps.
+        pieces : sequence of int
+            Their numbers.
+        """
+        chosen = []
+        for p in pieces:
+            t, patch, _ = self._pieces[p]
+            frame = maps[:, t] if maps.ndim == 5 else maps
+            chosen.append(frame[(slice(None), *patch)])
+        return torch.stack(chosen)
+
+    look = gather
+
+    def put(self, maps: Tensor, pieces: Sequence[int], values: Tensor) -> None:
+        """Add the patches' cores to maps, in place: each voxel lies in one core.
+
+        Parameters
+        ----------
+        maps : Tensor (M, [T,] Z, Y, X)
+            Changed in place.
+        pieces : sequence of int
+            Their numbers.
+        values : Tensor (B, M, D, H, W)
+            What is added.
+        """
+        for p, value in zip(pieces, values, strict=True):
+            t, patch, core = self._pieces[p]
+            frame = maps[:, t] if maps.ndim == 5 else maps
+            frame[(slice(None), *patch)][(slice(None), *core)].add_(value[(slice(None), *core)])
+
+    def piece_of_slice(self, z: int) -> int | None:  # noqa: ARG002 - a patch is no slice
+        """Return None: no piece is one slice.
+
+        Parameters
+        ----------
+        z : int
+            Position on the crop's Z axis.
+        """
+        return None
+
+
+def _tiles(n: int) -> list[tuple[slice, slice]]:
+    """Return patches of equal length that cover n voxels, each with its core within it; cores do not overlap."""
+    size = min(_PATCH, n)
+    if size == n:
+        return [(slice(0, n), slice(0, n))]
+    step = size - 2 * _RIM
+    begins = [*range(0, n - size, step), n - size]
+    edges = [0, *(begin + _RIM for begin in begins[1:]), n]
+    return [
+        (slice(begin, begin + size), slice(low - begin, high - begin))
+        for begin, low, high in zip(begins, edges, edges[1:], strict=True)
+    ]

@@ -1,0 +1,225 @@
+"""How a network takes its steps: optimiser, schedule, precision, and when to stop."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from napari_gmmseg.config.deep import Precision
+from napari_gmmseg.config.recipes import Recipe
+from napari_gmmseg.fitting.deep.stacks import Stack
+
+#: Where the learning rate ends, as a share of where it began.
+_LAST_RATE = 0.05
+#: Pieces that are predicted at once.
+_AT_ONCE = {2: 4, 3: 1}
+
+
+class Trainer:
+    """A network with its optimiser.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Inputs (B, I, *S) to logits (B, K, *S).
+    recipe : Recipe
+        Learning rate, weight decay and clipping.
+    n_steps : int
+        Steps over which the learning rate falls.
+    device : torch.device
+        Where it computes.
+    precision : "auto", "float32" or "bfloat16"
+        Of the network; logits are float32.
+    """
+
+    def __init__(
+        self, network: nn.Module, recipe: Recipe, n_steps: int, device: torch.device, precision: Precision
+    ) -> None:
+        self._low = precision == "bfloat16" or (
+            precision == "auto" and recipe.network == "light" and multiplies_bfloat16_fast(device)
+        )
+        self._network = network.to(device)
+        if self._low:
+            # Convolutions in bfloat16 are at their fastest with channels last, in 2-D and in 3-D.
+            flat = next(module for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Conv3d)))
+            self._layout = torch.channels_last if isinstance(flat, nn.Conv2d) else torch.channels_last_3d
+            self._network.to(memory_format=self._layout)  # type: ignore[call-overload]
+        self._device = device
+        self._clip = recipe.gradient_clip
+        self._rate, self._decays, self._n_steps = recipe.learning_rate, recipe.decays, n_steps
+        self._optimiser = torch.optim.AdamW(
+            self._network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        self._taken = 0
+
+    @property
+    def network(self) -> nn.Module:
+        """The network."""
+        return self._network
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step."""
+        half = 0.5 * self._n_steps
+        if not self._decays or self._taken < half:
+            return self._rate
+        return self._rate * max(_LAST_RATE, 1.0 - (self._taken - half) / half)
+
+    @property
+    def precision(self) -> str:
+        """What the network computes in."""
+        return "bfloat16" if self._low else "float32"
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Return the network's logits (B, K, *S) float32.
+
+        Parameters
+        ----------
+        inputs : Tensor (B, I, *S) float32
+            What it sees.
+        """
+        if not self._low:
+            result: Tensor = self._network(inputs)
+            return result
+        with torch.autocast(self._device.type, dtype=torch.bfloat16):
+            low: Tensor = self._network(inputs.contiguous(memory_format=self._layout))
+        return low.float()
+
+    def step(self, loss: Tensor) -> None:
+        """Take a step down the loss.
+
+        Parameters
+        ----------
+        loss : Tensor ()
+            With a graph.
+        """
+        for group in self._optimiser.param_groups:
+            group["lr"] = self.learning_rate
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self._network.parameters(), self._clip)
+        self._optimiser.step()
+        self._taken += 1
+
+    def prior(self, inputs: Tensor) -> Tensor:
+        """Return class probabilities (B, K, *S), predicted in evaluation mode; training goes on as if it had not been.
+
+        Parameters
+        ----------
+        inputs : Tensor (B, I, *S) float32
+            What the network sees.
+        """
+        self._network.eval()
+        try:
+            with torch.inference_mode():
+                return torch.softmax(self.logits(inputs), 1)
+        finally:
+            self._network.train()
+
+    def add_prior(self, stack: Stack, seen: Tensor, total: Tensor) -> None:
+        """Add the class probabilities of every piece to a sum, in place.
+
+        Parameters
+        ----------
+        stack : Stack
+            The pieces.
+        seen : Tensor (I, *crop) float32
+            What the network sees.
+        total : Tensor (K, *crop) float32
+            Changed in place.
+        """
+        at_once = _AT_ONCE[stack.n_dims]
+        for begin in range(0, stack.n_pieces, at_once):
+            pieces = range(begin, min(begin + at_once, stack.n_pieces))
+            stack.put(total, pieces, self.prior(stack.look(seen, pieces)))
+
+
+def multiplies_bfloat16_fast(device: torch.device) -> bool:
+    """Tell whether a device has units for bfloat16; without them it is slower than float32.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device.
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        supported = getattr(torch.cpu, name, None)
+        if supported is not None and supported():
+            return True
+    return False
+
+
+class Plateau:
+    """The stopping rule: the negative log-likelihood changes by less than a tolerance from one window to the next.
+
+    With a window of one step it is the paper's rule, |NLL_t - NLL_(t-1)| < tolerance (Schwab et al., section 4).
+
+    Parameters
+    ----------
+    window : int
+        Steps whose mean is compared with that of as many before.
+    tolerance : float
+        In nat per voxel; 0 never stops.
+    least_steps : int
+        Steps before which it does not look.
+    """
+
+    def __init__(self, window: int, tolerance: float, least_steps: int) -> None:
+        self._values: deque[float] = deque(maxlen=2 * window)
+        self._window, self._tolerance, self._least = window, tolerance, least_steps
+        self._seen = 0
+
+    def reached(self, nll: float) -> bool:
+        """Take in one value, and tell whether to stop.
+
+        Parameters
+        ----------
+        nll : float
+            In nat per voxel.
+        """
+        self._values.append(nll)
+        self._seen += 1
+        if self._tolerance <= 0 or self._seen <= self._least or len(self._values) < 2 * self._window:
+            return False
+        values = list(self._values)
+        before, now = sum(values[: self._window]), sum(values[self._window :])
+        return abs(now - before) / self._window < self._tolerance
+
+
+class Draws:
+    """Draws pieces without replacement, over and over.
+
+    Parameters
+    ----------
+    pieces : Tensor (n,) int64
+        Numbers to draw from.
+    per_step : int
+        How many at once.
+    generator : torch.Generator
+        On the CPU.
+    """
+
+    def __init__(self, pieces: Tensor, per_step: int, generator: torch.Generator) -> None:
+        self._pieces, self._generator = pieces, generator
+        self._per_step = min(per_step, len(pieces))
+        self._left: list[int] = []
+
+    @property
+    def steps_per_round(self) -> int:
+        """Steps until each piece was drawn once."""
+        return -(-len(self._pieces) // self._per_step)
+
+    def next(self) -> Sequence[int]:
+        """Return the next pieces."""
+        while len(self._left) < self._per_step:
+            order = torch.randperm(len(self._pieces), generator=self._generator)
+            self._left.extend(self._pieces[order].tolist())
+        drawn, self._left = self._left[: self._per_step], self._left[self._per_step :]
+        return drawn

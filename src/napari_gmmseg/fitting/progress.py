@@ -1,0 +1,79 @@
+"""What a method tells its driver, and what it ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from napari_gmmseg.volumes import Command, Finding, Mixture
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A step of any method: parameters, and labels where they cost little.
+
+    Parameters
+    ----------
+    step, n_steps : int
+        Done, and the most that there will be.
+    mixture : Mixture
+        In the image's own unit.
+    log_likelihood : float or None
+        In nat per voxel.
+    labels : Tensor (*crop) uint8 or None
+        Class k + 1 of each voxel, 0 outside the mask.
+    terms : tuple of (str, float)
+        Further figures.
+    phase : str or None
+        What is being done, where a method has several phases.
+    """
+
+    step: int
+    n_steps: int
+    mixture: Mixture
+    log_likelihood: float | None = None
+    labels: Tensor | None = None
+    terms: tuple[tuple[str, float], ...] = ()
+    phase: str | None = None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a method ends with.
+
+    Parameters
+    ----------
+    memberships : Tensor (K, *crop) float32
+        Posterior of each class, 0 outside the mask.
+    mixture : Mixture
+        In the image's own unit.
+    log_likelihood : float
+        In nat per voxel.
+    steps : int
+        Done.
+    findings : tuple of Finding
+        Doubts.
+    notes : tuple of (str, float)
+        Figures that the method found in the image.
+    prior : Tensor (K, *crop) float32 or None
+        The prior that a network gave.
+    base : Fitted or None
+        What was refined.
+    name : str or None
+        The method that gave it, where that was not settled before.
+    """
+
+    memberships: Tensor
+    mixture: Mixture
+    log_likelihood: float
+    steps: int
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[tuple[str, float], ...] = ()
+    prior: Tensor | None = None
+    base: Fitted | None = None
+    name: str | None = None
+
+
+Method = Generator[Progress, Command | None, Fitted]

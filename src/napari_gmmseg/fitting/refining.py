@@ -1,0 +1,43 @@
+"""The automatic method: the spatial mixture at once, then the refinement that measured best for this kind of image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from napari_gmmseg.config.recipes import recipe_for
+from napari_gmmseg.fitting.deep.fitting import train
+from napari_gmmseg.fitting.methods import fit_spatial
+from napari_gmmseg.fitting.progress import Fitted, Method
+from napari_gmmseg.fitting.task import FitTask
+from napari_gmmseg.mixture.noise import trust_in_neighbours
+
+
+def fit_auto(task: FitTask) -> Method:
+    """Fit the spatial mixture, and refine it by the blind-spot prior where that pays; ends early when sent Stop.
+
+    Parameters
+    ----------
+    task : FitTask
+        The case.
+    """
+    base = yield from fit_spatial(task.for_start())
+    if not task.config.refine or not refinement_pays(base):
+        return replace(base, name="spatial")
+    recipe = recipe_for(task.config, "blindspot")
+    refined = yield from train(task, "blindspot", recipe, base)
+    return refined if refined.name == "spatial" else replace(refined, base=replace(base, name="spatial"))
+
+
+def refinement_pays(base: Fitted) -> bool:
+    """Tell whether a network can learn more from this image than the spatial mixture knows.
+
+    It does where noise hides intensities: from the ratio on at which neighbours are fully trusted. In a clean image a
+    voxel's own intensity says most, and a prior learnt from neighbours erodes what is thin
+    (docs/reference/measured.md has both sides).
+
+    Parameters
+    ----------
+    base : Fitted
+        The spatial mixture.
+    """
+    return trust_in_neighbours(dict(base.notes)["noise ratio"]) >= 1.0
