@@ -42,6 +42,11 @@ def fit_config(values: dict[str, Any]) -> FitConfig:
     config = validated(lambda: FitConfig(**values))
     if config.method in ("deepg", "deepsvg", "blindspot"):
         recipe_for(config, config.method)
+    if config.method == "auto" and config.refine and config.recipe != "tuned":
+        raise SettingsError(
+            f"The recipe {config.recipe!r} is for deepg and deepsvg, and the method auto chooses among others.",
+            "Add --method deepsvg (or deepg).",
+        )
     return config
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from napari_gmmseg.config.preparation import MOST_CHANNELS
@@ -11,7 +11,7 @@ from napari_gmmseg.io.contrasts import guess_contrast
 
 
 def channels_of_one_case(
-    files: Sequence[Path], named: dict[str, Sequence[Path]], contrast: str | None
+    files: Sequence[Path], named: Mapping[str, Sequence[Path]], contrast: str | None
 ) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """Put positional and named files together as the channels of one case.
 
@@ -19,7 +19,7 @@ def channels_of_one_case(
     ----------
     files : sequence of Path
         Positional files.
-    named : dict of str to sequence of Path
+    named : mapping of str to sequence of Path
         Files after `--t1`, `--t2` and so on.
     contrast : str or None
         Value of `--contrast`: contrasts of the positional files, separated by commas.

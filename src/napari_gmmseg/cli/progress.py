@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from napari_gmmseg.session.remaining import RemainingTime
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -20,13 +24,19 @@ _LOG_EVERY = 5.0
 
 
 class FitProgress:
-    """Show the reports of a fit; a context manager that is called with each report."""
+    """Show the reports of a fit; a context manager that is called with each report.
+
+    On a terminal each phase has a bar with steps, log-likelihood, and the time that is left at most; in a log
+    each phase has a first and a last line, and one every few seconds, with the terms of the loss.
+    """
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._phase = ""
+        self._remaining = RemainingTime()
+        self._last_report = time.monotonic()
         self._last_line = 0.0
         self._untold: FitReport | None = None
 
@@ -34,11 +44,10 @@ class FitProgress:
         if self._console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("step {task.completed} of at most {task.total}"),
+                BarColumn(bar_width=20),
+                TextColumn("{task.fields[told]}"),
                 TimeElapsedColumn(),
-                TextColumn("left at most"),
-                TimeRemainingColumn(),
+                TextColumn("{task.fields[left]}"),
                 console=self._console,
                 transient=True,
             )
@@ -62,18 +71,55 @@ class FitProgress:
             What the fit tells.
         """
         if self._bar is not None:
-            if self._task is None or report.phase != self._phase:
-                self._task = self._bar.add_task(report.phase, total=report.n_steps)
-            self._bar.update(self._task, completed=report.step, total=report.n_steps)
-        elif report.phase != self._phase or time.monotonic() - self._last_line >= _LOG_EVERY:
+            self._draw(self._bar, report)
+        else:
+            self._log(report)
+        self._phase = report.phase
+
+    def _draw(self, bar: Progress, report: FitReport) -> None:
+        now = time.monotonic()
+        left = self._remaining.update(report.phase, report.step, report.n_steps, now - self._last_report)
+        self._last_report = now
+        if self._task is None or report.phase != self._phase:
+            if self._task is not None:
+                # A phase may end before its last step: its bar is full, and its clock stands.
+                bar.update(self._task, total=bar.tasks[-1].completed or 1, left="")
+                bar.stop_task(self._task)
+            self._task = bar.add_task(escape(report.phase), total=None, told="", left="")
+        bar.update(
+            self._task,
+            completed=report.step,
+            total=report.n_steps or None,
+            told=", ".join((*_steps(report), *_likelihood(report))),
+            left="" if left is None else f"left at most {_clock(left)}",
+        )
+
+    def _log(self, report: FitReport) -> None:
+        began = report.phase != self._phase
+        if began and self._untold is not None:
+            _tell(self._untold)
+        if began or time.monotonic() - self._last_line >= _LOG_EVERY:
             self._last_line, self._untold = time.monotonic(), None
             _tell(report)
         else:
             self._untold = report
-        self._phase = report.phase
 
 
 def _tell(report: FitReport) -> None:
-    likelihood = "" if report.log_likelihood is None else f", {report.log_likelihood:.4f} nat/voxel"
-    line = f"{report.phase}: step {report.step} of at most {report.n_steps}{likelihood}, {report.seconds:.1f} s"
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is the log
+    terms = ", ".join(f"{name} {value:.4g}" for name, value in report.terms.items())
+    told = (*_steps(report), *_likelihood(report), *([terms] if terms else ()), f"{report.seconds:.1f} s")
+    print(f"{report.phase}: {', '.join(told)}", file=sys.stderr, flush=True)  # noqa: T201 - this is the log
+
+
+def _steps(report: FitReport) -> tuple[str, ...]:
+    return (f"step {report.step} of at most {report.n_steps}",) if report.n_steps else ()
+
+
+def _likelihood(report: FitReport) -> tuple[str, ...]:
+    return () if report.log_likelihood is None else (f"{report.log_likelihood:.4f} nat/voxel",)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

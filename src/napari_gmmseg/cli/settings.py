@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import tyro
 
 from napari_gmmseg.config.bounds import bounds_of, field_of
+
+#: The clause of a description that tells what an empty field means, always the last.
+_EMPTY = re.compile(r"; empty: [^;]*\.$")
 
 
 def about(owner: type, name: str, default: str = "", **options: Any) -> Any:
@@ -28,6 +32,8 @@ def about(owner: type, name: str, default: str = "", **options: Any) -> Any:
     limits = bounds_of(field)
     if default:
         options["help_behavior_hint"] = f"({default})"
+        # What an empty field of a form means, an absent flag means here: told once, by the hint.
+        text = _EMPTY.sub(".", text)
     return tyro.conf.arg(help=f"{text} ({limits})" if limits else text, **options)
 
 

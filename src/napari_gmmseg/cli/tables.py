@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -10,13 +11,15 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
+from napari_gmmseg.volumes import class_changes
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from napari_gmmseg.volumes import Segmentation
 
 #: What is read back and compared with what was meant, after it is written.
-_READ_BACK = ("mask", "probabilities", "uncertainty")
+_READ_BACK = ("mask", "probabilities", "uncertainty", "prior")
 #: Columns of characters that no table has.
 _WIDEST = 10_000
 
@@ -35,7 +38,8 @@ def segmentation_data(result: Segmentation, channels: Sequence[str]) -> dict[str
     -------
     dict
         Classes with label value, voxels, volume in ml (None without spacing), share of the mask and class mean of each
-        channel in the image's own unit; method, log-likelihood in nat per voxel, steps, findings, provenance.
+        channel in the image's own unit; method, log-likelihood in nat per voxel, steps, findings, provenance; what a
+        refinement changed in each class, None where nothing was refined; and the course of the fit, step by step.
     """
     label_map = result.label_map
     ml = label_map.geometry.voxel_volume_ml if label_map.geometry.unit == "mm" else None
@@ -63,9 +67,36 @@ def segmentation_data(result: Segmentation, channels: Sequence[str]) -> dict[str
         "steps": result.steps,
         "stopped": result.stopped,
         "mean_uncertainty": float(result.uncertainty[result.mask].mean()),
+        "changes": _changes(result, ml),
+        "history": [
+            {name: getattr(report, name) for name in ("phase", "step", "log_likelihood", "terms", "seconds")}
+            for report in result.history
+        ],
         "findings": [asdict(finding) for finding in result.findings],
         "provenance": dict(result.provenance),
     }
+
+
+def _changes(result: Segmentation, ml: float | None) -> dict[str, Any] | None:
+    """Return what became of each class of the segmentation that was refined; None where nothing was."""
+    if result.base is None:
+        return None
+    classes = [
+        {
+            "value": change.tissue.value,
+            "name": change.tissue.name,
+            "abbreviation": change.tissue.abbreviation,
+            "voxels_before": change.voxels_before,
+            "voxels_after": change.voxels_after,
+            "volume_before_ml": None if ml is None else change.voxels_before * ml,
+            "volume_after_ml": None if ml is None else change.voxels_after * ml,
+            "percent": change.percent,
+            "gained": change.gained,
+            "lost": change.lost,
+        }
+        for change in class_changes(result.base.label_map, result.label_map)
+    ]
+    return {"method_before": result.base.method, "classes": classes}
 
 
 def show_segmentation(console: Console, data: Mapping[str, Any]) -> None:
@@ -88,12 +119,27 @@ def show_segmentation(console: Console, data: Mapping[str, Any]) -> None:
         rows.append((entry, [str(entry["value"]), size, f"{100 * entry['share']:.1f}", *means]))
     title = f"{data['method']}, {data['steps']} steps, {data['log_likelihood']:.4f} nat/voxel"
     _print_table(console, title, headings, rows)
+    if data.get("changes"):
+        _show_changes(console, data["changes"], data["unit"])
     show_findings(console, data["findings"])
     for what, path in data.get("files", {}).items():
         how = "Saved, read back and compared" if what in _READ_BACK else "Saved"
         console.print(f"{how}: {what} → {escape(str(path))}", soft_wrap=True)
     for path in data.get("side_files", ()):
         console.print(f"Saved: names and colours → {escape(str(path))}", soft_wrap=True)
+
+
+def _show_changes(console: Console, changes: Mapping[str, Any], unit: str) -> None:
+    before, after, name, number = "volume_before_ml", "volume_after_ml", "ml", "{:.2f}"
+    if unit != "mm":
+        before, after, name, number = "voxels_before", "voxels_after", "voxels", "{}"
+    headings = [f"Before [{name}]", f"After [{name}]", "Change [%]", "Voxels gained", "Voxels lost"]
+    rows = []
+    for entry in changes["classes"]:
+        percent = "–" if math.isnan(entry["percent"]) else f"{entry['percent']:+.2f}"
+        cells = (number.format(entry[before]), number.format(entry[after]), percent)
+        rows.append((entry, [*cells, str(entry["gained"]), str(entry["lost"])]))
+    _print_table(console, f"What the refinement changed in the result of {changes['method_before']}", headings, rows)
 
 
 def show_findings(console: Console, findings: Sequence[Mapping[str, Any]]) -> None:

@@ -10,12 +10,12 @@ class RemainingTime:
     """Estimate the seconds left from the time that steps took; time spent paused is not passed in.
 
     A report's `n_steps` is an upper bound, so the estimate is "at most". A new phase begins a new estimate, since its
-    steps take another time.
+    steps take another time; where its steps are counted on from the phase before, the first one tells already.
     """
 
     def __init__(self) -> None:
         self._phase = ""
-        self._step = 0
+        self._step = self._n_steps = 0
         self._per_step: float | None = None
 
     def update(self, phase: str, step: int, n_steps: int, seconds: float) -> float | None:
@@ -31,8 +31,11 @@ class RemainingTime:
             Seconds worked since the report before.
         """
         if phase != self._phase:
-            self._phase, self._step, self._per_step = phase, step, None
-            return None
+            counted_on = n_steps == self._n_steps and step > self._step
+            self._phase, self._n_steps, self._per_step = phase, n_steps, None
+            if not counted_on:
+                self._step = step
+                return None
         steps = step - self._step
         self._step = step
         if steps > 0:

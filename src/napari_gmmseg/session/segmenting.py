@@ -122,8 +122,8 @@ def segment_in_steps(request: SegmentationRequest) -> FitGenerator:
         preset=request.preset,
         n_classes=request.config.n_classes,
     )
-    first = {} if request.look is None else {"look": request.look}
-    result: Segmentation = yield from _load_fit()(volume, prepared, request.config, request.preset, **first)
+    fit = _load_fit()
+    result: Segmentation = yield from fit(volume, prepared, request.config, request.preset, look=request.look)
     return result
 
 

@@ -48,7 +48,7 @@ def _take_a_step() -> None:
 
     weight = torch.ones((1, 1, 3, 3), requires_grad=True)
     optimiser = torch.optim.AdamW([weight])
-    torch.nn.functional.conv2d(torch.ones((1, 1, 8, 8)), weight).mean().backward()
+    torch.nn.functional.conv2d(torch.ones((1, 1, 8, 8)), weight).mean().backward()  # type: ignore[no-untyped-call]
     optimiser.step()
 
 
