@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.contract.docstrings import problems, public
 
-NUMERICAL = ("fitting", "mixture", "preparation", "quality", "volumes")
+NUMERICAL = ("fitting", "losses", "mixture", "networks", "preparation", "quality", "volumes")
 
 
 @pytest.mark.parametrize("folder", NUMERICAL)

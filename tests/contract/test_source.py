@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "napari_gmmseg.mixture", "napari_gmmseg.fitting", "napari_gmmseg.quality")
+HEAVY = ("torch", *(f"napari_gmmseg.{name}" for name in ("mixture", "losses", "networks", "fitting", "quality")))
 
 
 def _python_files(root: Path) -> list[Path]:
