@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 
 #: Seconds between two lines in a log.
 _LOG_EVERY = 5.0
+#: Columns of a terminal from which on there is room for a bar and a clock beside the words.
+_WIDE = 110
 
 
 class FitProgress:
     """Show the reports of a fit; a context manager that is called with each report.
 
-    On a terminal each phase has a bar with steps, log-likelihood, and the time that is left at most; in a log
+    On a terminal each phase has a line with steps, log-likelihood, and the time that is left at most; in a log
     each phase has a first and a last line, and one every few seconds, with the terms of the loss.
     """
 
@@ -42,14 +44,10 @@ class FitProgress:
 
     def __enter__(self) -> FitProgress:
         if self._console.is_terminal:
+            drawn = (BarColumn(bar_width=20), TimeElapsedColumn()) if self._console.width >= _WIDE else ()
+            words = (TextColumn(f"{{task.fields[{name}]}}") for name in ("steps", "likelihood", "left"))
             self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=20),
-                TextColumn("{task.fields[told]}"),
-                TimeElapsedColumn(),
-                TextColumn("{task.fields[left]}"),
-                console=self._console,
-                transient=True,
+                TextColumn("{task.description}"), *drawn, *words, console=self._console, transient=True
             )
             self._bar.start()
         return self
@@ -85,13 +83,14 @@ class FitProgress:
                 # A phase may end before its last step: its bar is full, and its clock stands.
                 bar.update(self._task, total=bar.tasks[-1].completed or 1, left="")
                 bar.stop_task(self._task)
-            self._task = bar.add_task(escape(report.phase), total=None, told="", left="")
+            self._task = bar.add_task(escape(report.phase), total=None, steps="", likelihood="", left="")
         bar.update(
             self._task,
             completed=report.step,
             total=report.n_steps or None,
-            told=", ".join((*_steps(report), *_likelihood(report))),
-            left="" if left is None else f"left at most {_clock(left)}",
+            steps=f"step {report.step}/{report.n_steps}" if report.n_steps else "",
+            likelihood=_likelihood(report),
+            left="" if left is None else f"≤ {_clock(left)} left",
         )
 
     def _log(self, report: FitReport) -> None:
@@ -106,17 +105,14 @@ class FitProgress:
 
 
 def _tell(report: FitReport) -> None:
-    terms = ", ".join(f"{name} {value:.4g}" for name, value in report.terms.items())
-    told = (*_steps(report), *_likelihood(report), *([terms] if terms else ()), f"{report.seconds:.1f} s")
-    print(f"{report.phase}: {', '.join(told)}", file=sys.stderr, flush=True)  # noqa: T201 - this is the log
+    told = [f"step {report.step} of at most {report.n_steps}"] if report.n_steps else []
+    told += [_likelihood(report), *(f"{name} {value:.4g}" for name, value in report.terms.items())]
+    line = ", ".join([*filter(None, told), f"{report.seconds:.1f} s"])
+    print(f"{report.phase}: {line}", file=sys.stderr, flush=True)  # noqa: T201 - this is the log
 
 
-def _steps(report: FitReport) -> tuple[str, ...]:
-    return (f"step {report.step} of at most {report.n_steps}",) if report.n_steps else ()
-
-
-def _likelihood(report: FitReport) -> tuple[str, ...]:
-    return () if report.log_likelihood is None else (f"{report.log_likelihood:.4f} nat/voxel",)
+def _likelihood(report: FitReport) -> str:
+    return "" if report.log_likelihood is None else f"{report.log_likelihood:.4f} nat/voxel"
 
 
 def _clock(seconds: float) -> str:

@@ -96,7 +96,11 @@ def _changes(result: Segmentation, ml: float | None) -> dict[str, Any] | None:
         }
         for change in class_changes(result.base.label_map, result.label_map)
     ]
-    return {"method_before": result.base.method, "classes": classes}
+    return {
+        "method_before": result.base.method,
+        "voxels_changed": sum(entry["gained"] for entry in classes),
+        "classes": classes,
+    }
 
 
 def show_segmentation(console: Console, data: Mapping[str, Any]) -> None:
@@ -120,7 +124,7 @@ def show_segmentation(console: Console, data: Mapping[str, Any]) -> None:
     title = f"{data['method']}, {data['steps']} steps, {data['log_likelihood']:.4f} nat/voxel"
     _print_table(console, title, headings, rows)
     if data.get("changes"):
-        _show_changes(console, data["changes"], data["unit"])
+        _show_changes(console, data)
     show_findings(console, data["findings"])
     for what, path in data.get("files", {}).items():
         how = "Saved, read back and compared" if what in _READ_BACK else "Saved"
@@ -129,9 +133,10 @@ def show_segmentation(console: Console, data: Mapping[str, Any]) -> None:
         console.print(f"Saved: names and colours → {escape(str(path))}", soft_wrap=True)
 
 
-def _show_changes(console: Console, changes: Mapping[str, Any], unit: str) -> None:
+def _show_changes(console: Console, data: Mapping[str, Any]) -> None:
+    changes = data["changes"]
     before, after, name, number = "volume_before_ml", "volume_after_ml", "ml", "{:.2f}"
-    if unit != "mm":
+    if data["unit"] != "mm":
         before, after, name, number = "voxels_before", "voxels_after", "voxels", "{}"
     headings = [f"Before [{name}]", f"After [{name}]", "Change [%]", "Voxels gained", "Voxels lost"]
     rows = []
@@ -139,7 +144,12 @@ def _show_changes(console: Console, changes: Mapping[str, Any], unit: str) -> No
         percent = "–" if math.isnan(entry["percent"]) else f"{entry['percent']:+.2f}"
         cells = (number.format(entry[before]), number.format(entry[after]), percent)
         rows.append((entry, [*cells, str(entry["gained"]), str(entry["lost"])]))
-    _print_table(console, f"What the refinement changed in the result of {changes['method_before']}", headings, rows)
+    _print_table(console, f"What {data['method']} changed in the result of {changes['method_before']}", headings, rows)
+    share = changes["voxels_changed"] / data["voxels"]
+    console.print(
+        f"{changes['voxels_changed']} voxels ({share:.1%}) changed their class. To keep them as they were: --no-refine",
+        soft_wrap=True,
+    )
 
 
 def show_findings(console: Console, findings: Sequence[Mapping[str, Any]]) -> None:
