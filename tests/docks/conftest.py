@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from napari.components import ViewerModel
 from napari_gmmseg.config import numbered_classes
 from napari_gmmseg.docks.common.sentences import Message
 from napari_gmmseg.docks.segment.case import CaseInputs
-from napari_gmmseg.docks.segment.choices import Choices, ClassRow, Controls
+from napari_gmmseg.docks.segment.choices import ChangeRow, Choices, ClassRow, Controls
 from napari_gmmseg.docks.segment.outcome import Outcome, make_outcome
 from napari_gmmseg.docks.segment.presenter import SegmentPresenter
 from napari_gmmseg.errors import InputError
@@ -25,7 +26,7 @@ from napari_gmmseg.plugin.layers import volume_from_layer
 from napari_gmmseg.plugin.shown import image_layers
 from napari_gmmseg.session import Steps
 from napari_gmmseg.session.jobs import cancel_all
-from napari_gmmseg.volumes import FitReport, Geometry, LabelMap, Mixture, Segmentation, Stop, Volume
+from napari_gmmseg.volumes import Command, FitReport, Geometry, LabelMap, Mixture, Segmentation, Stop, Volume
 
 SHAPE = (4, 5, 6)
 
@@ -44,6 +45,7 @@ class FakeView:
         self.progress: tuple[str, float | None] = ("", 0.0)
         self.rows: Sequence[ClassRow] = ()
         self.certainty = ""
+        self.refinement: tuple[str, Sequence[ChangeRow], bool] = ("", (), False)
         self.saved = ""
         self.polling = False
         self.save_to: Path | None = None
@@ -63,6 +65,9 @@ class FakeView:
     def show_result(self, rows: Sequence[ClassRow], certainty: str) -> None:
         self.rows, self.certainty = rows, certainty
 
+    def show_refinement(self, sentence: str, rows: Sequence[ChangeRow], *, keeps_spatial: bool) -> None:
+        self.refinement = (sentence, rows, keeps_spatial)
+
     def show_saved(self, text: str) -> None:
         self.saved = text
 
@@ -78,13 +83,15 @@ class FakeView:
 
 
 class SteppedCase:
-    """A run of ten steps, each of which waits for `allow`."""
+    """A run of ten steps, each of which waits for `allow`; it hears commands, and can end as a refined result."""
 
-    def __init__(self, inputs: CaseInputs, permits: threading.Semaphore, fails: bool = False) -> None:
+    def __init__(self, inputs: CaseInputs, permits: threading.Semaphore, fails: bool = False, refines: bool = False):
         self.inputs = inputs
         self.grid: LayerGrid | None = None
+        self.heard: list[Command] = []
         self._permits = permits
         self._fails = fails
+        self._refines = refines
 
     def steps(self) -> Steps[Outcome]:
         found = volume_from_layer(self.inputs.images[0], axis4=self.inputs.axis4)
@@ -98,27 +105,36 @@ class SteppedCase:
             if self._fails:
                 raise InputError("The image is odd.", "Take another.")
             command = yield FitReport("Testing", step, 10, preview=labels)
+            if command is not None:
+                self.heard.append(command)
             if isinstance(command, Stop):
                 stopped = True
                 break
-        probabilities = np.stack([(labels == i + 1) * np.float32(0.95) for i in range(k)])
-        classes = self.inputs.preset.classes
-        segmentation = Segmentation(
+        result = replace(self._segmentation(labels, volume), steps=step, stopped=stopped)
+        if self._refines:
+            refined = labels.copy()
+            # Two voxels of the second class go to the first.
+            refined.reshape(-1)[[1, k + 1]] = 1
+            result = replace(self._segmentation(refined, volume), method="blindspot", steps=step, base=result)
+            result = replace(result, prior=result.probabilities[::-1])
+        return make_outcome(result, found.grid, wants_maps=self.inputs.wants_maps)
+
+    def _segmentation(self, labels: np.ndarray, volume: Volume) -> Segmentation:
+        k, classes = self.inputs.config.n_classes, self.inputs.preset.classes
+        return Segmentation(
             label_map=LabelMap(
                 labels,
                 volume.geometry,
                 classes if classes is not None and len(classes) == k else numbered_classes(k),
                 volume.source,
             ),
-            probabilities=probabilities,
+            probabilities=np.stack([(labels == i + 1) * np.float32(0.95) for i in range(k)]),
             mask=np.ones(volume.grid_shape, dtype=bool),
             mixture=Mixture(np.full(k, 1 / k), np.zeros((k, 1)), np.ones((k, 1, 1)), np.arange(k)),
             method="spatial",
             log_likelihood=0.0,
-            steps=step,
-            stopped=stopped,
+            steps=0,
         )
-        return make_outcome(segmentation, found.grid)
 
 
 class Dock:
@@ -129,13 +145,19 @@ class Dock:
         self.view = FakeView()
         self.permits = threading.Semaphore(0)
         self.fails = False
+        self.refines = False
+        self.case: SteppedCase | None = None
         self.now = 0.0
         self.presenter = SegmentPresenter(
             self.viewer,
             self.view,
-            make_case=lambda inputs: SteppedCase(inputs, self.permits, self.fails),
+            make_case=self._make_case,
             clock=self._clock,
         )
+
+    def _make_case(self, inputs: CaseInputs) -> SteppedCase:
+        self.case = SteppedCase(inputs, self.permits, self.fails, self.refines)
+        return self.case
 
     def _clock(self) -> float:
         self.now += 10.0

@@ -22,7 +22,7 @@ def sentences_of(folder: str) -> list[str]:
     return [text for text in texts if "--" in text and "\n" not in text]
 
 
-@pytest.mark.parametrize("folder", ["preparation", "fitting", "mixture", "volumes"])
+@pytest.mark.parametrize("folder", ["config", "preparation", "fitting", "losses", "networks", "mixture", "volumes"])
 def test_no_hint_of_a_run_names_an_option_of_the_command_line_in_the_dock(folder):
     assert [text for text in map(in_window, sentences_of(folder)) if "--" in text] == []
 

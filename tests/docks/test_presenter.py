@@ -281,21 +281,6 @@ def test_a_dock_that_leaves_its_window_in_mid_run_takes_its_preview_along(dock):
     assert not dock.view.polling
 
 
-@pytest.mark.parametrize("shape", [SHAPE, (4, 1, 1)])
-def test_the_slider_s_number_of_a_slice_is_the_one_that_shows_it(dock, shape):
-    add_image(dock.viewer, shape=shape)
-    start(dock)
-    dock.finish()
-    (layer,) = labels_layers(dock)
-    result, grid = dock.presenter._result, dock.presenter._case.grid
-    for z in range(shape[0]):
-        step = result.slider_step(z, grid, shape)
-        dock.viewer.dims.set_current_step(0, step)
-        assert round(layer.world_to_data(dock.viewer.dims.point)[0]) == z
-    dock.viewer.dims.ndisplay = 3
-    assert result.slider_step(0, grid, shape) is None
-
-
 def test_a_viewer_emptied_after_a_run_says_what_to_do_until_there_is_an_image(dock):
     add_image(dock.viewer)
     start(dock)

@@ -15,12 +15,12 @@ def test_quick_takes_the_spatial_mixture_and_advanced_its_own_settings(dock):
     add_image(dock.viewer)
     dock.presenter.choose(method="quick", n_classes=4)
     start(dock)
-    assert dock.presenter._case.inputs.config.method == "spatial"
-    assert dock.presenter._case.inputs.config.n_classes == 4
+    assert dock.case.inputs.config.method == "spatial"
+    assert dock.case.inputs.config.n_classes == 4
     dock.finish()
     dock.presenter.choose(method="advanced", advanced={"method": "gmm", "covariance": "full", "seed": 7})
     start(dock)
-    config = dock.presenter._case.inputs.config
+    config = dock.case.inputs.config
     assert (config.method, config.covariance, config.seed) == ("gmm", "full", 7)
 
 
@@ -107,7 +107,7 @@ def test_an_ellipse_drawn_over_the_image_can_be_the_region(dock):
     dock.presenter.choose_preset("cardiac")
     assert dock.view.choices.region == id(shapes)
     start(dock)
-    region = dock.presenter._case.inputs.region
+    region = dock.case.inputs.region
     assert region.shape == SHAPE
     assert region.data[1, 2, 2]
     assert not region.data[0].any()

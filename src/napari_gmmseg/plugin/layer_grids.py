@@ -50,6 +50,14 @@ class LayerGrid:
         )
         return cls(grid, extra=None if axis4 is None else 0, axis4=axis4)
 
+    @property
+    def slice_axis(self) -> int | None:
+        """The layer's axis along which the volume's slices are counted; None where there is one slice by nature."""
+        axis = self.grid.axes[0]
+        if axis < 0:
+            return None
+        return axis + 1 if self.extra is not None and axis >= self.extra else axis
+
     def to_layer(self, labels: NDArray[Any]) -> NDArray[Any]:
         """Bring labels to the layer's order of axes.
 

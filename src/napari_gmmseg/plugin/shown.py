@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_gmmseg.plugin.contrasts import CONTRAST_NAMES
 from napari_gmmseg.plugin.layer_grids import LayerGrid
 from napari_gmmseg.plugin.metadata import KEY
-from napari_gmmseg.volumes import ClassTable, Geometry, LabelMap, Segmentation, Volume
+from napari_gmmseg.volumes import ClassTable, Geometry, LabelMap, Volume
 
 LayerData: TypeAlias = tuple[Any, dict[str, Any], str]
 ColourTable: TypeAlias = dict[int | None, tuple[float, float, float, float]]
@@ -205,47 +205,3 @@ def label_layer(
     # napari paints in place, and nouns are read-only: the layer gets its own copy.
     data = np.array(grid.to_layer(label_map.labels))
     return data, {"name": name, "opacity": 0.6, **label_settings(label_map, grid, extra), **place}, "labels"
-
-
-def map_layers(
-    segmentation: Segmentation, grid: LayerGrid, place: Mapping[str, Any], name: str, *, probabilities: bool = True
-) -> list[LayerData]:
-    """Return Image layers of the probabilities of each class, hidden, and of the uncertainty.
-
-    Parameters
-    ----------
-    segmentation : Segmentation
-        The result.
-    grid : LayerGrid
-        The order of the layers' axes.
-    place : mapping
-        From `display_of` or `display_like`.
-    name : str
-        Beginning of their names.
-    probabilities : bool
-        Whether there is more than the uncertainty.
-    """
-    maps: list[tuple[NDArray[np.float32], str, str]] = []
-    if probabilities:
-        maps = [
-            (segmentation.probabilities[k], f"probability {c.abbreviation}", "magma")
-            for k, c in enumerate(segmentation.label_map.classes)
-        ]
-    maps.append((segmentation.uncertainty, "uncertainty", "inferno"))
-    entry = {"label_map": segmentation.label_map, "grid": grid, "role": "map"}
-    return [
-        (
-            grid.to_layer(array),
-            {
-                "name": f"{name} {label}",
-                "colormap": colormap,
-                "blending": "additive",
-                "contrast_limits": (0.0, 1.0),
-                "visible": False,
-                "metadata": {KEY: entry},
-                **place,
-            },
-            "image",
-        )
-        for array, label, colormap in maps
-    ]

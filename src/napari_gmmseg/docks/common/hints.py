@@ -20,6 +20,11 @@ _CLICKED = {
     "Give one: --region FILE or --mask FILE, --box Z0 Y0 X0 Z1 Y1 X1, or --disc Y X RADIUS, in voxels": (
         "Draw an ellipse in a Shapes layer, or paint in a Labels layer, and choose it under Region"
     ),
+    "Use --recipe tuned, or --method deepsvg": "Choose the mixture deepsvg, or its recipe tuned",
+    "Use --gradient full with --mean-weight, or --means anchored without it": (
+        "Choose the gradient full with a mean weight, or anchored class means without one"
+    ),
+    "Use --gradient full, or --method deepsvg": "Choose the gradient full, or the mixture deepsvg",
     "Use --device cpu": "Choose cpu as the device under Advanced",
 }
 

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from napari_gmmseg.errors import SettingsError
 
-Kind = Literal["choice", "whole", "number", "text", "numbers"]
+Kind = Literal["choice", "flag", "whole", "number", "text", "numbers"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Setting:
     name : str
         The field's name.
     kind : str
-        "choice", "whole" (number), "number", "text" or "numbers" (whole ones, in a row).
+        "choice", "flag" (yes or no), "whole" (number), "number", "text" or "numbers" (whole ones, in a row).
     title, tip : str
         For the person.
     default : object
@@ -33,7 +33,9 @@ class Setting:
     choices : tuple of str
         Of a choice.
     low, high : float or None
-        Bounds of numbers, both allowed.
+        Bounds of numbers; of whole ones both are allowed.
+    is_open : bool
+        Whether a number that is not whole has to lie above its lower bound.
     may_be_empty : bool
         Whether None is a value, meaning: find it.
     """
@@ -46,6 +48,7 @@ class Setting:
     choices: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
+    is_open: bool = False
     may_be_empty: bool = False
 
 
@@ -66,11 +69,15 @@ def describe_settings(settings: type, names: Sequence[str]) -> tuple[Setting, ..
 def _describe(name: str, field: FieldInfo) -> Setting:
     annotation, may_be_empty = _without_none(field.annotation)
     bounds = {key: getattr(m, key) for m in field.metadata for key in ("ge", "gt", "le", "lt") if hasattr(m, key)}
-    kinds: dict[Any, Kind] = {int: "whole", float: "number", str: "text"}
+    kinds: dict[Any, Kind] = {bool: "flag", int: "whole", float: "number", str: "text"}
     kind: Kind = "choice" if get_origin(annotation) is Literal else kinds.get(annotation, "numbers")
-    high = bounds.get("le")
+    # The next whole number lies inside an open bound; the next of the others is as good as the bound.
+    inside = 1 if kind == "whole" else 0
+    low, high = bounds.get("ge"), bounds.get("le")
+    if low is None and "gt" in bounds:
+        low = bounds["gt"] + inside
     if high is None and "lt" in bounds:
-        high = bounds["lt"] - 1
+        high = bounds["lt"] - inside
     return Setting(
         name=name,
         kind=kind,
@@ -78,8 +85,9 @@ def _describe(name: str, field: FieldInfo) -> Setting:
         tip=field.description or "",
         default=field.default,
         choices=tuple(get_args(annotation)) if kind == "choice" else (),
-        low=bounds.get("ge", bounds.get("gt")),
+        low=low,
         high=high,
+        is_open=kind == "number" and "gt" in bounds,
         may_be_empty=may_be_empty,
     )
 
@@ -137,3 +145,24 @@ def parse_numbers(text: str) -> tuple[int, ...]:
         return tuple(int(word) for word in text.replace(",", " ").split())
     except ValueError as error:
         raise SettingsError(f"{text!r} is no row of whole numbers.", "Write for example 2 1 1.") from error
+
+
+def parse_number(title: str, text: str) -> float:
+    """Read a number.
+
+    Parameters
+    ----------
+    title : str
+        What it is, for the message.
+    text : str
+        Such as "0.0001" or "1e-4"; a comma is a point.
+
+    Raises
+    ------
+    SettingsError
+        Where something else stands there.
+    """
+    try:
+        return float(text.replace(",", "."))
+    except ValueError as error:
+        raise SettingsError(f"{title} cannot be {text!r}: it is no number.", "Write for example 0.0001.") from error

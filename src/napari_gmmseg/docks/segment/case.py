@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from napari_gmmseg.config import FitConfig, PreparationConfig, Preset, numbered_classes
+from napari_gmmseg.config.recipes import FORMS, recipe_for
 from napari_gmmseg.docks.common.settings import make_settings
 from napari_gmmseg.docks.segment.choices import Choices
 from napari_gmmseg.docks.segment.outcome import Outcome, make_outcome
 from napari_gmmseg.plugin.layer_grids import LayerGrid
 from napari_gmmseg.plugin.layers import LayerVolume, volume_from_layer
 from napari_gmmseg.plugin.masks import mask_from_layer
+from napari_gmmseg.plugin.slices import ShownPlace, slice_at
 from napari_gmmseg.plugin.snapshots import LayerSnapshot
 from napari_gmmseg.session import SegmentationRequest, Steps, segment_in_steps, stack
 from napari_gmmseg.volumes import ClassTable, FitReport, Volume
@@ -37,6 +39,10 @@ class CaseInputs:
         What kind of image it is.
     config : FitConfig
         How to fit.
+    shown : tuple of (float or None)
+        Where the viewer's plane cuts the first image: its slice is previewed first.
+    wants_maps : bool
+        Whether probabilities and the like are shown.
     """
 
     images: tuple[LayerSnapshot, ...]
@@ -46,6 +52,8 @@ class CaseInputs:
     axis4: Literal["time", "channel"] | None
     preset: Preset
     config: FitConfig
+    shown: ShownPlace = ()
+    wants_maps: bool = False
 
     @property
     def expected_classes(self) -> ClassTable:
@@ -65,7 +73,7 @@ def config_of(choices: Choices) -> FitConfig:
     Raises
     ------
     SettingsError
-        Where a value is out of bounds or of another kind.
+        Where a value is out of bounds or of another kind, or values contradict each other.
     """
     values: dict[str, Any] = {"n_classes": choices.n_classes}
     if choices.method == "quick":
@@ -73,6 +81,9 @@ def config_of(choices: Choices) -> FitConfig:
     elif choices.method == "advanced":
         values |= choices.advanced
     config: FitConfig = make_settings(FitConfig, values)
+    for form in FORMS:
+        if form == config.method:
+            recipe_for(config, form)
     return config
 
 
@@ -117,7 +128,7 @@ class Case:
         grid = self._grid = found[0].grid
         request = self._request(found)
         segmentation = yield from segment_in_steps(request)
-        return make_outcome(segmentation, grid)
+        return make_outcome(segmentation, grid, wants_maps=self.inputs.wants_maps)
 
     def _read(self, i: int) -> LayerVolume:
         image = self.inputs.images[i]
@@ -141,4 +152,5 @@ class Case:
             region=region,
             preparation=PreparationConfig(mask=mode),
             config=inputs.config,
+            look=slice_at(inputs.shown, first.grid) if inputs.shown else None,
         )

@@ -11,21 +11,6 @@ from napari_gmmseg.plugin.contrasts import CONTRAST_NAMES
 MethodChoice = Literal["auto", "quick", "advanced"]
 Axis4Choice = Literal["", "time", "channel"]
 
-#: Fields of `FitConfig` under Advanced, in this order.
-ADVANCED = (
-    "method",
-    "covariance",
-    "gaussians_per_class",
-    "initialisation",
-    "n_starts",
-    "means",
-    "neighbour_weight",
-    "tolerance",
-    "max_steps",
-    "seed",
-    "device",
-    "threads",
-)
 #: Contrasts to choose from beside an image, as shown.
 CONTRASTS = {"": "?", **CONTRAST_NAMES}
 
@@ -113,7 +98,7 @@ class Controls:
 
     Parameters
     ----------
-    run, pause, stop, cancel, save : bool
+    run, pause, stop, cancel, save, keep_spatial : bool
         Whether each can be pressed.
     paused : bool
         Whether Pause says Resume.
@@ -126,6 +111,7 @@ class Controls:
     stop: bool = False
     cancel: bool = False
     save: bool = False
+    keep_spatial: bool = False
     paused: bool = False
     busy: bool = False
 
@@ -150,3 +136,28 @@ class ClassRow:
     colour: tuple[float, float, float]
     amount: str
     share: str
+
+
+@dataclass(frozen=True)
+class ChangeRow:
+    """One line of the table of what a refinement changed.
+
+    Parameters
+    ----------
+    name : str
+        Of the class.
+    colour : (r, g, b)
+        Each 0 ... 1.
+    amount : str
+        How much larger it became, in ml, or voxels where there is no spacing, with sign and unit.
+    percent : str
+        The same in percent of what it was, with sign and unit.
+    tip : str
+        How many voxels it gained and lost.
+    """
+
+    name: str
+    colour: tuple[float, float, float]
+    amount: str
+    percent: str
+    tip: str

@@ -60,6 +60,7 @@ class SegmentDock(SegmentView):
         self.form.images.toggled.connect(lambda key, on: presenter.choose_image(key, chosen=on))
         self.form.images.contrast_changed.connect(presenter.choose_contrast)
         self.result.save_asked.connect(self.saver.save)
+        self.result.keep_spatial_asked.connect(presenter.keep_spatial)
 
     def _poll(self) -> None:
         saved = self.saver.poll()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
@@ -11,13 +10,18 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QSpinBox, 
 from superqt.utils import signals_blocked
 
 from napari_gmmseg.config import PRESETS, FitConfig
-from napari_gmmseg.docks.common.settings import Setting, describe_settings
+from napari_gmmseg.docks.common.settings import describe_settings
 from napari_gmmseg.docks.common.settings_form import SettingsForm
-from napari_gmmseg.docks.segment.choices import ADVANCED, Choices, LayerChoice
+from napari_gmmseg.docks.segment.advanced import HEADINGS, advanced_settings, fields_for, recipe_in_words
+from napari_gmmseg.docks.segment.choices import Choices, LayerChoice
 from napari_gmmseg.docks.segment.image_rows import ImageRows
 
 _METHODS = {
-    "auto": ("Auto", "The method that measured best for this kind of image."),
+    "auto": (
+        "Auto",
+        "The spatial mixture at once; then its refinement by a network, where that measured better for this kind of "
+        "image. Both are kept.",
+    ),
     "quick": ("Quick (spatial only)", "The spatial mixture alone: intensities and neighbours."),
     "advanced": ("Advanced…", "Choose the method and its settings yourself."),
 }
@@ -58,12 +62,13 @@ class SegmentForm(QWidget):
             self._method.addItem(label, value)
             self._method.setItemData(self._method.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
         self._n_classes = self._spin()
-        self._advanced = SettingsForm(_advanced_settings(), "segment")
+        self._advanced = SettingsForm(advanced_settings(), "segment", HEADINGS)
         self._advanced.changed.connect(lambda: self.chosen.emit("advanced", None))
         self._maps = QCheckBox("Add probability maps")
         self._maps.setObjectName("segment_maps")
         self._maps.setToolTip(
-            "Adds a hidden image layer for each class (0 to 1) and for the uncertainty (0 sure, 1 not)."
+            "Adds hidden image layers: for each class its probability (0 to 1) and, after a network, its prior; and "
+            "the uncertainty (0 sure, 1 not)."
         )
         self._maps.toggled.connect(lambda on: self.chosen.emit("wants_maps", on))
         title = QLabel("Images")
@@ -75,14 +80,14 @@ class SegmentForm(QWidget):
         layout.addWidget(self._maps)
 
     def advanced_values(self) -> dict[str, Any]:
-        """Return what stands under Advanced.
+        """Return what stands under Advanced and matters for the mixture that is chosen there.
 
         Raises
         ------
         SettingsError
             Where a text is not what it should be.
         """
-        return self._advanced.values()
+        return self._advanced.values(fields_for(self._advanced.values(["method"])))
 
     def show_choices(self, choices: Choices) -> None:
         """Show what can be and is chosen; nothing is emitted.
@@ -110,6 +115,9 @@ class SegmentForm(QWidget):
             self._maps.setChecked(choices.wants_maps)
         self._form.setRowVisible(self._axis4, choices.asks_axis4)
         self._form.setRowVisible(self._region, choices.asks_region)
+        self._advanced.set_values(dict(choices.advanced))
+        self._advanced.show_only(fields_for(choices.advanced))
+        self._advanced.show_empty(recipe_in_words(choices.advanced))
         self._advanced.setVisible(choices.method == "advanced")
 
     def _combo(self, name: str, title: str, tip: str) -> QComboBox:
@@ -136,12 +144,6 @@ class SegmentForm(QWidget):
         self._form.addRow(setting.title, spin)
         self._form.labelForField(spin).setToolTip(setting.tip)
         return spin
-
-
-def _advanced_settings() -> list[Setting]:
-    """Describe what stands under Advanced; its method is not called as the choice above it is."""
-    settings = describe_settings(FitConfig, ADVANCED)
-    return [replace(s, title="Mixture") if s.name == "method" else s for s in settings]
 
 
 def _fill(box: QComboBox, modes: Sequence[tuple[str, object]], layers: Sequence[LayerChoice], current: object) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_gmmseg.docks.segment import wording
-from napari_gmmseg.docks.segment.presenter import SegmentView
+from napari_gmmseg.docks.segment.view_protocol import SegmentView
 from napari_gmmseg.errors import GmmsegError
 from napari_gmmseg.plugin.metadata import label_map_of
 from napari_gmmseg.plugin.saving import save_labels

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_gmmseg.docks.segment.outcome import Outcome
 from napari_gmmseg.plugin.layer_grids import LayerGrid
 from napari_gmmseg.plugin.metadata import KEY, entry_of
-from napari_gmmseg.plugin.shown import class_features, colours, display_like, map_layers
+from napari_gmmseg.plugin.shown import class_features, colours, display_like
 from napari_gmmseg.volumes import ClassTable
 
 
@@ -40,6 +40,11 @@ class ResultLayer:
         self._begun = False
         self._own: Any = None
         self._classes: ClassTable | None = None
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """The transform with which it lies over the image."""
+        return self._place
 
     @property
     def layer(self) -> Any | None:
@@ -80,60 +85,70 @@ class ResultLayer:
         if layer is not None:
             self._fill(layer, grid.to_layer(labels))
 
-    def finish(self, outcome: Outcome, *, maps: bool) -> None:
+    def finish(self, outcome: Outcome) -> None:
         """Show the result, to be painted on.
 
         Parameters
         ----------
         outcome : Outcome
             The result.
-        maps : bool
-            Whether probabilities and uncertainty get layers too.
         """
-        label_map, grid = outcome.segmentation.label_map, outcome.grid
-        shown = grid.to_layer(label_map.labels)
+        shown = outcome.grid.to_layer(outcome.segmentation.label_map.labels)
         layer = self.layer
         if layer is None:
-            layer = self._add(np.array(shown), label_map.classes)
+            layer = self._add(np.array(shown), outcome.segmentation.label_map.classes)
         else:
             self._fill(layer, shown)
-        layer.refresh(data_displayed=False, highlight=False)
         layer.editable = True
-        entry = {"label_map": label_map, "grid": grid, "segmentation": outcome.segmentation}
+        self._describe(layer, outcome)
+
+    def paint_on(self, outcome: Outcome) -> NDArray[Any] | None:
+        """Return what the layer holds, in its own order, where it was painted on; None where it was not.
+
+        Parameters
+        ----------
+        outcome : Outcome
+            The result that it shows.
+        """
+        layer = self.layer
+        if layer is None or np.array_equal(layer.data, outcome.grid.to_layer(outcome.segmentation.label_map.labels)):
+            return None
+        return np.array(layer.data)
+
+    @property
+    def keeps_its_shape(self) -> bool:
+        """Whether the layer is there and still has the image's shape, so that it can show another result."""
+        layer = self.layer
+        return layer is not None and isinstance(layer.data, np.ndarray) and layer.data.shape == self._shape
+
+    def swap(self, outcome: Outcome, painted: NDArray[Any] | None) -> None:
+        """Show another result of the same run.
+
+        Parameters
+        ----------
+        outcome : Outcome
+            The result.
+        painted : ndarray or None
+            From `paint_on`, of an earlier time when it was shown.
+        """
+        layer = self.layer
+        if layer is not None:
+            self._fill(
+                layer, outcome.grid.to_layer(outcome.segmentation.label_map.labels) if painted is None else painted
+            )
+            _forget_strokes(layer)
+            self._describe(layer, outcome)
+
+    def _describe(self, layer: Any, outcome: Outcome) -> None:
+        """Have all but the labels fit a result: thumbnail, class names and colours, and what is saved."""
+        label_map = outcome.segmentation.label_map
+        layer.refresh(data_displayed=False, highlight=False)
+        entry = {"label_map": label_map, "grid": outcome.grid, "segmentation": outcome.segmentation}
         layer.metadata = {**layer.metadata, KEY: {**entry_of(layer.metadata), **entry}}
         if self._classes != label_map.classes:
             layer.features = class_features(label_map.classes)
             layer.colormap = _colormap(label_map.classes)
-        if maps:
-            for data, settings, _ in map_layers(outcome.segmentation, grid, self._place, str(self._image.name)):
-                self._viewer.add_image(data, **settings)
-
-    def slider_step(self, z: int | None, grid: LayerGrid, shape: tuple[int, ...]) -> int | None:
-        """Return where the viewer's slider shows a slice of the volume; None where no slider goes along the slices.
-
-        napari counts along its world, so against a layer whose scale is negative.
-
-        Parameters
-        ----------
-        z : int or None
-            The volume's slice, if any.
-        grid : LayerGrid
-            The way to the layer.
-        shape : tuple of int
-            Of the labels on the volume's grid, (Z, Y, X) or (T, Z, Y, X).
-        """
-        layer, dims = self.layer, self._viewer.dims
-        if layer is None or z is None:
-            return None
-        numbers = grid.to_layer(np.broadcast_to(np.arange(shape[-3])[:, np.newaxis, np.newaxis], shape))
-        (along,) = np.flatnonzero((np.array(numbers.strides) != 0) & (np.array(numbers.shape) > 1))
-        place = np.zeros(numbers.ndim)
-        place[along] = np.flatnonzero(np.moveaxis(numbers, along, -1)[(0,) * (numbers.ndim - 1)] == z)[0]
-        axis = int(along) + dims.ndim - layer.ndim
-        if axis in dims.displayed:
-            return None
-        start, _, step = dims.range[axis]
-        return int(np.round((layer.data_to_world(place)[along] - start) / step))
+            self._classes = label_map.classes
 
     def remove(self) -> None:
         """Take the layer away: it is as before."""
@@ -172,6 +187,15 @@ class ResultLayer:
             entry = entry_of(layer.metadata)
             if entry.get("role") == "result" and entry.get("of") == id(self._image):
                 layer.visible = False
+
+
+def _forget_strokes(layer: Any) -> None:
+    """Have napari undo nothing any more: strokes on one result would be undone in the other."""
+    editable, mode = layer.editable, layer.mode
+    # napari forgets them when a layer is closed to editing.
+    layer.editable = False
+    layer.editable = editable
+    layer.mode = mode
 
 
 def _colormap(classes: ClassTable) -> Any:

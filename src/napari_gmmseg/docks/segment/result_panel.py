@@ -1,40 +1,47 @@
-"""What came out: class volumes, how sure it is, and saving."""
+"""What came out: class volumes, how sure it is, what a refinement changed, and saving."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QHBoxLayout,
-    QHeaderView,
-    QLabel,
-    QPushButton,
-    QSizePolicy,
-    QTreeWidget,
-    QTreeWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from superqt.utils import signals_blocked
 
-from napari_gmmseg.docks.segment.choices import ClassRow
-
-_SWATCH = 12
+from napari_gmmseg.docks.common.class_table import ClassTableView
+from napari_gmmseg.docks.segment.choices import ChangeRow, ClassRow
 
 
 class ResultPanel(QWidget):
-    """Table of volumes, a sentence, Save mask and its tick."""
+    """Table of volumes, a sentence, what was refined, Save mask and its tick."""
 
     save_asked = Signal()
+    keep_spatial_asked = Signal(bool)
 
     def __init__(self) -> None:
         super().__init__()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        self._table = self._make_table()
+        self._table = ClassTableView(["Class", "Volume", "%"])
+        self._table.setObjectName("segment_volumes")
+        self._table.setToolTip(
+            "Volume of each class (per frame where there are several), and its share of all classes."
+        )
         self._certainty = _wrapped("segment_certainty")
+        self._changed = _wrapped("segment_changed")
+        self._changes = ClassTableView(["Class", "Volume", "%"], has_header=False)
+        self._changes.setObjectName("segment_changes")
+        self._changes.setToolTip(
+            "How much larger or smaller the refinement made each class, and the same in percent of what it was in the "
+            "spatial mixture."
+        )
+        self.keep_spatial = QCheckBox("Keep the spatial mixture")
+        self.keep_spatial.setObjectName("segment_keep_spatial")
+        self.keep_spatial.setToolTip(
+            "Ticked: the spatial mixture is shown, measured and saved; not ticked: the refined result. Switch as often "
+            "as you like: what you paint stays with the one that you paint on."
+        )
+        self.keep_spatial.toggled.connect(self.keep_spatial_asked)
         self.save = QPushButton("Save mask…")
         self.save.setObjectName("segment_save")
         self.save.setToolTip(
@@ -46,8 +53,8 @@ class ResultPanel(QWidget):
         row = QHBoxLayout()
         row.addWidget(self.save)
         row.addWidget(self._saved, 1)
-        layout.addWidget(self._table)
-        layout.addWidget(self._certainty)
+        for widget in (self._table, self._certainty, self._changed, self._changes, self.keep_spatial):
+            layout.addWidget(widget)
         layout.addLayout(row)
 
     def show_result(self, rows: Sequence[ClassRow], certainty: str) -> None:
@@ -60,17 +67,28 @@ class ResultPanel(QWidget):
         certainty : str
             The sentence.
         """
-        self._table.clear()
-        for row in rows:
-            item = QTreeWidgetItem([row.name, row.amount, row.share])
-            item.setIcon(0, _swatch(row.colour))
-            item.setToolTip(0, row.name)
-            for column in (1, 2):
-                item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            self._table.addTopLevelItem(item)
-        self._fit_height()
+        self._table.show_rows([((row.name, row.amount, row.share), row.colour, row.name) for row in rows])
         self._certainty.setText(certainty)
         self.setVisible(bool(rows))
+
+    def show_refinement(self, sentence: str, rows: Sequence[ChangeRow], *, keeps_spatial: bool) -> None:
+        """Show what a refinement changed; no rows take it away.
+
+        Parameters
+        ----------
+        sentence : str
+            How much it changed in all.
+        rows : sequence of ChangeRow
+            The table.
+        keeps_spatial : bool
+            Whether the spatial mixture is shown now.
+        """
+        self._changed.setText(f"{sentence}:" if sentence else "")
+        self._changes.show_rows([((row.name, row.amount, row.percent), row.colour, row.tip) for row in rows])
+        with signals_blocked(self.keep_spatial):
+            self.keep_spatial.setChecked(keeps_spatial)
+        for widget in (self._changed, self._changes, self.keep_spatial):
+            widget.setVisible(bool(rows))
 
     def show_saved(self, text: str) -> None:
         """Show the tick of a saved mask.
@@ -82,32 +100,6 @@ class ResultPanel(QWidget):
         """
         self._saved.setText(text)
 
-    def _fit_height(self) -> None:
-        n = self._table.topLevelItemCount()
-        height = self._table.header().sizeHint().height() + 2 * self._table.frameWidth()
-        if n:
-            height += n * self._table.sizeHintForRow(0)
-        self._table.setFixedHeight(height + 2)
-
-    def _make_table(self) -> QTreeWidget:
-        table = QTreeWidget()
-        table.setObjectName("segment_volumes")
-        table.setToolTip("Volume of each class (per frame where there are several), and its share of all classes.")
-        table.setColumnCount(3)
-        table.setHeaderLabels(["Class", "Volume", "%"])
-        table.setRootIsDecorated(False)
-        table.setUniformRowHeights(True)
-        table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
-        table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        header = table.header()
-        header.setStretchLastSection(False)
-        header.setMinimumSectionSize(_SWATCH)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for column in (1, 2):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
-        return table
-
 
 def _wrapped(name: str) -> QLabel:
     label = QLabel()
@@ -116,9 +108,3 @@ def _wrapped(name: str) -> QLabel:
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     return label
-
-
-def _swatch(colour: tuple[float, float, float]) -> QIcon:
-    pixmap = QPixmap(_SWATCH, _SWATCH)
-    pixmap.fill(QColor.fromRgbF(*colour))
-    return QIcon(pixmap)

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 from napari_gmmseg.docks.common.messages import MessageList
 from napari_gmmseg.docks.common.scroll_column import ScrollColumn
 from napari_gmmseg.docks.common.sentences import Message
-from napari_gmmseg.docks.segment.choices import Choices, ClassRow, Controls
+from napari_gmmseg.docks.segment.choices import ChangeRow, Choices, ClassRow, Controls
 from napari_gmmseg.docks.segment.form import SegmentForm
 from napari_gmmseg.docks.segment.result_panel import ResultPanel
 
@@ -61,6 +61,7 @@ class SegmentView(QWidget):
         self._timer.timeout.connect(self.polled)
         self._lay_out()
         self.result.show_result([], "")
+        self.result.show_refinement("", [], keeps_spatial=False)
         self.show_progress("", 0.0)
 
     def show_choices(self, choices: Choices) -> None:
@@ -75,6 +76,7 @@ class SegmentView(QWidget):
             (self._stop, controls.stop),
             (self._cancel, controls.cancel),
             (self.result.save, controls.save),
+            (self.result.keep_spatial, controls.keep_spatial),
         ):
             if button.isEnabled() != enabled:
                 button.setEnabled(enabled)
@@ -100,6 +102,10 @@ class SegmentView(QWidget):
     def show_result(self, rows: Sequence[ClassRow], certainty: str) -> None:
         """Show the table of volumes and the sentence on how sure it is."""
         self.result.show_result(rows, certainty)
+
+    def show_refinement(self, sentence: str, rows: Sequence[ChangeRow], *, keeps_spatial: bool) -> None:
+        """Show what a refinement changed, and which of the two results is shown."""
+        self.result.show_refinement(sentence, rows, keeps_spatial=keeps_spatial)
 
     def show_saved(self, text: str) -> None:
         """Show the tick of a saved mask."""

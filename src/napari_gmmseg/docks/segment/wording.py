@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from napari_gmmseg.config import FitConfig
+from napari_gmmseg.config.recipes import FORMS
 from napari_gmmseg.docks.common.hints import in_window
 from napari_gmmseg.docks.common.sentences import Message
 from napari_gmmseg.errors import GmmsegError
 from napari_gmmseg.session import JobState, Progress, device_in_words
 from napari_gmmseg.volumes import Finding, Segmentation
 
-METHODS = {"gmm": "Gaussian mixture", "svgmm": "spatially variant mixture", "spatial": "spatial mixture"}
+METHODS = {
+    "gmm": "Gaussian mixture",
+    "svgmm": "spatially variant mixture",
+    "spatial": "spatial mixture",
+    "deepg": "deepG",
+    "deepsvg": "deepSVG",
+    "blindspot": "blind-spot network",
+}
 NO_IMAGE = Message("There is no image.", "Open one: File, Open, or File, Open Sample, GMM Segmentation.")
 NONE_CHOSEN = Message("No image is chosen.", "Tick one above; several are channels of one case.")
 CANCELLED = Message("Cancelled: everything is as before.")
 RESULT_REMOVED = Message("The result layer was removed; the result will be shown when the run ends.")
+PAINT_STAYS = Message("What you painted stays with the result that you painted on: switch back to see it.")
+RESHAPED = Message(
+    "The result layer no longer has the shape of its image, so it cannot show the other result.",
+    "Run again to have both.",
+    "warning",
+)
 REGION_WANTED = Message(
     "This preset works inside a left-ventricle region only, and none is chosen.",
     "Draw an ellipse in a Shapes layer, or paint in a Labels layer, and choose it under Region.",
@@ -37,8 +52,10 @@ def seconds_in_words(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def progress_in_words(progress: Progress, state: JobState, pausing: bool, device: str) -> str:
+def progress_in_words(progress: Progress, state: JobState, pausing: bool, config: FitConfig) -> str:
     """Return what a job does, how far it is, how long it takes at most, and where.
+
+    A report knows the steps of its own part only: where another may follow, the time is said to be this part's.
 
     Parameters
     ----------
@@ -48,8 +65,8 @@ def progress_in_words(progress: Progress, state: JobState, pausing: bool, device
         Where the job stands.
     pausing : bool
         Whether a pause was asked for.
-    device : str
-        As in `FitConfig.device`.
+    config : FitConfig
+        How it fits.
     """
     report = progress.report
     parts = [report.phase]
@@ -62,11 +79,18 @@ def progress_in_words(progress: Progress, state: JobState, pausing: bool, device
     elif state is JobState.STOPPING:
         parts.append("stopping")
     elif progress.remaining is not None:
-        parts.append(f"at most {seconds_in_words(progress.remaining)}")
-    where = device_in_words(device)
+        longest = f"at most {seconds_in_words(progress.remaining)}"
+        parts.append(f"this part {longest}" if _more_follows(report.phase, config) else longest)
+    where = device_in_words(config.device)
     if where:
         parts.append(where)
     return " · ".join(parts)
+
+
+def _more_follows(phase: str, config: FitConfig) -> bool:
+    """Whether a network may be trained after what is being done; only its own steps are counted to the end."""
+    may_train = config.method in FORMS or (config.method == "auto" and config.refine)
+    return may_train and phase.lower() == METHODS["spatial"]
 
 
 def error_message(error: GmmsegError) -> Message:
@@ -111,7 +135,11 @@ def done_in_words(segmentation: Segmentation) -> str:
         Its result.
     """
     kept = "Stopped, the best so far is kept" if segmentation.stopped else "Done"
-    return f"{kept} · {METHODS.get(segmentation.method, segmentation.method)} · {segmentation.steps} steps"
+    method = METHODS.get(segmentation.method, segmentation.method)
+    if segmentation.base is not None:
+        begun = segmentation.base.method
+        method = f"{METHODS.get(begun, begun)}, refined by {method}"
+    return f"{kept} · {method} · {segmentation.steps} steps"
 
 
 def saved_in_words(name: str, verified: bool) -> str:

@@ -1,0 +1,67 @@
+"""The layers of a result's probabilities and uncertainty: added one at a time, since each takes napari a while."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from napari_gmmseg.docks.segment.outcome import Outcome
+from napari_gmmseg.plugin.maps import map_layer
+from napari_gmmseg.plugin.metadata import KEY, entry_of
+
+
+class MapLayers:
+    """Adds the maps of one run.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        Where.
+    outcome : Outcome
+        The result whose maps they are.
+    place : mapping
+        The transform with which they lie over the image.
+    name : str
+        Beginning of their names.
+    """
+
+    def __init__(self, viewer: Any, outcome: Outcome, place: Mapping[str, Any], name: str) -> None:
+        self._viewer = viewer
+        self._outcome = outcome
+        self._place = place
+        self._name = name
+        self._wanted = [result_map.key for result_map in outcome.maps]
+        self._maps = {result_map.key: result_map for result_map in outcome.maps}
+        self._layers: dict[str, Any] = {}
+
+    def add_next(self) -> bool:
+        """Add one more; return whether there are others still."""
+        if self._wanted:
+            key = self._wanted.pop(0)
+            outcome = self._outcome
+            label_map = outcome.segmentation.label_map
+            data, settings, _ = map_layer(self._maps[key], label_map, outcome.grid, self._place, self._name)
+            chosen = self._viewer.layers.selection.active
+            added = self._viewer.add_image(data, **settings)
+            # The viewer that napari hands a plugin wraps what it returns: the list has the layer itself.
+            self._layers[key] = next(layer for layer in self._viewer.layers if layer == added)
+            if chosen is not None and chosen in self._viewer.layers:
+                self._viewer.layers.selection.active = chosen
+        return bool(self._wanted)
+
+    def swap(self, outcome: Outcome) -> None:
+        """Show the maps of another result of the same run; a map that it does not have stays.
+
+        Parameters
+        ----------
+        outcome : Outcome
+            The result.
+        """
+        self._outcome = outcome
+        for result_map in outcome.maps:
+            self._maps[result_map.key] = result_map
+            layer = self._layers.get(result_map.key)
+            if layer is not None and any(layer is other for other in self._viewer.layers):
+                layer.data = outcome.grid.to_layer(result_map.array)
+                entry = {**entry_of(layer.metadata), "label_map": outcome.segmentation.label_map}
+                layer.metadata = {**layer.metadata, KEY: entry}

@@ -1,0 +1,77 @@
+"""Tables of a result: how large each class is, and what a refinement changed in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isnan
+
+from napari_gmmseg.docks.segment.choices import ChangeRow, ClassRow
+from napari_gmmseg.volumes import LabelMap
+from napari_gmmseg.volumes.changes import ClassChange
+
+_THIN_SPACE = "\u202f"
+
+
+def class_rows(label_map: LabelMap) -> tuple[ClassRow, ...]:
+    """Return the table of volumes: ml, or voxels where there is no spacing.
+
+    Parameters
+    ----------
+    label_map : LabelMap
+        The labels.
+    """
+    counts = label_map.counts()
+    total = max(1, sum(counts.values()))
+    return tuple(
+        ClassRow(
+            name=f"{c.value} {c.name}",
+            colour=c.colour,
+            amount=_amount(counts[c.value], label_map),
+            share=f"{100 * counts[c.value] / total:.0f}",
+        )
+        for c in label_map.classes
+    )
+
+
+def change_rows(changes: Sequence[ClassChange], label_map: LabelMap) -> tuple[ChangeRow, ...]:
+    """Return the table of changes, in ml, or voxels where there is no spacing, and in percent.
+
+    Parameters
+    ----------
+    changes : sequence of ClassChange
+        One a class.
+    label_map : LabelMap
+        The later labels, which tell the size of a voxel.
+    """
+    return tuple(
+        ChangeRow(
+            name=f"{c.tissue.value} {c.tissue.name}",
+            colour=c.tissue.colour,
+            amount=_amount(c.voxels_after - c.voxels_before, label_map, signed=True),
+            percent="new" if isnan(c.percent) else f"{_signed(c.percent, 1)} %",
+            tip=f"{c.tissue.name}: {_grouped(c.gained)} voxels came from other classes, "
+            f"{_grouped(c.lost)} went to others.",
+        )
+        for c in changes
+    )
+
+
+def _amount(n: int, label_map: LabelMap, *, signed: bool = False) -> str:
+    """Return a number of voxels as the volume of one frame."""
+    geometry = label_map.geometry
+    if geometry.unit != "mm":
+        return f"{_signed(n, 0) if signed else _grouped(n)} voxels"
+    n_frames = label_map.labels.shape[0] if label_map.labels.ndim == 4 else 1
+    volume = n * geometry.voxel_volume_ml / n_frames
+    return f"{_signed(volume, 1) if signed else f'{volume:.1f}'} ml"
+
+
+def _grouped(n: int) -> str:
+    return f"{n:,}".replace(",", _THIN_SPACE)
+
+
+def _signed(value: float, digits: int) -> str:
+    """Return a number with its sign; what rounds to nothing has none."""
+    if round(value, digits) == 0:
+        return f"{0:.{digits}f}"
+    return f"{value:+,.{digits}f}".replace(",", _THIN_SPACE).replace("-", "−")

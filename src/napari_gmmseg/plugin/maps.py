@@ -1,0 +1,88 @@
+"""Probabilities, priors and uncertainty of a segmentation as what napari adds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_gmmseg.plugin.layer_grids import LayerGrid
+from napari_gmmseg.plugin.metadata import KEY
+from napari_gmmseg.plugin.shown import LayerData
+from napari_gmmseg.volumes import LabelMap, Segmentation
+
+
+@dataclass(frozen=True)
+class ResultMap:
+    """One map of a segmentation.
+
+    Parameters
+    ----------
+    key : str
+        Tells the maps of one segmentation apart, and finds the like of another.
+    label : str
+        What it is, such as "probability GM".
+    array : ndarray (*grid) float32
+        0 ... 1, on the volume's grid.
+    colormap : str
+        napari's name.
+    """
+
+    key: str
+    label: str
+    array: NDArray[np.float32]
+    colormap: str
+
+
+def maps_of(segmentation: Segmentation) -> tuple[ResultMap, ...]:
+    """Return the probability of each class, its prior where a network gave one, and the uncertainty; for any thread.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        The result.
+    """
+
+    def each(name: str, arrays: NDArray[np.float32], colormap: str) -> list[ResultMap]:
+        classes = segmentation.label_map.classes
+        return [
+            ResultMap(f"{name} {k}", f"{name} {c.abbreviation}", arrays[k], colormap) for k, c in enumerate(classes)
+        ]
+
+    maps = each("probability", segmentation.probabilities, "magma")
+    if segmentation.prior is not None:
+        maps += each("prior", segmentation.prior, "viridis")
+    return (*maps, ResultMap("uncertainty", "uncertainty", segmentation.uncertainty, "inferno"))
+
+
+def map_layer(
+    result_map: ResultMap, label_map: LabelMap, grid: LayerGrid, place: Mapping[str, Any], name: str
+) -> LayerData:
+    """Return an Image layer, hidden, that shows a map.
+
+    Parameters
+    ----------
+    result_map : ResultMap
+        The map.
+    label_map : LabelMap
+        The segmentation's, on whose grid it is saved.
+    grid : LayerGrid
+        The order of the layer's axes.
+    place : mapping
+        From `display_of` or `display_like`.
+    name : str
+        Beginning of its name.
+    """
+    settings = {
+        "name": f"{name} {result_map.label}",
+        "colormap": result_map.colormap,
+        "blending": "additive",
+        "contrast_limits": (0.0, 1.0),
+        "visible": False,
+        "metadata": {KEY: {"label_map": label_map, "grid": grid, "role": "map"}},
+        **place,
+    }
+    return grid.to_layer(result_map.array), settings, "image"
