@@ -33,6 +33,8 @@ class Recipe:
         Of AdamW; the norm to which gradients are clipped.
     decays : bool
         Whether the learning rate falls in the second half.
+    mirrors : bool
+        Whether what the network sees is mirrored at random: without it, a network learns a single image by heart.
     batch_slices : int
         Slices a step, in volumes.
     means : "free", "anchored" or "fixed"
@@ -53,6 +55,8 @@ class Recipe:
         Predictions of the last steps that are averaged.
     own_intensity : float
         Weight of the voxel's own intensity in the answer.
+    weighs_sizes : bool
+        Whether each class's density is weighed by its share in the spatial mixture, to the power that it has there.
     likelihood_floor : float
         Added to each voxel's density; the published program has 1e-10, which caps its loss at 23 nat. 0: none.
     """
@@ -66,6 +70,7 @@ class Recipe:
     weight_decay: float = 1e-3
     gradient_clip: float = 12.0
     decays: bool
+    mirrors: bool
     batch_slices: int
     means: Means
     mean_weight: float = 0.0
@@ -77,6 +82,7 @@ class Recipe:
     hidden_share: float = 0.3
     snapshots: int
     own_intensity: float
+    weighs_sizes: bool
     likelihood_floor: float = 0.0
 
 
@@ -89,6 +95,7 @@ _PAPER = Recipe(
     tolerance=1e-3,
     learning_rate=1e-3,
     decays=False,
+    mirrors=False,
     batch_slices=4,
     means="free",
     gradient="full",
@@ -97,6 +104,7 @@ _PAPER = Recipe(
     depth=4,
     snapshots=1,
     own_intensity=0.0,
+    weighs_sizes=False,
 )
 #: Where the published program differs from the paper.
 _CODE = replace(_PAPER, learning_rate=1e-4, least_steps=10, likelihood_floor=1e-10)
@@ -104,19 +112,21 @@ _TUNED = Recipe(
     warm_steps=25,
     max_steps=100,
     least_steps=40,
-    window=10,
-    tolerance=0.0,
+    window=20,
+    tolerance=1e-3,
     learning_rate=4e-3,
     decays=True,
+    mirrors=True,
     batch_slices=2,
     means="anchored",
     smoothness=1.0,
     gradient="detached",
     network="light",
     width=8,
-    depth=3,
+    depth=2,
     snapshots=3,
     own_intensity=0.0,
+    weighs_sizes=True,
 )
 RECIPES: dict[tuple[Form, RecipeName], Recipe] = {
     ("deepg", "paper"): _PAPER,

@@ -11,7 +11,7 @@ from torch import Tensor
 from napari_gmmseg.config.recipes import Form, Recipe, recipe_for
 from napari_gmmseg.fitting.deep.case import DeepCase
 from napari_gmmseg.fitting.deep.objectives import Objective, Terms, make_objective, warm_terms
-from napari_gmmseg.fitting.deep.training import Draws, Plateau, Trainer
+from napari_gmmseg.fitting.deep.training import Draws, Plateau, Schedule, Trainer, draw_axes
 from napari_gmmseg.fitting.methods import fit_spatial
 from napari_gmmseg.fitting.progress import Fitted, Method, Progress
 from napari_gmmseg.fitting.task import FitTask
@@ -73,29 +73,26 @@ def train(task: FitTask, form: Form, recipe: Recipe, base: Fitted | None) -> Met
     generator = torch.Generator().manual_seed(task.config.seed)
     case = DeepCase.of_task(task, base)
     objective = make_objective(form, case, recipe, generator)
-    n_steps = recipe.warm_steps + recipe.max_steps
-    trainer = Trainer(_network(case, recipe, generator), recipe, n_steps, task.image.device, task.config.precision)
+    schedule = Schedule(recipe)
+    trainer = Trainer(_network(case, recipe, generator), recipe, task.image.device, task.config.precision)
     draws = Draws(case.stack.trained, recipe.batch_slices, generator)
-    window = max(recipe.window, draws.steps_per_round)
-    plateau = Plateau(window, recipe.tolerance, recipe.least_steps)
+    plateau = Plateau(max(recipe.window, draws.steps_per_round), recipe.tolerance, recipe.least_steps)
     run = _Run(task, form, recipe, case, objective, trainer)
-    step = 0
-    for step in range(1, n_steps + 1):
+    step, command = 0, None
+    while step < schedule.end and not isinstance(command, Stop):
+        step += 1
         warm = step <= recipe.warm_steps
         batch, looked_at = objective.see(case.batch(draws.next()))
-        logits = trainer.logits(batch.inputs)
+        axes = draw_axes(case.stack.n_dims, generator) if recipe.mirrors else ()
+        logits = trainer.flipped_logits(batch.inputs, axes)
         terms = warm_terms(batch, logits, looked_at) if warm else objective.terms(batch, logits, looked_at)
-        rate = trainer.learning_rate
-        trainer.step(terms.loss)
-        run.steps = step
-        settled = terms.nll is not None and plateau.reached(float(terms.nll))
-        left = n_steps - step
-        if left % _BETWEEN_SNAPSHOTS == 0 and left < _BETWEEN_SNAPSHOTS * recipe.snapshots:
-            run.snapshot()
-        command = yield run.progress(step, n_steps, terms, rate, warm=warm)
+        rate = schedule.rate(step)
+        trainer.step(terms.loss, rate)
+        if terms.nll is not None and plateau.reached(float(terms.nll)):
+            schedule.settle(step)
+        run.after(step, schedule.end)
+        command = yield run.progress(step, schedule.end, terms, rate, warm=warm)
         run.obey(command)
-        if isinstance(command, Stop) or settled:
-            break
     if step < recipe.warm_steps and base is not None:
         # The network has not yet learnt what was known before.
         return replace(base, name="spatial")
@@ -156,8 +153,13 @@ class _Run:
             self._piece = self._shown(command.slice_index)
             self._previewed_at = float("-inf")
 
-    def snapshot(self) -> None:
-        """Predict the whole case."""
+    def after(self, step: int, end: int) -> None:
+        """Note a step; predict the whole case after the last one, and after a few before it."""
+        self.steps, left = step, end - step
+        if left % _BETWEEN_SNAPSHOTS == 0 and left < _BETWEEN_SNAPSHOTS * self._recipe.snapshots:
+            self._snapshot()
+
+    def _snapshot(self) -> None:
         if self._total is None:
             self._total = torch.zeros((self._case.n_classes, *self._case.mask.shape), device=self._case.mask.device)
         self._trainer.add_prior(self._case.stack, self._case.seen, self._total)
@@ -200,7 +202,7 @@ class _Run:
         """Return the answer: the prior, and with as much of the own intensity as the recipe says, the posterior."""
         case, objective = self._case, self._objective
         if self._total is None:
-            self.snapshot()
+            self._snapshot()
         assert self._total is not None
         prior = self._total.div_(self._n_snapshots).mul_(case.mask)
         logits = prior.clamp_min(_LEAST_PRIOR).log_()

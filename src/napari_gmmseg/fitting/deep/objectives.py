@@ -22,6 +22,7 @@ from napari_gmmseg.losses import (
     total_variation,
 )
 from napari_gmmseg.mixture.soft_moments import Anchor, SoftMixture, soft_log_densities, soft_moments
+from napari_gmmseg.mixture.spatial import LEAST_SHARE
 from napari_gmmseg.volumes import Mixture
 
 #: Pseudo-voxels that hold an anchored class at its start, as a share of N / K.
@@ -173,6 +174,18 @@ def _parts(mixture: SoftMixture) -> tuple[Tensor, Tensor, Tensor]:
     return mixture.mixing_weights, mixture.means, mixture.variances
 
 
+def _size_power(case: DeepCase) -> float:
+    return 1.0 if case.base is None else dict(case.base.notes).get("size weight", 1.0)
+
+
+def _log_sizes(case: DeepCase) -> Tensor:
+    """Return the logarithm of each class's share in the spatial mixture, to the power that it has there; (K,)."""
+    weights = case.class_weights()
+    if weights is None:
+        return torch.zeros(case.n_classes, device=case.image.device)
+    return _size_power(case) * weights.clamp_min(LEAST_SHARE).log()
+
+
 class DeepMixture:
     """deepG and deepSVG: the mixture's negative log-likelihood of a network's class probabilities.
 
@@ -193,7 +206,7 @@ class DeepMixture:
     def __init__(self, case: DeepCase, recipe: Recipe, *, global_prior: bool) -> None:
         self._case, self._recipe, self._global = case, recipe, global_prior
         self._parameters = _Parameters(case, recipe)
-        self._size_power = 1.0 if case.base is None else dict(case.base.notes).get("size weight", 1.0)
+        self._size_power = _size_power(case) if recipe.weighs_sizes else 1.0
 
     def see(self, batch: Batch) -> tuple[Batch, Tensor]:
         """Return the batch as it is, and its mask."""
@@ -225,6 +238,8 @@ class DeepMixture:
     def _nll(self, log_prior: Tensor, found: SoftMixture, densities: Tensor, looked_at: Tensor) -> Tensor:
         floor = self._recipe.likelihood_floor
         if not self._global:
+            if self._recipe.weighs_sizes:
+                densities = densities + self.log_sizes().view((1, -1) + (1,) * (densities.ndim - 2))
             return spatially_variant_nll(log_prior, densities, looked_at, floor=floor)
         if self._recipe.warm_steps:
             # Shares count as in the spatial mixture: with their full weight a large class swallows the others.
@@ -242,7 +257,9 @@ class DeepMixture:
         return self._parameters.log_densities()
 
     def log_sizes(self) -> Tensor:
-        """Return 0 for each class."""
+        """Return the weighed logarithm of each class's share; 0 where the recipe weighs none."""
+        if self._recipe.weighs_sizes:
+            return _log_sizes(self._case)
         return torch.zeros(self._case.n_classes, device=self._case.image.device)
 
 
@@ -268,10 +285,7 @@ class BlindSpot:
         assert case.base is not None
         self._case, self._recipe, self._generator = case, recipe, generator
         self._parameters = _Parameters(case, recipe)
-        weights = case.class_weights()
-        assert weights is not None
-        power = dict(case.base.notes).get("size weight", 0.0)
-        self._log_sizes = power * weights.clamp_min(1e-4).log()
+        self._log_sizes = _log_sizes(case)
         self._n_own = len(case.seen)
 
     def see(self, batch: Batch) -> tuple[Batch, Tensor]:

@@ -12,10 +12,55 @@ from napari_gmmseg.config.deep import Precision
 from napari_gmmseg.config.recipes import Recipe
 from napari_gmmseg.fitting.deep.stacks import Stack
 
-#: Where the learning rate ends, as a share of where it began.
-_LAST_RATE = 0.05
 #: Pieces that are predicted at once.
 _AT_ONCE = {2: 4, 3: 1}
+
+
+#: Where the learning rate ends, as a share of where it began.
+_LAST_RATE = 0.05
+#: Steps in which it falls once the likelihood has settled before its time.
+_LANDING = 30
+
+
+class Schedule:
+    """How many steps there are, and how long each is.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Steps and learning rate.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.end = recipe.warm_steps + recipe.max_steps
+        self._rate, self._decays = recipe.learning_rate, recipe.decays
+        self._falls_from = self.end // 2
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step: constant, and in the second half falling where the recipe says so.
+
+        Parameters
+        ----------
+        step : int
+            From 1.
+        """
+        if not self._decays or step <= self._falls_from:
+            return self._rate
+        left = (self.end - step) / max(self.end - self._falls_from, 1)
+        return self._rate * max(_LAST_RATE, left)
+
+    def settle(self, step: int) -> None:
+        """End soon, since the likelihood has settled: at once, or after the learning rate has fallen.
+
+        Parameters
+        ----------
+        step : int
+            That was taken.
+        """
+        if not self._decays:
+            self.end = step
+        elif step < self._falls_from:
+            self._falls_from, self.end = step, min(self.end, step + _LANDING)
 
 
 class Trainer:
@@ -26,18 +71,14 @@ class Trainer:
     network : nn.Module
         Inputs (B, I, *S) to logits (B, K, *S).
     recipe : Recipe
-        Learning rate, weight decay and clipping.
-    n_steps : int
-        Steps over which the learning rate falls.
+        Weight decay and clipping.
     device : torch.device
         Where it computes.
     precision : "auto", "float32" or "bfloat16"
         Of the network; logits are float32.
     """
 
-    def __init__(
-        self, network: nn.Module, recipe: Recipe, n_steps: int, device: torch.device, precision: Precision
-    ) -> None:
+    def __init__(self, network: nn.Module, recipe: Recipe, device: torch.device, precision: Precision) -> None:
         self._low = precision == "bfloat16" or (
             precision == "auto" and recipe.network == "light" and multiplies_bfloat16_fast(device)
         )
@@ -49,11 +90,9 @@ class Trainer:
             self._network.to(memory_format=self._layout)  # type: ignore[call-overload]
         self._device = device
         self._clip = recipe.gradient_clip
-        self._rate, self._decays, self._n_steps = recipe.learning_rate, recipe.decays, n_steps
         self._optimiser = torch.optim.AdamW(
             self._network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
-        self._taken = 0
 
     @property
     def network(self) -> nn.Module:
@@ -61,17 +100,21 @@ class Trainer:
         return self._network
 
     @property
-    def learning_rate(self) -> float:
-        """Of the next step."""
-        half = 0.5 * self._n_steps
-        if not self._decays or self._taken < half:
-            return self._rate
-        return self._rate * max(_LAST_RATE, 1.0 - (self._taken - half) / half)
-
-    @property
     def precision(self) -> str:
         """What the network computes in."""
         return "bfloat16" if self._low else "float32"
+
+    def flipped_logits(self, inputs: Tensor, axes: tuple[int, ...]) -> Tensor:
+        """Return the logits of mirrored inputs, mirrored back: the same image to a likelihood, another to a network.
+
+        Parameters
+        ----------
+        inputs : Tensor (B, I, *S) float32
+            What the network sees.
+        axes : tuple of int
+            Which are mirrored.
+        """
+        return self.logits(inputs.flip(axes)).flip(axes) if axes else self.logits(inputs)
 
     def logits(self, inputs: Tensor) -> Tensor:
         """Return the network's logits (B, K, *S) float32.
@@ -88,21 +131,22 @@ class Trainer:
             low: Tensor = self._network(inputs.contiguous(memory_format=self._layout))
         return low.float()
 
-    def step(self, loss: Tensor) -> None:
+    def step(self, loss: Tensor, rate: float) -> None:
         """Take a step down the loss.
 
         Parameters
         ----------
         loss : Tensor ()
             With a graph.
+        rate : float
+            Learning rate.
         """
         for group in self._optimiser.param_groups:
-            group["lr"] = self.learning_rate
+            group["lr"] = rate
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._network.parameters(), self._clip)
         self._optimiser.step()
-        self._taken += 1
 
     def prior(self, inputs: Tensor) -> Tensor:
         """Return class probabilities (B, K, *S), predicted in evaluation mode; training goes on as if it had not been.
@@ -223,3 +267,17 @@ class Draws:
             self._left.extend(self._pieces[order].tolist())
         drawn, self._left = self._left[: self._per_step], self._left[self._per_step :]
         return drawn
+
+
+def draw_axes(n_dims: int, generator: torch.Generator) -> tuple[int, ...]:
+    """Draw which axes are mirrored in a step, each with a chance of one half.
+
+    Parameters
+    ----------
+    n_dims : int
+        Axes of a piece.
+    generator : torch.Generator
+        On the CPU.
+    """
+    drawn = torch.rand(n_dims, generator=generator).tolist()
+    return tuple(axis - n_dims for axis, chance in enumerate(drawn) if chance < 0.5)
