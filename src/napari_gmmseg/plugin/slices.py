@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_gmmseg.plugin.layer_grids import LayerGrid
 
 #: Where a viewer's plane lies along each axis of a layer, in voxels; None along the axes that the plane holds.
 ShownPlace: TypeAlias = tuple[float | None, ...]
-#: Share of a voxel by which a step within the plane may leave a slice.
-_ALONG = 1e-3
 
 
 def shown_place(dims: Any, layer: Any) -> ShownPlace:
     """Return where a viewer's plane cuts a layer; quick, for the GUI thread.
+
+    napari shows planes of a layer's own array: of a layer that lies askew, too.
 
     Parameters
     ----------
@@ -24,14 +25,9 @@ def shown_place(dims: Any, layer: Any) -> ShownPlace:
     layer : napari.layers.Layer
         A layer of the viewer.
     """
-    point = np.asarray(dims.point, dtype=np.float64)
-    here = np.asarray(layer.world_to_data(point), dtype=np.float64)
-    held = np.zeros(len(here), dtype=bool)
-    for axis in dims.displayed:
-        step = point.copy()
-        step[axis] += dims.range[axis].step or 1.0
-        held |= np.abs(np.asarray(layer.world_to_data(step)) - here) > _ALONG
-    return tuple(None if is_held else float(place) for place, is_held in zip(here, held, strict=True))
+    here = layer.world_to_data(_point(dims))
+    held = _held(dims, layer)
+    return tuple(None if axis in held else float(place) for axis, place in enumerate(here))
 
 
 def slice_at(place: ShownPlace, grid: LayerGrid) -> int | None:
@@ -76,10 +72,25 @@ def slider_step(dims: Any, layer: Any, grid: LayerGrid, z: int) -> int | None:
         return None
     source = grid.grid
     along = grid.label_axes(image_axis + 1).index(image_axis)
-    place = np.zeros(layer.ndim)
-    place[along] = source.shape[source.axes[0]] - 1 - z if source.flips[0] else z
-    axis = along + dims.ndim - layer.ndim
-    if axis in dims.displayed:
+    if along in _held(dims, layer):
         return None
+    index = source.shape[source.axes[0]] - 1 - z if source.flips[0] else z
+    axis = along + dims.ndim - layer.ndim
+    point = _point(dims)
     start, _, step = dims.range[axis]
-    return int(np.round((layer.data_to_world(place)[along] - start) / step))
+    point[axis] = start
+    first = layer.world_to_data(point)[along]
+    point[axis] = start + step
+    return int(np.round((index - first) / (layer.world_to_data(point)[along] - first)))
+
+
+def _point(dims: Any) -> NDArray[np.float64]:
+    """Return what says which plane is shown: the place of each slider, and nothing of the axes that are displayed."""
+    point = np.array(dims.point, dtype=np.float64)
+    point[list(dims.displayed)] = 0.0
+    return point
+
+
+def _held(dims: Any, layer: Any) -> set[int]:
+    """Return the layer's axes that lie within the plane."""
+    return {axis - dims.ndim + layer.ndim for axis in dims.displayed}
