@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import napari_gmmseg
-from napari_gmmseg.errors import InputError, SettingsError
+from napari_gmmseg.errors import InputError, OutputError, SettingsError
 from napari_gmmseg.volumes import FitReport, Volume
 
 
@@ -99,3 +99,79 @@ def test_settings_that_will_not_do_are_told_by_name(path: Path, options: dict, w
 def test_nothing_to_read_is_refused() -> None:
     with pytest.raises(InputError, match="No file"):
         napari_gmmseg.read([])
+
+
+FEW = {"max_steps": 3, "warm_steps": 2, "width": 4, "depth": 2, "threads": 1}
+
+
+@pytest.mark.parametrize("method", ["deepg", "deepsvg", "blindspot"])
+def test_settings_of_a_network_are_keywords_like_all_others(path: Path, method: str) -> None:
+    told: list[FitReport] = []
+    result = napari_gmmseg.segment(path, method=method, progress=told.append, **FEW)
+    assert result.method == method
+    assert result.steps == 5
+    assert result.provenance["settings"]["width"] == 4
+    assert len(result.history) == len(told)
+    assert all(report.preview is None for report in result.history)
+
+
+def test_a_prior_is_written_and_read_back_like_probabilities(path: Path, tmp_path: Path) -> None:
+    result = napari_gmmseg.segment(path, method="blindspot", **FEW)
+    maps = {"uncertainty": tmp_path / "u.nii.gz", "prior": tmp_path / "prior.nii.gz"}
+    napari_gmmseg.api.check_writable(tmp_path / "mask.nii.gz", napari_gmmseg.read(path), **maps)
+    written = napari_gmmseg.write(tmp_path / "mask.nii.gz", result, **maps)
+    assert written == (tmp_path / "mask.nii.gz", *maps.values())
+    assert result.prior is not None
+    found = np.moveaxis(np.asarray(nibabel.load(tmp_path / "prior.nii.gz").dataobj), -1, 0)
+    np.testing.assert_allclose(found, result.prior.transpose(0, 3, 2, 1), atol=1e-6)
+
+
+def test_a_prior_that_there_is_not_is_refused_before_anything_is_written(path: Path, tmp_path: Path) -> None:
+    result = napari_gmmseg.segment(path, method="gmm")
+    with pytest.raises(SettingsError, match="no prior to write: the method gmm"):
+        napari_gmmseg.write(tmp_path / "mask.nii.gz", result, prior=tmp_path / "prior.nii.gz")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_target_that_cannot_hold_a_prior_is_refused(path: Path, tmp_path: Path) -> None:
+    volume = napari_gmmseg.read(path)
+    with pytest.raises(OutputError, match=r"prior\.png"):
+        napari_gmmseg.api.check_writable(tmp_path / "mask.nii.gz", volume, prior=tmp_path / "prior.png")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"method": "deepg", "gradient": "detached"}, "nothing is learnt"),
+        ({"method": "blindspot", "recipe": "paper"}, "no recipe 'paper'"),
+        ({"recipe": "paper"}, "auto chooses among others"),
+        ({"method": "deepsvg", "mean_weight": 1.0}, "λ"),
+        ({"hidden_share": 1.0}, "hidden_share"),
+        ({"refine": "perhaps"}, "--no-refine"),
+    ],
+)
+def test_settings_of_a_network_that_contradict_each_other_are_refused_before_preparing(
+    options: dict, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(*_: object, **__: object) -> None:
+        raise AssertionError("the image was prepared first")
+
+    monkeypatch.setattr("napari_gmmseg.preparation.prepare_case", prepare)
+    with pytest.raises(SettingsError, match=words) as caught:
+        napari_gmmseg.segment(Volume.from_array(image(), (1, 1, 1)), **options)
+    assert caught.value.hint
+
+
+def test_a_recipe_without_a_network_is_noted_and_the_wish_for_none_is_not(path: Path) -> None:
+    noted = napari_gmmseg.segment(path, recipe="paper", refine=False)
+    assert [f.message for f in noted.findings if f.code == "settings-without-effect"] == [
+        "Without effect on the method spatial: recipe (--recipe)."
+    ]
+    plain = napari_gmmseg.segment(path, refine=False)
+    assert not [f for f in plain.findings if f.code == "settings-without-effect"]
+
+
+def test_what_has_no_effect_on_a_network_is_noted_too(path: Path) -> None:
+    noted = napari_gmmseg.segment(path, method="deepsvg", hidden_share=0.2, refine=False, **FEW)
+    (found,) = [f for f in noted.findings if f.code == "settings-without-effect"]
+    assert "hidden_share (--hidden-share), refine (--no-refine)" in found.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from importlib.metadata import version
 
@@ -20,7 +21,10 @@ Run = Callable[..., Outcome]
         ("--verbose", ["--verbose", "napari-gmmseg --help"]),
         ("segment x --preset brain", ["--preset", "'brain'", ": brain-multi, brain-t1, cardiac, custom, glioma."]),
         ("segment x --axis4 tme", ["--axis4", "'tme'", "channel, time."]),
-        ("segment x --method magic", ["--method", "auto, gmm, spatial, svgmm."]),
+        ("segment x --method magic", ["--method", "auto, blindspot, deepg, deepsvg, gmm, spatial, svgmm."]),
+        ("segment x --recipe papr", ["--recipe", "'papr'", "code, paper, tuned."]),
+        ("segment x --learning-rate fast", ["--learning-rate", "'fast'", "> 0, ≤ 1"]),
+        ("segment x --refine", ["--refine", "napari-gmmseg segment --help"]),
         ("segment x --box 1 2 3 4 5", ["--box", "'1 2 3 4 5'", "Z0 Y0 X0 Z1 Y1 X1"]),
         ("segment x --classes three", ["--classes", "'three'", "≥ 2, ≤ 16"]),
         ("segment x --frame None", ["--frame", "'None'", "--frame N"]),
@@ -50,6 +54,23 @@ def test_the_version_is_one_line(run: Run, flag: str) -> None:
 
 def test_help_of_evaluate_names_what_it_takes(run: Run) -> None:
     assert "evaluate [-h] PREDICTION TRUTH" in run("evaluate", "--help").out
+
+
+def test_help_of_segment_has_the_flags_of_a_network_in_a_group_of_their_own(run: Run) -> None:
+    text = run("segment", "--help").out
+    parts = re.split(r"^\W*(?:([\w-]+) )?options\W*$", text, flags=re.MULTILINE)
+    groups = {name or "": body for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+    assert list(groups) == ["", "channel", "place", "map", "mixture", "deep-mixture"]
+    for flag in ("--recipe", "--preset-paper", "--no-refine", "--learning-rate", "--hidden-share", "--precision"):
+        assert [name for name, body in groups.items() if f" {flag} " in body] == ["deep-mixture"]
+    common = set(re.findall(r"^\W*(--[\w-]+)", groups[""], flags=re.MULTILINE))
+    assert common == {"--preset", "--method", "--classes", "--steps", "--seed", "--device", "--threads", "--json"}
+
+
+def test_help_tells_once_what_an_absent_flag_means(run: Run) -> None:
+    text = " ".join(run("segment", "--help").out.replace("│", " ").split())
+    assert "empty:" not in text
+    assert "Threads: Processor threads. (≥ 1, ≤ 256) (default: all cores but one)" in text
 
 
 def test_help_shows_no_default_that_is_none(run: Run) -> None:

@@ -18,7 +18,7 @@ def labels_of(path: Path) -> np.ndarray:
     return np.asanyarray(nibabel.load(path).dataobj)
 
 
-@pytest.mark.parametrize("method", ["auto", "gmm", "svgmm", "spatial"])
+@pytest.mark.parametrize("method", ["auto", "gmm", "svgmm", "spatial", "blindspot"])
 def test_one_file_gives_a_mask_with_the_tissues_by_number(run: Run, t1: Path, tmp_path: Path, method: str) -> None:
     outcome = run("segment", t1, "-o", tmp_path / "mask.nii.gz", "--method", method)
     assert outcome.code == 0, outcome.err
@@ -202,9 +202,20 @@ def test_every_preset_can_be_chosen_and_every_default_is_the_settings_own() -> N
 
     hints = get_type_hints(Segment)
     assert set(get_args(get_args(hints["preset"])[0])) == set(PRESETS)
-    defaults, told = Segment(), FitConfig()
-    for flag, setting in {"method": "method", "steps": "max_steps", "seed": "seed", "device": "device"}.items():
-        assert getattr(defaults, flag) == getattr(told, setting)
+    told = Segment().settings()
+    # The number of classes is the preset's, which the settings do not know.
+    assert told.pop("n_classes") is None
+    defaults = vars(FitConfig())
+    assert len(told.keys() & defaults) > 20
+    for name in told.keys() & defaults:
+        assert told[name] == defaults[name], name
+
+
+def test_every_setting_of_the_fit_but_four_has_a_flag() -> None:
+    from napari_gmmseg.cli.segment import Segment
+
+    without = {"gaussians_per_class", "initialisation", "initial_means", "n_starts"}
+    assert set(vars(FitConfig())) - Segment().settings().keys() == without
 
 
 def test_help_tells_what_the_settings_tell(run: Run) -> None:

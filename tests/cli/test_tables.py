@@ -31,6 +31,26 @@ def segmentation() -> dict[str, Any]:
     return {"classes": classes, **told}
 
 
+def refined() -> dict[str, Any]:
+    classes = [
+        {
+            "value": k,
+            "name": name,
+            "abbreviation": short,
+            "voxels_before": 100,
+            "voxels_after": 100 + k,
+            "volume_before_ml": 1234.567,
+            "volume_after_ml": 1235.567 + k,
+            "percent": (-1.25, 2.5, float("nan"))[k - 1],
+            "gained": 98765 + k,
+            "lost": 87654 + k,
+        }
+        for k, (name, short) in enumerate(NAMES, 1)
+    ]
+    changes = {"method_before": "spatial", "voxels_changed": 40, "classes": classes}
+    return segmentation() | {"method": "blindspot", "voxels": 400, "changes": changes}
+
+
 def evaluation() -> dict[str, Any]:
     numbers = {"dice": 0.87654, "hd95_mm": 123.456, "voxels": 1, "voxels_truth": 2}
     classes = [
@@ -57,6 +77,21 @@ def test_no_name_and_no_number_is_cut(width: int) -> None:
     assert "…" not in text + other
     assert ("Cerebrospinal fluid" in text) == (width == 200)
     assert ("CSF" in text) == (width < 200)
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 200])
+def test_what_a_refinement_changed_is_never_cut(width: int) -> None:
+    text = shown(show_segmentation, refined(), width)
+    for number in ("1234.57", "1238.57", "-1.25", "+2.50", " – ", "98768", "87657", "After [ml]"):
+        assert number in text
+    assert "40 voxels (10.0%) changed their class" in " ".join(text.split())
+    assert "nan" not in text
+
+
+def test_a_refinement_of_a_picture_is_told_in_voxels() -> None:
+    text = shown(show_segmentation, refined() | {"unit": "pixel"}, 120)
+    assert "Before [voxels]" in text
+    assert "1234.57" not in text.split("changed in the result")[1]
 
 
 def test_a_table_that_fits_has_whole_names_and_no_more_than_the_width() -> None:

@@ -79,14 +79,14 @@ class Segment:
         paths, contrasts = channels_of_one_case(self.files, self.channels.named(), self.channels.contrast)
         if self.output is None:
             raise SettingsError("It was not told where to write the mask.", "Add -o mask.nii.gz")
-        maps, options = dict(vars(self.maps)), self._options()
+        maps, settings = dict(vars(self.maps)), self.settings()
         self._check_prior()
         check_images((self.output, *maps.values()))
         check_targets((self.output, *maps.values()), (*paths, *self.place.files()))
         volume = api.read(paths, contrasts=contrasts, **self.channels.reading())
         api.check_writable(self.output, volume, **maps)
         with FitProgress() as progress:
-            result = api.segment(volume, progress=progress, **options)
+            result = api.segment(volume, progress=progress, **settings)
         if maps["prior"] is not None and result.prior is None:
             result, maps = _without_prior(result), {**maps, "prior": None}
         names = tuple(name or f"channel {c + 1}" for c, name in enumerate(volume.channels))
@@ -108,7 +108,7 @@ class Segment:
                 "Choose --method deepsvg or blindspot, or leave --prior out.",
             )
 
-    def _options(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """Return the settings of the fit, as `api.segment` names them."""
         return {
             "preset": self.preset,
