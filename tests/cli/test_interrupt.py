@@ -97,6 +97,28 @@ def test_ctrl_c_ends_the_process_with_130_and_no_file(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").iterdir())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_ctrl_c_ends_the_training_of_a_network_with_130_and_no_file(t1: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    command = [sys.executable, "-m", "napari_gmmseg.cli", "segment", str(t1), "--method", "blindspot"]
+    command += ["-o", str(tmp_path / "out" / "mask.nii.gz"), "--prior", str(tmp_path / "out" / "prior.nii.gz")]
+    # More steps than anybody waits for: it ends by the signal or not at all.
+    command += ["--steps", "10000", "--warm-steps", "2", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        before = [line := process.stderr.readline()]
+        while line and not line.startswith("Blind-spot prior: step 3"):
+            before.append(line := process.stderr.readline())
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert line, before
+    assert process.returncode == 130, err
+    assert out == ""
+    assert err.splitlines()[-1] == "Interrupted. Nothing was written."
+    assert "Traceback" not in err
+    assert not list((tmp_path / "out").iterdir())
+
+
 def test_json_of_a_process_is_one_object_and_nothing_else(t1: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "napari_gmmseg.cli", "segment", str(t1), "-o", str(tmp_path / "mask.nii.gz")]
     done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
