@@ -109,7 +109,7 @@ _PAPER = Recipe(
 #: Where the published program differs from the paper.
 _CODE = replace(_PAPER, learning_rate=1e-4, least_steps=10, likelihood_floor=1e-10)
 _TUNED = Recipe(
-    warm_steps=25,
+    warm_steps=50,
     max_steps=100,
     least_steps=40,
     window=20,
@@ -135,7 +135,7 @@ RECIPES: dict[tuple[Form, RecipeName], Recipe] = {
     ("deepsvg", "paper"): _PAPER,
     ("deepsvg", "code"): _CODE,
     ("deepsvg", "tuned"): _TUNED,
-    ("blindspot", "tuned"): replace(_TUNED, means="fixed", smoothness=0.0, own_intensity=0.25),
+    ("blindspot", "tuned"): replace(_TUNED, warm_steps=25, means="fixed", smoothness=0.0, own_intensity=0.25),
 }
 
 

@@ -28,6 +28,8 @@ class Progress:
         Further figures.
     phase : str or None
         What is being done, where a method has several phases.
+    named_by : Mixture or None
+        Whose means name the classes, where that is not `mixture`: what starts from named classes keeps their names.
     """
 
     step: int
@@ -37,6 +39,7 @@ class Progress:
     labels: Tensor | None = None
     terms: tuple[tuple[str, float], ...] = ()
     phase: str | None = None
+    named_by: Mixture | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ class Fitted:
         What was refined.
     name : str or None
         The method that gave it, where that was not settled before.
+    named_by : Mixture or None
+        See `Progress`.
     """
 
     memberships: Tensor
@@ -74,6 +79,7 @@ class Fitted:
     prior: Tensor | None = None
     base: Fitted | None = None
     name: str | None = None
+    named_by: Mixture | None = None
 
 
 Method = Generator[Progress, Command | None, Fitted]

@@ -89,7 +89,8 @@ def fit(
                 except StopIteration as end:
                     fitted: Fitted = end.value
                     break
-                table, entry = name_classes(progress.mixture.class_means(), volume, prepared, preset)
+                named_by = progress.named_by or progress.mixture
+                table, entry = name_classes(named_by.class_means(), volume, prepared, preset)
                 report = _report(progress, task, table, entry, time.perf_counter() - began)
             history.append(dataclasses.replace(report, preview=None, mixture=None))
             told = yield report
@@ -143,7 +144,8 @@ def _segmentation(
     fitted: Fitted, task: FitTask, preset: Preset, machine: dict[str, Any], *, stopped: bool
 ) -> Segmentation:
     volume, prepared = task.volume, task.prepared
-    table, entry = name_classes(fitted.mixture.class_means(), volume, prepared, preset)
+    naming_means = (fitted.named_by or fitted.mixture).class_means()
+    table, entry = name_classes(naming_means, volume, prepared, preset)
     order = np.argsort(entry)
     in_order = torch.from_numpy(order).to(task.mask.device)
     memberships = fitted.memberships[in_order]
@@ -162,7 +164,7 @@ def _segmentation(
         *prepared.findings,
         # What is told of a class by its name in the result need not be told again by its number in the fit.
         *(finding for finding in fitted.findings if finding.code not in told),
-        *naming_doubts(fitted.mixture.class_means(), volume, prepared, preset),
+        *naming_doubts(naming_means, volume, prepared, preset),
         *doubts,
     )
     provenance = {

@@ -178,6 +178,7 @@ class _Run:
             self._preview() if step > self._recipe.warm_steps + _UNSEEN else None,
             tuple(told),
             "Network learns the spatial mixture" if warm else PHASES[self._form],
+            None if self._case.base is None else self._case.base.mixture,
         )
 
     def _preview(self) -> Tensor | None:
@@ -206,6 +207,7 @@ class _Run:
         assert self._total is not None
         prior = self._total.div_(self._n_snapshots).mul_(case.mask)
         logits = prior.clamp_min(_LEAST_PRIOR).log_()
+        objective.settle(prior)
         densities = objective.log_densities()
         likelihood = float(torch.logsumexp(logits + densities, 0)[case.mask].double().mean())
         if self._own:
@@ -226,4 +228,5 @@ class _Run:
             (*notes, ("own intensity", self._own), ("snapshots", float(self._n_snapshots))),
             prior=None if self._form == "deepg" else prior,
             name=self._form,
+            named_by=None if case.base is None else case.base.mixture,
         )

@@ -75,6 +75,15 @@ class Objective(Protocol):
             From `see`.
         """
 
+    def settle(self, prior: Tensor) -> None:
+        """Estimate the parameters a last time, from the whole case.
+
+        Parameters
+        ----------
+        prior : Tensor (K, *crop) float32
+            The network's class probabilities, 0 outside the mask.
+        """
+
     def mixture(self) -> Mixture:
         """Return the parameters so far, in the image's own unit."""
 
@@ -145,6 +154,18 @@ class _Parameters:
         self._mean = now
         return found
 
+    def settle(self, memberships: Tensor) -> None:
+        """Take the M-step of the whole case; memberships (K, *crop), 0 outside the mask."""
+        case = self._case
+        with torch.no_grad():
+            self._mean = soft_moments(
+                case.image[None],
+                memberships[None],
+                case.mask[None],
+                anchor=self._anchor,
+                floor=self._recipe.likelihood_floor,
+            )
+
     def mixture(self) -> Mixture:
         """Return the parameters so far, in the image's own unit."""
         if self._mean is None:
@@ -161,7 +182,9 @@ class _Parameters:
     def log_densities(self) -> Tensor:
         """Return class log densities (K, *crop) under the parameters so far, in the image's own unit."""
         case = self._case
-        assert self._mean is not None
+        if self._mean is None:
+            assert case.densities is not None
+            return case.densities
         with torch.inference_mode():
             densities = soft_log_densities(case.image[None], self._mean)[0]
             densities -= case.standardisation.log_volume
@@ -246,6 +269,11 @@ class DeepMixture:
             return elbo(log_prior, found.mixing_weights**self._size_power, densities, looked_at)
         return global_nll(found.mixing_weights, densities, looked_at, floor=floor)
 
+    def settle(self, prior: Tensor) -> None:
+        """Take the M-step of the whole case, unless the means are fixed."""
+        if self._recipe.means != "fixed":
+            self._parameters.settle(prior)
+
     def mixture(self) -> Mixture:
         """Return the parameters so far, in the image's own unit."""
         return self._parameters.mixture()
@@ -316,6 +344,13 @@ class BlindSpot:
 
     def _sized(self, densities: Tensor) -> Tensor:
         return densities + self._log_sizes.view((1, -1) + (1,) * (densities.ndim - 2))
+
+    def settle(self, prior: Tensor) -> None:
+        """Take the M-step of the whole case on the posterior, unless the means are fixed."""
+        if self._recipe.means != "fixed":
+            sizes = self._log_sizes.view((-1,) + (1,) * self._case.mask.ndim)
+            logits = prior.clamp_min(LEAST_SHARE).log() + self.log_densities() + sizes
+            self._parameters.settle(torch.softmax(logits, 0).mul_(self._case.mask))
 
     def mixture(self) -> Mixture:
         """Return the parameters so far, in the image's own unit."""
