@@ -16,12 +16,11 @@ from napari.components import ViewerModel
 
 from napari_gmmseg.config import numbered_classes
 from napari_gmmseg.docks.common.sentences import Message
-from napari_gmmseg.docks.segment.case import CaseInputs
+from napari_gmmseg.docks.segment.case import Case, CaseInputs
 from napari_gmmseg.docks.segment.choices import ChangeRow, Choices, ClassRow, Controls
 from napari_gmmseg.docks.segment.outcome import Outcome, make_outcome
 from napari_gmmseg.docks.segment.presenter import SegmentPresenter
 from napari_gmmseg.errors import InputError
-from napari_gmmseg.plugin.layer_grids import LayerGrid
 from napari_gmmseg.plugin.layers import volume_from_layer
 from napari_gmmseg.plugin.shown import image_layers
 from napari_gmmseg.session import Steps
@@ -82,12 +81,11 @@ class FakeView:
         return self.save_to
 
 
-class SteppedCase:
+class SteppedCase(Case):
     """A run of ten steps, each of which waits for `allow`; it hears commands, and can end as a refined result."""
 
     def __init__(self, inputs: CaseInputs, permits: threading.Semaphore, fails: bool = False, refines: bool = False):
-        self.inputs = inputs
-        self.grid: LayerGrid | None = None
+        super().__init__(inputs)
         self.heard: list[Command] = []
         self._permits = permits
         self._fails = fails
@@ -95,7 +93,7 @@ class SteppedCase:
 
     def steps(self) -> Steps[Outcome]:
         found = volume_from_layer(self.inputs.images[0], axis4=self.inputs.axis4)
-        self.grid = found.grid
+        self._grid = found.grid
         volume = found.volume
         k = self.inputs.config.n_classes
         labels = (np.arange(np.prod(volume.grid_shape)).reshape(volume.grid_shape) % k + 1).astype(np.uint8)
@@ -104,7 +102,8 @@ class SteppedCase:
             assert self._permits.acquire(timeout=10)
             if self._fails:
                 raise InputError("The image is odd.", "Take another.")
-            command = yield FitReport("Testing", step, 10, preview=labels)
+            self._previews.put(labels)
+            command = yield FitReport("Testing", step, 10)
             if command is not None:
                 self.heard.append(command)
             if isinstance(command, Stop):
@@ -147,7 +146,7 @@ class Dock:
         self.fails = False
         self.refines = False
         self.case: SteppedCase | None = None
-        self.now = 0.0
+        self.now, self.tick = 0.0, 10.0
         self.presenter = SegmentPresenter(
             self.viewer,
             self.view,
@@ -160,7 +159,7 @@ class Dock:
         return self.case
 
     def _clock(self) -> float:
-        self.now += 10.0
+        self.now += self.tick
         return self.now
 
     def allow(self, n: int = 1) -> None:

@@ -1,9 +1,9 @@
-"""A run is told which slice is shown; no window."""
+"""A run is told which slice is shown, and shows what it has of it; no window."""
 
 from __future__ import annotations
 
 import numpy as np
-from tests.docks.conftest import SHAPE, add_image, start
+from tests.docks.conftest import SHAPE, add_image, labels_layers, start
 
 from napari_gmmseg.docks.segment.case import Case
 from napari_gmmseg.plugin.slices import slice_at
@@ -77,3 +77,45 @@ def test_a_picture_has_no_slice_to_tell_of(dock):
     start(dock)
     dock.finish()
     assert dock.case.heard == []
+
+
+def test_labels_of_a_report_that_was_overtaken_are_kept_and_commands_go_through(dock, monkeypatch):
+    add_image(dock.viewer)
+    start(dock)
+    labels = np.full(SHAPE, 2, dtype=np.uint8)
+    heard: list[object] = []
+
+    def reports(_: SegmentationRequest):
+        try:
+            heard.append((yield FitReport("Spatial mixture", 12, 12, preview=labels)))
+            heard.append((yield FitReport("Network", 1, 99)))
+        finally:
+            heard.append("closed")
+
+    monkeypatch.setattr("napari_gmmseg.docks.segment.case.segment_in_steps", reports)
+    case = Case(dock.case.inputs)
+    steps = case.steps()
+    next(steps)
+    next(steps)
+    steps.send(Look(1))
+    assert case.take_preview() is labels
+    assert case.take_preview() is None
+    steps.close()
+    assert heard == [Look(1), "closed"]
+
+
+def test_labels_that_come_too_soon_after_others_wait_for_their_turn(dock):
+    add_image(dock.viewer)
+    start(dock)
+    (layer,) = labels_layers(dock)
+    ones, twos = (np.full(SHAPE, value, dtype=np.uint8) for value in (1, 2))
+    dock.presenter.poll()
+    dock.case._previews.put(ones)
+    dock.presenter.poll()
+    dock.tick = 0.0
+    dock.case._previews.put(twos)
+    dock.presenter.poll()
+    assert np.all(layer.data == 1)
+    dock.tick = 10.0
+    dock.presenter.poll()
+    assert np.all(layer.data == 2)

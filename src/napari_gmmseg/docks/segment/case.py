@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_gmmseg.config import FitConfig, PreparationConfig, Preset, numbered_classes
 from napari_gmmseg.config.recipes import FORMS, recipe_for
 from napari_gmmseg.docks.common.settings import make_settings
@@ -16,7 +19,8 @@ from napari_gmmseg.plugin.masks import mask_from_layer
 from napari_gmmseg.plugin.slices import ShownPlace, slice_at
 from napari_gmmseg.plugin.snapshots import LayerSnapshot
 from napari_gmmseg.session import SegmentationRequest, Steps, segment_in_steps, stack
-from napari_gmmseg.volumes import ClassTable, FitReport, Volume
+from napari_gmmseg.session.mailbox import Mailbox
+from napari_gmmseg.volumes import ClassTable, Command, FitReport, Segmentation, Volume
 
 
 @dataclass(frozen=True)
@@ -99,11 +103,19 @@ class Case:
     def __init__(self, inputs: CaseInputs) -> None:
         self.inputs = inputs
         self._grid: LayerGrid | None = None
+        self._previews: Mailbox[NDArray[np.uint8]] = Mailbox()
 
     @property
     def grid(self) -> LayerGrid | None:
         """The way to the first image's layer; None until it is known. May be asked from any thread."""
         return self._grid
+
+    def take_preview(self) -> NDArray[np.uint8] | None:
+        """Return the newest labels so far, once; None where none came since. May be asked from any thread.
+
+        Of reports only the newest is kept, and many bring no labels: here those of an earlier one wait.
+        """
+        return self._previews.take()
 
     def steps(self) -> Steps[Outcome]:
         """Read the layers, fit, and work out what is shown.
@@ -127,8 +139,23 @@ class Case:
         found = [self._read(i) for i in range(len(self.inputs.images))]
         grid = self._grid = found[0].grid
         request = self._request(found)
-        segmentation = yield from segment_in_steps(request)
+        segmentation = yield from self._keeping_previews(segment_in_steps(request))
         return make_outcome(segmentation, grid, wants_maps=self.inputs.wants_maps)
+
+    def _keeping_previews(self, steps: Steps[Segmentation]) -> Steps[Segmentation]:
+        command: Command | None = None
+        try:
+            while True:
+                try:
+                    report = steps.send(command)
+                except StopIteration as end:
+                    result: Segmentation = end.value
+                    return result
+                if report.preview is not None:
+                    self._previews.put(report.preview)
+                command = yield report
+        finally:
+            steps.close()
 
     def _read(self, i: int) -> LayerVolume:
         image = self.inputs.images[i]

@@ -125,6 +125,8 @@ class Run:
         progress = self.job.mailbox.take()
         if progress is not None and not self._cancelled and state is not JobState.FAILED:
             self._show_progress(state, progress)
+        if not (self._cancelled or state.ended):
+            self._show_preview()
         if state.ended:
             # Once only: the person may paint on the result from now on.
             self._awaited = False
@@ -153,13 +155,18 @@ class Run:
         text = wording.progress_in_words(progress, state, self.job.pausing, self.case.inputs.config)
         report = progress.report
         self._view.show_progress(text, report.step / report.n_steps if report.n_steps else None)
+
+    def _show_preview(self) -> None:
+        """Show the newest labels, unless others were shown a moment ago: then they wait."""
         grid, now = self.case.grid, self._clock()
         due = now - self._previewed_at >= _PREVIEW_INTERVAL[int(self._viewer.dims.ndisplay)]
-        if report.preview is not None and grid is not None and due and self.image_is_there:
-            self._previewed_at = now
-            self._layer.preview(report.preview, grid)
-            if self._layer.was_removed:
-                self._view.show_messages([wording.RESULT_REMOVED])
+        preview = self.case.take_preview() if due and self.image_is_there else None
+        if preview is None or grid is None:
+            return
+        self._previewed_at = now
+        self._layer.preview(preview, grid)
+        if self._layer.was_removed:
+            self._view.show_messages([wording.RESULT_REMOVED])
 
     def _finish(self) -> None:
         if self._cancelled or self.job.state is JobState.CANCELLED:
