@@ -31,13 +31,14 @@ def fit_auto(task: FitTask) -> Method:
 def refinement_pays(base: Fitted) -> bool:
     """Tell whether a network can learn more from this image than the spatial mixture knows.
 
-    It does where noise hides intensities: from the ratio on at which neighbours are fully trusted. In a clean image a
-    voxel's own intensity says most, and a prior learnt from neighbours erodes what is thin
-    (docs/reference/measured.md has both sides).
+    It does where noise hides intensities, from the ratio on at which neighbours are fully trusted, and where there are
+    several channels. In a clean image of one channel a voxel's own intensity says most, and a prior learnt from
+    neighbours erodes what is thin: there the spatial mixture stays (docs/reference/measured.md has both sides).
 
     Parameters
     ----------
     base : Fitted
         The spatial mixture.
     """
-    return trust_in_neighbours(dict(base.notes)["noise ratio"]) >= 1.0
+    noisy = trust_in_neighbours(dict(base.notes)["noise ratio"]) >= 1.0
+    return noisy or base.mixture.n_channels > 1
