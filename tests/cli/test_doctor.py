@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from napari_gmmseg.cli import doctor
 from napari_gmmseg.cli.diagnosis import graphics
 from napari_gmmseg.cli.diagnosis.graphics import Cards, TorchBuild, install_line, torch_findings
 from napari_gmmseg.cli.diagnosis.machine import machine_findings
@@ -24,6 +25,26 @@ def test_it_tells_versions_memory_and_threads(run: Run) -> None:
     assert facts["machine"]["threads"] >= 1
     assert facts["machine"]["memory_gb"] > 0.5
     assert set(facts) == {"versions", "torch", "graphics_cards", "window", "machine", "findings"}
+
+
+def test_it_tells_where_networks_train_in_bfloat16(run: Run) -> None:
+    from napari_gmmseg.session import multiplies_bfloat16_fast
+
+    told = run("doctor", "--json").data["torch"]
+    assert ("cpu" in told["bfloat16"]) == multiplies_bfloat16_fast("cpu")
+    line = next(line for line in run("doctor").out.splitlines() if "Networks train in" in line)
+    assert ("bfloat16 on the processor" in line) == ("cpu" in told["bfloat16"])
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ((), "float32: no device here multiplies bfloat16 fast"),
+        (("cpu", "cuda:0"), "bfloat16 on the processor, cuda:0 (recipe tuned, --precision auto), else float32"),
+    ],
+)
+def test_the_precision_of_networks_is_told_in_words(names: tuple[str, ...], told: str) -> None:
+    assert doctor._precision({"bfloat16": names}) == told
 
 
 def test_a_person_reads_the_same(run: Run) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from napari_gmmseg.config import find_preset
-from napari_gmmseg.session import Job, JobState, segmentation_job
-from napari_gmmseg.volumes import Command, FitReport, Look, Stop, Volume
+from napari_gmmseg.config import FitConfig, find_preset
+from napari_gmmseg.session import Job, JobState, SegmentationRequest, segment_in_steps, segmentation_job
+from napari_gmmseg.volumes import Command, FitReport, Look, Segmentation, Stop, Volume
 
 WAIT = 10
 
@@ -123,3 +125,55 @@ def test_a_request_tells_the_fit_where_to_look_first(stepped_fit, monkeypatch: p
     assert job.join(WAIT)
     assert job.error is None
     assert seen == [2]
+
+
+def three_shells() -> Volume:
+    """A ball of three tissues in so much noise that a refinement pays."""
+    grid = np.stack(np.meshgrid(*[np.linspace(-1, 1, n) for n in (10, 16, 18)], indexing="ij"))
+    labels = np.digitize(-np.linalg.norm(grid, axis=0), (-0.9, -0.7, -0.45))
+    rough = np.maximum(labels * 60 + np.random.default_rng(0).normal(0, 20, labels.shape), 1)
+    return Volume.from_array(np.where(labels > 0, rough, 0).astype(np.float32), (1, 1, 1))
+
+
+FEW = FitConfig(max_steps=30, warm_steps=2, width=4, depth=2, threads=1)
+
+
+def refined(look: int | None, looks: tuple[int, ...] = ()) -> Segmentation:
+    """A refinement that was told after each step to look at one slice or another."""
+    request = SegmentationRequest(three_shells(), find_preset("brain-t1"), config=FEW, look=look)
+    steps = segment_in_steps(request)
+    ahead = itertools.cycle(looks)
+    command: Command | None = None
+    while True:
+        try:
+            steps.send(command)
+        except StopIteration as end:
+            result: Segmentation = end.value
+            return result
+        command = Look(next(ahead)) if looks else None
+
+
+def test_where_a_person_looks_changes_no_bit_of_the_result():
+    plain, looked = refined(None), refined(3, (9, 0, 5))
+    assert plain.method == "blindspot"
+    assert plain.prior is not None
+    np.testing.assert_array_equal(plain.prior, looked.prior)
+    np.testing.assert_array_equal(plain.label_map.labels, looked.label_map.labels)
+
+
+@pytest.mark.parametrize("outside", [-1, 10, 10_000])
+def test_a_look_past_the_volume_ends_nothing(outside: int):
+    assert refined(outside, (outside,)).method == "blindspot"
+
+
+def test_a_stop_in_mid_training_keeps_what_the_network_has_learnt():
+    """So many steps that it ends by the command or not at all."""
+    job = segmentation_job(three_shells(), preset=find_preset("brain-t1"), config=replace(FEW, max_steps=10_000))
+    job.reported.connect(lambda progress: job.stop() if progress.report.phase == "Blind-spot prior" else None)
+    job.start()
+    assert job.join(60)
+    assert job.result is not None, job.error
+    assert job.result.stopped
+    assert job.result.prior is not None
+    assert job.result.base is not None
+    assert job.result.steps < 10_000

@@ -58,6 +58,7 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("torch build", built if torch["version"] else "–"),
         ("Graphics cards", ", ".join(cards["names"]) or "no NVIDIA card"),
         ("torch sees", ", ".join(torch["devices"]) or "the processor"),
+        ("Networks train in", _precision(torch)),
         ("Threads", f"{machine['threads']}; torch takes {torch['threads']}"),
         ("Memory", f"{_gb(machine['memory_gb'])}, free {_gb(machine['memory_available_gb'])}"),
         ("Disk free", f"{_gb(machine['disk_free_gb'])} here, {_gb(machine['temporary_free_gb'])} for temporary files"),
@@ -65,6 +66,14 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("Screen", "yes" if window["screen"] else "no"),
         ("OpenGL", window["opengl"] or ("not tried without a screen" if not window["screen"] else "no")),
     ]
+
+
+def _precision(torch: dict[str, Any]) -> str:
+    """Tell where `--precision auto` takes which arithmetic."""
+    if not torch["bfloat16"]:
+        return "float32: no device here multiplies bfloat16 fast"
+    names = ", ".join("the processor" if name == "cpu" else name for name in torch["bfloat16"])
+    return f"bfloat16 on {names} (recipe tuned, --precision auto), else float32"
 
 
 def _gb(value: float | None) -> str:

@@ -1,6 +1,6 @@
 """What the person is doing now: background jobs. Imports neither napari, Qt nor torch."""
 
-from napari_gmmseg.session.devices import device_in_words
+from napari_gmmseg.session.devices import device_in_words, multiplies_bfloat16_fast
 from napari_gmmseg.session.jobs import Job, JobState, Progress, Steps
 from napari_gmmseg.session.segmenting import SegmentationRequest, segment_in_steps, segmentation_job, stack
 from napari_gmmseg.session.warming import warm_up
@@ -12,6 +12,7 @@ __all__ = [
     "SegmentationRequest",
     "Steps",
     "device_in_words",
+    "multiplies_bfloat16_fast",
     "segment_in_steps",
     "segmentation_job",
     "stack",

@@ -1,4 +1,4 @@
-"""Tell where a fit computes, without waiting for torch."""
+"""Tell where a fit computes, and how fast."""
 
 from __future__ import annotations
 
@@ -22,3 +22,18 @@ def device_in_words(wanted: str) -> str:
     if device == "cpu":
         return "processor"
     return "Apple GPU" if device == "mps" else f"graphics card ({device})"
+
+
+def multiplies_bfloat16_fast(device: str) -> bool:
+    """Tell whether a network trains in bfloat16 on a device where the precision is "auto"; loads torch.
+
+    Parameters
+    ----------
+    device : str
+        "cpu", "cuda", "cuda:1", "mps".
+    """
+    import torch
+
+    from napari_gmmseg.fitting.deep import training
+
+    return training.multiplies_bfloat16_fast(torch.device(device))

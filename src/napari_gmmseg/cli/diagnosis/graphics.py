@@ -54,6 +54,8 @@ class TorchBuild:
         Accelerators that it sees.
     threads : int
         Threads that it would use.
+    bfloat16 : tuple of str
+        Where it multiplies bfloat16 fast, so that networks train in it.
     """
 
     version: str | None = None
@@ -62,6 +64,7 @@ class TorchBuild:
     rocm: str | None = None
     devices: tuple[str, ...] = ()
     threads: int = 1
+    bfloat16: tuple[str, ...] = ()
 
 
 def find_cards() -> Cards:
@@ -84,7 +87,18 @@ def torch_build() -> TorchBuild:
         rocm=torch.version.hip,
         devices=tuple(devices),
         threads=torch.get_num_threads(),
+        bfloat16=tuple(name for name in ("cpu", *(device.split()[0] for device in devices)) if _bfloat16_fast(name)),
     )
+
+
+def _bfloat16_fast(device: str) -> bool:
+    try:
+        from napari_gmmseg.session import multiplies_bfloat16_fast
+
+        return multiplies_bfloat16_fast(device)
+    except ImportError:
+        # Some other library is missing, which the versions tell.
+        return False
 
 
 def torch_findings(build: TorchBuild, cards: Cards, system: str = "") -> list[Finding]:
