@@ -34,6 +34,16 @@ if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 
+NEEDS_SCREEN = [
+    pytest.mark.gl,
+    pytest.mark.skipif(
+        sys.platform.startswith("linux")
+        and (not os.environ.get("DISPLAY") or os.environ.get("QT_QPA_PLATFORM") == "offscreen"),
+        reason="needs a screen with OpenGL: run under Xvfb",
+    ),
+]
+
+
 class FakeView:
     """Remembers what it was told to show."""
 
@@ -202,6 +212,18 @@ def dock() -> Generator[Dock]:
     made.presenter.shut_down()
     made.allow(50)
     assert cancel_all(timeout=10), "a job outlived its test"
+
+
+@pytest.fixture
+def window(make_napari_viewer):
+    """A viewer with the dock, as a person opens them."""
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1280, 720)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-gmmseg", "Segment")
+    yield viewer, dock
+    dock.presenter.shut_down()
+    if dock.presenter.job is not None:
+        assert dock.presenter.job.join(20)
 
 
 def add_image(viewer: Any, name: str = "brain T1", channel: str = "", preset: str = "", shape=SHAPE, seed: int = 0):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from pathlib import Path
@@ -11,33 +10,15 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QFormLayout, QLineEdit, QScrollArea, QWidget
+from tests.docks.conftest import NEEDS_SCREEN
 
 from napari_gmmseg.docks.segment import SegmentDock
 from napari_gmmseg.plugin.metadata import segmentation_of
 from napari_gmmseg.session import JobState
 
-pytestmark = [
-    pytest.mark.gl,
-    pytest.mark.skipif(
-        sys.platform.startswith("linux")
-        and (not os.environ.get("DISPLAY") or os.environ.get("QT_QPA_PLATFORM") == "offscreen"),
-        reason="needs a screen with OpenGL: run under Xvfb",
-    ),
-]
+pytestmark = NEEDS_SCREEN
 #: Longest gap of the timer in ms that is still no freeze.
 LONGEST_GAP = 100.0
-
-
-@pytest.fixture
-def window(make_napari_viewer):
-    """A viewer with the dock, as a person opens them."""
-    viewer = make_napari_viewer(show=True)
-    viewer.window.resize(1280, 720)
-    _, dock = viewer.window.add_plugin_dock_widget("napari-gmmseg", "Segment")
-    yield viewer, dock
-    dock.presenter.shut_down()
-    if dock.presenter.job is not None:
-        assert dock.presenter.job.join(20)
 
 
 def inputs_of(dock: QWidget) -> list[QWidget]:

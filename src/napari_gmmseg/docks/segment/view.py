@@ -26,6 +26,8 @@ from napari_gmmseg.docks.segment.result_panel import ResultPanel
 
 #: Milliseconds between two looks at a running job.
 _POLL = 40
+#: Milliseconds in which a new result is laid out, before it is scrolled to.
+_LAID_OUT = 50
 _FILTER = "Masks (*.nii.gz *.nii *.mgz *.nrrd *.mha);;All files (*)"
 
 
@@ -59,6 +61,10 @@ class SegmentView(QWidget):
         self._timer = QTimer(self)
         self._timer.setInterval(_POLL)
         self._timer.timeout.connect(self.polled)
+        self._come_out = QTimer(self)
+        self._come_out.setSingleShot(True)
+        self._come_out.setInterval(_LAID_OUT)
+        self._come_out.timeout.connect(self._scroll_to_result)
         self._lay_out()
         self.result.show_result([], "")
         self.result.show_refinement("", [], keeps_spatial=False)
@@ -102,6 +108,8 @@ class SegmentView(QWidget):
     def show_result(self, rows: Sequence[ClassRow], certainty: str) -> None:
         """Show the table of volumes and the sentence on how sure it is."""
         self.result.show_result(rows, certainty)
+        if rows:
+            self._come_out.start()
 
     def show_refinement(self, sentence: str, rows: Sequence[ChangeRow], *, keeps_spatial: bool) -> None:
         """Show what a refinement changed, and which of the two results is shown."""
@@ -123,6 +131,9 @@ class SegmentView(QWidget):
         """Ask for a file."""
         chosen, _ = QFileDialog.getSaveFileName(self, "Save mask", name, _FILTER)
         return Path(chosen) if chosen else None
+
+    def _scroll_to_result(self) -> None:
+        self._scroll.ensureWidgetVisible(self.result, 0, 0)
 
     def _button(self, label: str, name: str, signal: Signal, tip: str) -> QPushButton:
         button = QPushButton(label)
@@ -146,8 +157,8 @@ class SegmentView(QWidget):
         for widget in (self._bar, self._text, self.messages, self.result):
             column.addWidget(widget)
         column.addStretch(1)
-        scroll = ScrollColumn(inside)
-        scroll.setObjectName("segment_scroll")
+        self._scroll = ScrollColumn(inside)
+        self._scroll.setObjectName("segment_scroll")
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
+        outer.addWidget(self._scroll)
