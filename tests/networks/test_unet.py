@@ -64,6 +64,15 @@ def test_narrowing_before_doubling_is_the_published_order_of_the_two():
     )
 
 
+def test_fine_detail_reaches_the_answer_beside_the_lower_levels():
+    network = build(published=True)
+    first, second = torch.randn(2, 1, 1, 16, 16, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        for layer in network.narrow:
+            layer.weight.zero_()
+        assert (network(first) - network(second)).abs().mean() > 0.1
+
+
 @pytest.mark.parametrize(
     ("size", "margins"),
     [((16, 24), [(0, 0), (0, 0)]), ((17, 30), [(3, 4), (1, 1)]), ((8, 1), [(4, 4), (7, 8)]), ((9,), [(3, 4)])],

@@ -13,7 +13,8 @@ def elbo(log_memberships: Tensor, mixing_weights: Tensor, log_densities: Tensor,
 
     F = 1/N sum_x sum_k w_k (log w_k - log pi_k - log g_k): Neal and Hinton (1998), equation 7, divided by N. It is at
     least the negative log-likelihood of Schwab et al., equation 2, and equal to it where w are the responsibilities.
-    The M-step minimises F in pi, mu and Sigma, so that a detached M-step leaves F's gradient as it is.
+    The M-step minimises F in pi, mu and Sigma, so that a detached M-step leaves F's gradient as it is, but for what the
+    M-step's safeguards add.
 
     Parameters
     ----------
@@ -31,10 +32,7 @@ def elbo(log_memberships: Tensor, mixing_weights: Tensor, log_densities: Tensor,
     Tensor, scalar float
         Mean over images of the mean over the mask, in nat.
     """
-    outside = ~mask[:, None]
-    inside = log_memberships.masked_fill(outside, 0.0)
+    # A class without any voxel has the weight 0: its log has to stay finite for the gradient of the others.
     log_weights = mixing_weights.clamp_min(torch.finfo(mixing_weights.dtype).tiny).log()
-    joint = log_densities.masked_fill(outside, 0.0) + log_weights.view(
-        *log_weights.shape, *(1,) * (log_densities.ndim - 2)
-    )
-    return mean_over_mask((inside.exp() * (inside - joint)).sum(1), mask)
+    joint = log_densities + log_weights.view(*log_weights.shape, *(1,) * (log_densities.ndim - 2))
+    return mean_over_mask((log_memberships.exp() * (log_memberships - joint)).sum(1), mask)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
-from napari_gmmseg.losses.averages import mean_over_mask
+from napari_gmmseg.losses.averages import mean_log_sum
 
 
 def global_nll(mixing_weights: Tensor, log_densities: Tensor, mask: Tensor, *, floor: float = 0.0) -> Tensor:
@@ -35,10 +33,5 @@ def global_nll(mixing_weights: Tensor, log_densities: Tensor, mask: Tensor, *, f
     """
     # A class without any voxel has the weight 0: its log has to stay finite for the gradient of the others.
     log_weights = mixing_weights.clamp_min(torch.finfo(mixing_weights.dtype).tiny).log()
-    joint = log_densities.masked_fill(~mask[:, None], 0.0) + log_weights.view(
-        *log_weights.shape, *(1,) * (log_densities.ndim - 2)
-    )
-    log_likelihood = torch.logsumexp(joint, 1)
-    if floor:
-        log_likelihood = torch.logaddexp(log_likelihood, log_likelihood.new_tensor(math.log(floor)))
-    return -mean_over_mask(log_likelihood, mask)
+    axes = (1,) * (log_densities.ndim - 2)
+    return -mean_log_sum(log_densities + log_weights.view(*log_weights.shape, *axes), mask, floor)

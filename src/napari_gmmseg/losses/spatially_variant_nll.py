@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
-import torch
 from torch import Tensor
 
-from napari_gmmseg.losses.averages import mean_over_mask
+from napari_gmmseg.losses.averages import mean_log_sum
 
 
 def spatially_variant_nll(log_prior: Tensor, log_densities: Tensor, mask: Tensor, *, floor: float = 0.0) -> Tensor:
@@ -33,8 +30,4 @@ def spatially_variant_nll(log_prior: Tensor, log_densities: Tensor, mask: Tensor
     Tensor, scalar float
         Mean over images of the mean over the mask, in nat.
     """
-    joint = (log_prior + log_densities).masked_fill(~mask[:, None], 0.0)
-    log_likelihood = torch.logsumexp(joint, 1)
-    if floor:
-        log_likelihood = torch.logaddexp(log_likelihood, log_likelihood.new_tensor(math.log(floor)))
-    return -mean_over_mask(log_likelihood, mask)
+    return -mean_log_sum(log_prior + log_densities, mask, floor)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
+
+from napari_gmmseg.losses.averages import shares_of_mask
 
 
 def total_variation(memberships: Tensor, mask: Tensor, weights: Sequence[float] | None = None) -> Tensor:
@@ -19,7 +22,7 @@ def total_variation(memberships: Tensor, mask: Tensor, weights: Sequence[float] 
     memberships : Tensor (B, K, *S) float
         Class probabilities.
     mask : Tensor (B, *S) bool
-        Voxels that count; what lies outside is not seen.
+        Voxels that count.
     weights : sequence of float, or None
         One an axis of S, such as the inverse distance of neighbours; None: 1 each.
 
@@ -28,14 +31,20 @@ def total_variation(memberships: Tensor, mask: Tensor, weights: Sequence[float] 
     Tensor, scalar float
         Mean over images (1); an axis without pairs, or an image without voxels, contributes 0.
     """
-    inside = memberships.masked_fill(~mask[:, None], 0.0)
-    total = memberships.new_zeros(())
-    for axis, weight in enumerate(weights or (1.0,) * (mask.ndim - 1)):
+    # The sum of |differences| is the product of the class maps with its own gradient: one pass makes both.
+    return (memberships * _gradient(memberships.detach(), mask, weights or (1.0,) * (mask.ndim - 1))).sum()
+
+
+def _gradient(memberships: Tensor, mask: Tensor, weights: Sequence[float]) -> Tensor:
+    gradient = torch.zeros_like(memberships)
+    for axis, weight in enumerate(weights):
         n = mask.shape[1 + axis]
         if n < 2 or weight == 0:
             continue
         pairs = mask.narrow(1 + axis, 1, n - 1) & mask.narrow(1 + axis, 0, n - 1)
-        steps = (inside.narrow(2 + axis, 1, n - 1) - inside.narrow(2 + axis, 0, n - 1)).abs()
-        counts = pairs.flatten(1).sum(1).clamp_min(1) * memberships.shape[1]
-        total = total + weight * ((steps * pairs[:, None]).flatten(1).sum(1) / counts).mean()
-    return total
+        shares = shares_of_mask(pairs, memberships.dtype) * (weight / memberships.shape[1])
+        steps = memberships.narrow(2 + axis, 1, n - 1) - memberships.narrow(2 + axis, 0, n - 1)
+        steps.sign_().mul_(shares[:, None])
+        gradient.narrow(2 + axis, 1, n - 1).add_(steps)
+        gradient.narrow(2 + axis, 0, n - 1).sub_(steps)
+    return gradient

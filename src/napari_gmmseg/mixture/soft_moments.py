@@ -12,6 +12,7 @@ from napari_gmmseg.mixture.moments import VARIANCE_FLOOR
 
 #: Voxels below which a class counts as dying, as a share of the voxels in the mask.
 LEAST_SHARE = 1e-3
+_CHUNK = 1 << 20  # voxels: a slice at once, a volume without a second copy of itself in float64
 
 
 @dataclass(frozen=True)
@@ -98,12 +99,11 @@ def soft_moments(
     Parameters
     ----------
     image : Tensor (B, C, *S) float
-        Standardised intensities (1).
+        Standardised intensities (1), finite everywhere; no gradient goes to it.
     memberships : Tensor (B, K, *S) float
-        Class memberships w.
+        Class memberships w, finite everywhere.
     mask : Tensor (B, *S) bool
-        Voxels that count; what the others hold, even NaN, is not seen. An image without any gets the anchor, or equal
-        classes.
+        Voxels that count. An image without any gets the anchor, or equal classes.
     anchor : Anchor or None
         What the classes are pulled to.
     floor : float
@@ -117,28 +117,41 @@ def soft_moments(
     """
     if anchor is not None and math.isinf(anchor.strength):
         return anchor.as_mixture(len(image), image)
-    wide = image.dtype if image.device.type == "mps" else torch.float64
-    outside = ~mask.flatten(1)[:, None]
-    intensities = image.flatten(2).masked_fill(outside, 0.0).to(wide)
-    weights = memberships.flatten(2).masked_fill(outside, 0.0).to(wide)
-    n_voxels = mask.flatten(1).sum(1).to(wide).clamp_min(1.0)[:, None]
-    features = torch.cat([intensities, intensities.square(), (~outside).to(wide)], 1)
-    with torch.autocast(image.device.type, enabled=False):
-        sums = torch.bmm(weights, features.transpose(1, 2))
     c = image.shape[1]
+    sums, totals = _sums(image.detach().flatten(2), memberships.flatten(2), mask.flatten(1)[:, None])
+    n_voxels = totals[:, 2 * c :].clamp_min(1.0)
     firsts, seconds, masses = sums[..., :c], sums[..., c : 2 * c], sums[..., 2 * c]
     if floor:
         divisors = (masses + floor)[..., None]
         means = firsts / divisors
         variances = (seconds - 2 * means * firsts + means.square() * masses[..., None]) / divisors
         return _narrow(masses / n_voxels, means, variances.clamp_min(0.0) + floor, image.dtype)
-    pulled = _Pseudo.of(intensities, masses, n_voxels, anchor)
+    pulled = _Pseudo.of(totals[:, : 2 * c], masses, n_voxels, anchor)
     divisors = (masses + pulled.counts)[..., None]
     counts = pulled.counts[..., None]
     means = (firsts + counts * pulled.means) / divisors
     variances = (seconds + counts * (pulled.variances + pulled.means.square())) / divisors - means.square()
     shares = masses + pulled.shares
     return _narrow(shares / shares.sum(1, keepdim=True), means, variances.clamp_min(0.0) + VARIANCE_FLOOR, image.dtype)
+
+
+def _sums(image: Tensor, memberships: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+    """Return sums over the mask of I, I^2 and 1, weighted by each class (B, K, 2C + 1) and not (B, 2C + 1)."""
+    wide = image.dtype if image.device.type == "mps" else torch.float64
+    c = image.shape[1]
+    sums = image.new_zeros(len(image), memberships.shape[1], 2 * c + 1, dtype=wide)
+    totals = image.new_zeros(len(image), 2 * c + 1, dtype=wide)
+    pieces = (torch.split(x, _CHUNK, 2) for x in (image, memberships, inside))
+    for intensities, weights, counted in zip(*pieces, strict=True):
+        # Written in place: copies of this size cost more time than the arithmetic.
+        features = image.new_empty(len(image), 2 * c + 1, counted.shape[2], dtype=wide)
+        torch.mul(intensities, counted, out=features[:, :c])
+        torch.square(features[:, :c], out=features[:, c : 2 * c])
+        features[:, 2 * c :] = counted
+        with torch.autocast(image.device.type, enabled=False):
+            sums = sums + torch.bmm(weights.to(wide), features.transpose(1, 2))
+        totals += features.sum(2)
+    return sums, totals
 
 
 @dataclass(frozen=True)
@@ -151,15 +164,15 @@ class _Pseudo:
     variances: Tensor
 
     @classmethod
-    def of(cls, intensities: Tensor, masses: Tensor, n_voxels: Tensor, anchor: Anchor | None) -> _Pseudo:
+    def of(cls, totals: Tensor, masses: Tensor, n_voxels: Tensor, anchor: Anchor | None) -> _Pseudo:
         least = LEAST_SHARE * n_voxels
         rescue = least * torch.exp(-masses / least)
         if anchor is None:
-            means = intensities.sum(2) / n_voxels
-            variances = (intensities.square().sum(2) / n_voxels - means.square()).clamp_min(0.0)
+            means, seconds = (totals / n_voxels).chunk(2, 1)
+            variances = (seconds - means.square()).clamp_min(0.0)
             return cls(rescue, rescue, means[:, None], variances[:, None])
         means, variances, shares = (
-            x.detach().to(intensities) for x in (anchor.means, anchor.variances, anchor.mixing_weights)
+            x.detach().to(totals) for x in (anchor.means, anchor.variances, anchor.mixing_weights)
         )
         counts = rescue + anchor.strength * n_voxels / masses.shape[1]
         return cls(counts, rescue + anchor.strength * n_voxels * shares, means, variances)
@@ -179,7 +192,7 @@ def soft_log_densities(image: Tensor, mixture: SoftMixture) -> Tensor:
     Parameters
     ----------
     image : Tensor (B, C, *S) float
-        Standardised intensities (1).
+        Standardised intensities (1), finite everywhere.
     mixture : SoftMixture
         K classes of each of the B images.
 
