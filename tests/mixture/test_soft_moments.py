@@ -97,6 +97,7 @@ def test_volumes_and_their_flattened_voxels_have_the_same_moments(scene):
 
 def test_a_large_volume_is_summed_piece_by_piece(scene, monkeypatch):
     image, memberships, mask = scene()
+    memberships = without_last_class(memberships)
     at_once = soft_moments(image, memberships, mask)
     monkeypatch.setattr("napari_gmmseg.mixture.soft_moments._CHUNK", 100)
     held_equal(soft_moments(image, memberships, mask), at_once)
