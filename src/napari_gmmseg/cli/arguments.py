@@ -22,7 +22,7 @@ from napari_gmmseg.errors import SettingsError
 PROGRAM = "napari-gmmseg"
 COMMANDS = ("demo", "open", "segment", "evaluate", "doctor")
 _DESCRIPTION = (
-    "Segment MRI without labels: Gaussian mixture models, with and without neighbours. `--version` prints the version. "
+    "Segment MRI without labels: Gaussian mixture models, spatial and deep. `--version` prints the version. "
     "Exit codes: 0 done, 2 a mistake in what was asked (with a hint), 3 out of memory or disk space, 130 interrupted."
 )
 _Commands = (
