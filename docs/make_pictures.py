@@ -15,6 +15,8 @@ from typing import Any
 
 _SIZE = (1280, 720)
 _LONGEST = 600.0
+#: Standard deviation of the noise put on the sample brain, as a share of its brightest tissue.
+_NOISE = 0.09
 
 
 def main() -> None:
@@ -33,6 +35,7 @@ def main() -> None:
     wait(lambda: not any(t.name == "gmmseg-warm-up" for t in threading.enumerate()))
     take(viewer, folder / "segment-empty.png")
     brain(viewer, dock, folder)
+    noisy(viewer, dock, folder)
     advanced(viewer, dock, folder)
     heart(viewer, dock, folder)
     viewer.close()
@@ -55,9 +58,36 @@ def brain(viewer: Any, dock: Any, folder: Path) -> None:
     viewer.theme = "dark"
 
 
+def noisy(viewer: Any, dock: Any, folder: Path) -> None:
+    """Segment the sample brain under noise: the network at work, the refined result, and the mixture it began with."""
+    import numpy as np
+
+    from napari_gmmseg.io.phantom import rician
+
+    viewer.layers.clear()
+    viewer.open_sample("napari-gmmseg", "brain")
+    brain = viewer.layers[0]
+    clean = np.asarray(brain.data, dtype=np.float64)
+    inside = clean > 0
+    noise = _NOISE * float(np.percentile(clean[inside], 98))
+    brain.data = np.where(inside, rician(clean, noise, np.random.default_rng(0)), 0).astype(np.float32)
+    dock.presenter.run()
+    wait(lambda: dock.progress_text.startswith("Blind-spot prior · step 9") or not dock.presenter.running)
+    dock.presenter.pause_or_resume()
+    wait(lambda: dock.presenter.job.state == "paused" or dock.presenter.job.state.ended)
+    take(viewer, folder / "segment-refining.png")
+    dock.presenter.job.resume()
+    finish(dock)
+    take(viewer, folder / "segment-refined.png")
+    viewer.theme = "light"
+    dock.result.keep_spatial.click()
+    take(viewer, folder / "segment-spatial-kept-light.png")
+    viewer.theme = "dark"
+
+
 def advanced(viewer: Any, dock: Any, folder: Path) -> None:
-    """Show what Advanced holds."""
-    dock.presenter.choose(method="advanced")
+    """Show what Advanced holds for a deep mixture."""
+    dock.presenter.choose(method="advanced", advanced={"method": "deepsvg"})
     take(viewer, folder / "segment-advanced.png")
     dock.presenter.choose(method="auto")
 

@@ -6,9 +6,13 @@ import numpy as np
 from napari.layers import Image
 from tests.docks.conftest import SHAPE, FakeView, add_image, labels_layers, start
 
+from napari_gmmseg.config import FitConfig
 from napari_gmmseg.docks.segment.mask_saver import MaskSaver
 from napari_gmmseg.docks.segment.presenter import SegmentPresenter
+from napari_gmmseg.docks.segment.wording import progress_in_words
 from napari_gmmseg.io import read_labels
+from napari_gmmseg.session import JobState, Progress
+from napari_gmmseg.volumes import FitReport
 
 
 def test_quick_takes_the_spatial_mixture_and_advanced_its_own_settings(dock):
@@ -29,6 +33,27 @@ def test_settings_out_of_bounds_are_a_sentence_with_the_field_s_title(dock):
     dock.presenter.choose(method="advanced", advanced={"tolerance": -1.0})
     dock.presenter.run()
     assert dock.view.messages[0].text.startswith("Tolerance [nat/voxel] cannot be -1.0")
+
+
+def test_deep_settings_that_contradict_each_other_are_a_sentence_before_the_run(dock):
+    add_image(dock.viewer)
+    dock.presenter.choose(method="advanced", advanced={"method": "deepsvg", "mean_weight": 1.0})
+    dock.presenter.run()
+    assert dock.presenter.job is None
+    assert "mean weight" in dock.view.messages[0].text
+    assert dock.view.messages[0].hint.startswith("Choose the gradient full")
+
+
+def test_the_time_left_is_said_to_be_of_this_part_where_a_network_may_follow():
+    def told(phase: str, config: FitConfig) -> str:
+        progress = Progress(1, FitReport(phase, 3, 9), 4.0)
+        return progress_in_words(progress, JobState.RUNNING, False, config)
+
+    assert "this part at most 4 s" in told("Spatial mixture", FitConfig())
+    assert "this part" not in told("Spatial mixture", FitConfig(refine=False))
+    assert "this part at most 4 s" in told("Spatial mixture", FitConfig(method="deepsvg"))
+    assert "this part" not in told("Blind-spot prior", FitConfig())
+    assert "this part" not in told("Spatial mixture", FitConfig(method="spatial"))
 
 
 def test_probability_maps_are_added_on_request_hidden_and_in_place(dock):

@@ -45,7 +45,7 @@ def change_rows(changes: Sequence[ClassChange], label_map: LabelMap) -> tuple[Ch
     """
     return tuple(
         ChangeRow(
-            name=c.tissue.abbreviation,
+            name=c.tissue.name,
             colour=c.tissue.colour,
             amount=_amount(c.voxels_after - c.voxels_before, label_map, signed=True),
             percent="new" if isnan(c.percent) else f"{_signed(c.percent, 1)} %",

@@ -70,6 +70,11 @@ class SegmentView(QWidget):
         self.result.show_refinement("", [], keeps_spatial=False)
         self.show_progress("", 0.0)
 
+    @property
+    def progress_text(self) -> str:
+        """What is said of how far it is."""
+        return self._text.text()
+
     def show_choices(self, choices: Choices) -> None:
         """Show what can be and is chosen."""
         self.form.show_choices(choices)
