@@ -29,8 +29,12 @@ class Recipe:
         Steps between the two likelihoods that the stopping rule compares; 1: the paper's rule.
     tolerance : float
         It stops when the negative log-likelihood changes by less, in nat per voxel; 0 goes to the last step.
-    learning_rate, weight_decay, gradient_clip : float
-        Of AdamW; the norm to which gradients are clipped.
+    learning_rate : float
+        Of AdamW, at the start.
+    weight_decay : float
+        Of AdamW.
+    gradient_clip : float
+        The norm to which gradients are clipped.
     decays : bool
         Whether the learning rate falls in the second half.
     mirrors : bool

@@ -19,11 +19,16 @@ def fit_auto(task: FitTask) -> Method:
     ----------
     task : FitTask
         The case.
+
+    Raises
+    ------
+    SettingsError
+        Where settings contradict each other, before anything is fitted.
     """
+    recipe = recipe_for(task.config, "blindspot") if task.config.refine else None
     base = yield from fit_spatial(task.for_start())
-    if not task.config.refine or not refinement_pays(base):
+    if recipe is None or not refinement_pays(base):
         return replace(base, name="spatial")
-    recipe = recipe_for(task.config, "blindspot")
     refined = yield from train(task, "blindspot", recipe, base)
     return refined if refined.name == "spatial" else replace(refined, base=replace(base, name="spatial"))
 

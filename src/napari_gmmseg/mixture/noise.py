@@ -100,9 +100,9 @@ def trust_in_neighbours(ratio: float) -> float:
 def size_weight(ratio: float) -> float:
     """Return the power of the class shares in the spatial mixture, 0 ... 1, from the noise ratio.
 
-    In a clean image shares say nothing that a voxel's intensity does not say better (and would eat CSF in thin sulci);
-    from a ratio of .14 on they count in full, as Bayes' rule has it; above .15 classes overlap so much that mean field
-    lets the large ones swallow the small, and the power falls as 1 / ratio. Chosen on phantoms of 3, 5 and 9 % noise.
+    In a clean image shares say nothing that a voxel's intensity does not say better (and would eat CSF in thin sulci).
+    At a ratio of .14 they count in full, as Bayes' rule has it. Above .15 classes overlap so much that mean field lets
+    the large ones swallow the small, and the power falls as 1 / ratio. Chosen on phantoms of 3, 5 and 9 % noise.
 
     Parameters
     ----------

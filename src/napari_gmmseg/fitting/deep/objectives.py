@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from napari_gmmseg.config.recipes import Form, Recipe
 from napari_gmmseg.fitting.deep.case import Batch, DeepCase
+from napari_gmmseg.fitting.deep.parameters import Parameters
 from napari_gmmseg.losses import (
     elbo,
     global_nll,
@@ -21,14 +20,9 @@ from napari_gmmseg.losses import (
     spatially_variant_nll,
     total_variation,
 )
-from napari_gmmseg.mixture.soft_moments import Anchor, SoftMixture, soft_log_densities, soft_moments
+from napari_gmmseg.mixture.soft_moments import SoftMixture, soft_log_densities
 from napari_gmmseg.mixture.spatial import LEAST_SHARE
 from napari_gmmseg.volumes import Mixture
-
-#: Pseudo-voxels that hold an anchored class at its start, as a share of N / K.
-ANCHOR_STRENGTH = 1.0
-#: Share of the newest step in the running mean of the mixture's parameters.
-_NEWEST = 0.1
 
 
 @dataclass(frozen=True)
@@ -130,73 +124,6 @@ def warm_terms(batch: Batch, logits: Tensor, looked_at: Tensor) -> Terms:
     return Terms(loss, None, {"imitation": loss.detach()})
 
 
-class _Parameters:
-    """Class means and variances that follow the memberships: free, anchored, or held."""
-
-    def __init__(self, case: DeepCase, recipe: Recipe) -> None:
-        self._case, self._recipe = case, recipe
-        self.start = case.start() if case.base is not None else None
-        strength = {"free": 0.0, "anchored": ANCHOR_STRENGTH, "fixed": math.inf}[recipe.means]
-        anchored = self.start is not None and strength > 0
-        self._anchor: Anchor | None = replace(self.start, strength=strength) if anchored and self.start else None
-        self._mean: SoftMixture | None = None
-
-    def update(self, batch: Batch, memberships: Tensor) -> SoftMixture:
-        """Return the M-step of one batch, and follow it."""
-        found = soft_moments(
-            batch.image, memberships, batch.mask, anchor=self._anchor, floor=self._recipe.likelihood_floor
-        )
-        now = SoftMixture(*(part.detach().mean(0, keepdim=True) for part in _parts(found)))
-        old = self._mean
-        if old is not None and self._case.stack.n_pieces > 1:
-            pairs = zip(_parts(old), _parts(now), strict=True)
-            now = SoftMixture(*(torch.lerp(a, b, _NEWEST) for a, b in pairs))
-        self._mean = now
-        return found
-
-    def settle(self, memberships: Tensor) -> None:
-        """Take the M-step of the whole case; memberships (K, *crop), 0 outside the mask."""
-        case = self._case
-        with torch.no_grad():
-            self._mean = soft_moments(
-                case.image[None],
-                memberships[None],
-                case.mask[None],
-                anchor=self._anchor,
-                floor=self._recipe.likelihood_floor,
-            )
-
-    def mixture(self) -> Mixture:
-        """Return the parameters so far, in the image's own unit."""
-        if self._mean is None:
-            if self._case.base is not None:
-                return self._case.base.mixture
-            k, c = self._case.n_classes, len(self._case.image)
-            flat = Mixture(np.full(k, 1 / k), np.zeros((k, c)), np.tile(np.eye(c), (k, 1, 1)), np.arange(k))
-            return self._case.standardisation.outward(flat)
-        weights, means, variances = (part[0].double().cpu().numpy() for part in _parts(self._mean))
-        k = len(weights)
-        inner = Mixture(weights / weights.sum(), means, np.stack([np.diag(row) for row in variances]), np.arange(k))
-        return self._case.standardisation.outward(inner)
-
-    def log_densities(self) -> Tensor:
-        """Return class log densities (K, *crop) under the parameters so far, in the image's own unit."""
-        case = self._case
-        if self._mean is None:
-            assert case.densities is not None
-            return case.densities
-        with torch.inference_mode():
-            densities = soft_log_densities(case.image[None], self._mean)[0]
-            densities -= case.standardisation.log_volume
-            if case.evidence is not None:
-                densities += case.evidence
-            return densities.mul_(case.mask)
-
-
-def _parts(mixture: SoftMixture) -> tuple[Tensor, Tensor, Tensor]:
-    return mixture.mixing_weights, mixture.means, mixture.variances
-
-
 def _size_power(case: DeepCase) -> float:
     return 1.0 if case.base is None else dict(case.base.notes).get("size weight", 1.0)
 
@@ -228,15 +155,31 @@ class DeepMixture:
 
     def __init__(self, case: DeepCase, recipe: Recipe, *, global_prior: bool) -> None:
         self._case, self._recipe, self._global = case, recipe, global_prior
-        self._parameters = _Parameters(case, recipe)
+        self._parameters = Parameters(case, recipe)
         self._size_power = _size_power(case) if recipe.weighs_sizes else 1.0
 
     def see(self, batch: Batch) -> tuple[Batch, Tensor]:
-        """Return the batch as it is, and its mask."""
+        """Return the batch as it is, and its mask.
+
+        Parameters
+        ----------
+        batch : Batch
+            As it is.
+        """
         return batch, batch.mask
 
     def terms(self, batch: Batch, logits: Tensor, looked_at: Tensor) -> Terms:
-        """Return likelihood, mean prior and smoothness of a batch."""
+        """Return likelihood, mean prior and smoothness of a batch.
+
+        Parameters
+        ----------
+        batch : Batch
+            From `see`.
+        logits : Tensor (B, K, *S) float32
+            The network's.
+        looked_at : Tensor (B, *S) bool
+            From `see`.
+        """
         recipe = self._recipe
         log_prior = torch.log_softmax(logits, 1)
         memberships = log_prior.exp()
@@ -270,7 +213,13 @@ class DeepMixture:
         return global_nll(found.mixing_weights, densities, looked_at, floor=floor)
 
     def settle(self, prior: Tensor) -> None:
-        """Take the M-step of the whole case, unless the means are fixed."""
+        """Take the M-step of the whole case, unless the means are fixed.
+
+        Parameters
+        ----------
+        prior : Tensor (K, *crop) float32
+            The network's class probabilities, 0 outside the mask.
+        """
         if self._recipe.means != "fixed":
             self._parameters.settle(prior)
 
@@ -312,18 +261,34 @@ class BlindSpot:
     def __init__(self, case: DeepCase, recipe: Recipe, generator: torch.Generator) -> None:
         assert case.base is not None
         self._case, self._recipe, self._generator = case, recipe, generator
-        self._parameters = _Parameters(case, recipe)
+        self._parameters = Parameters(case, recipe)
         self._log_sizes = _log_sizes(case)
         self._n_own = len(case.seen)
 
     def see(self, batch: Batch) -> tuple[Batch, Tensor]:
-        """Hide voxels of the piece itself, not of its neighbouring slices."""
+        """Hide voxels of the piece itself, not of its neighbouring slices.
+
+        Parameters
+        ----------
+        batch : Batch
+            As it is.
+        """
         own, hidden = hide(batch.inputs[:, : self._n_own], self._recipe.hidden_share, self._generator)
         inputs = torch.cat([own, batch.inputs[:, self._n_own :]], 1)
         return replace(batch, inputs=inputs), hidden & batch.mask
 
     def terms(self, batch: Batch, logits: Tensor, looked_at: Tensor) -> Terms:
-        """Return the likelihood of the hidden voxels."""
+        """Return the likelihood of the hidden voxels.
+
+        Parameters
+        ----------
+        batch : Batch
+            From `see`.
+        logits : Tensor (B, K, *S) float32
+            The network's.
+        looked_at : Tensor (B, *S) bool
+            From `see`.
+        """
         log_prior = torch.log_softmax(logits, 1)
         assert batch.densities is not None
         densities, offset = batch.densities, 0.0
@@ -346,7 +311,13 @@ class BlindSpot:
         return densities + self._log_sizes.view((1, -1) + (1,) * (densities.ndim - 2))
 
     def settle(self, prior: Tensor) -> None:
-        """Take the M-step of the whole case on the posterior, unless the means are fixed."""
+        """Take the M-step of the whole case on the posterior, unless the means are fixed.
+
+        Parameters
+        ----------
+        prior : Tensor (K, *crop) float32
+            The network's class probabilities, 0 outside the mask.
+        """
         if self._recipe.means != "fixed":
             sizes = self._log_sizes.view((-1,) + (1,) * self._case.mask.ndim)
             logits = prior.clamp_min(LEAST_SHARE).log() + self.log_densities() + sizes

@@ -91,7 +91,10 @@ class Trainer:
         self._device = device
         self._clip = recipe.gradient_clip
         self._optimiser = torch.optim.AdamW(
-            self._network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+            self._network.parameters(),
+            lr=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            fused=device.type in ("cpu", "cuda"),
         )
 
     @property
