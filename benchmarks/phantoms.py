@@ -9,8 +9,8 @@ mean T1 intensity of each truth class and s the largest of them.
 - t1: the template; pv: sum_k mu_k map_k / sum_k map_k inside M, 0 outside.
 - bias b %: times (1 + field * b / 200), field = 0.6 x + 0.4 y + 0.5 y z - 0.7 z^2 in coordinates from -1 to 1 along
   the cropped array's axes in RAS order, rescaled to [-1, 1] inside M.
-- noise n %: plus N(0, n/100 s), one field from ``default_rng(0)`` on the cropped grid for all. At last all is divided
-  by s.
+- noise n %: plus N(0, n/100 s), one field from ``default_rng(0)`` on the cropped grid for all; another seed gives
+  another field. At last all is divided by s.
 
 Run as a script to write a phantom as NIfTI: ``python benchmarks/phantoms.py t1_n9b0 -o benchmarks/output``.
 """
@@ -144,13 +144,13 @@ def bias_polynomial(mask: NDArray[np.bool_]) -> Array:
     return (2 * (field - low) / (high - low) - 1).astype(np.float32)
 
 
-def noise_field(shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return the one standard normal field of all phantoms, (Z, Y, X); drawn in (x, y, z) order."""
-    return np.random.default_rng(0).standard_normal(shape[::-1]).T
+def noise_field(shape: tuple[int, ...], seed: int = 0) -> NDArray[np.float64]:
+    """Return a standard normal field, the same for all phantoms of a seed, (Z, Y, X); drawn in (x, y, z) order."""
+    return np.random.default_rng(seed).standard_normal(shape[::-1]).T
 
 
-def make(name: str) -> YardstickPhantom:
-    """Return a phantom by its name, e.g. "pv_n5b40".
+def make(name: str, seed: int = 0) -> YardstickPhantom:
+    """Return a phantom by its name, e.g. "pv_n5b40", with the noise field of a seed; 0 is the yardstick's own.
 
     Raises
     ------
@@ -172,7 +172,7 @@ def make(name: str) -> YardstickPhantom:
     if bias:
         image *= 1 + bias_polynomial(brain.mask) * bias / 200
     if noise:
-        image += noise_field(image.shape) * (noise / 100 * scale)
+        image += noise_field(image.shape, seed) * (noise / 100 * scale)
     return _wrapped(name, (image / scale).astype(np.float32)[np.newaxis], brain, ("t1",))
 
 

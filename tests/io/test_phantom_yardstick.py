@@ -29,6 +29,14 @@ def test_noise_is_in_percent_of_white_matter():
     np.testing.assert_allclose(white, 1, atol=1e-3)
 
 
+def test_another_seed_gives_another_noise_field_of_the_same_strength():
+    brain = tissue_maps()
+    clean = make("t1_n0b0").volume.data[0]
+    fields = [(make("t1_n5b0", seed=seed).volume.data[0] - clean)[brain.mask] for seed in (0, 1)]
+    np.testing.assert_allclose([field.std() for field in fields], 0.05, rtol=0.01)
+    assert abs(np.corrcoef(fields)[0, 1]) < 0.01
+
+
 def test_the_bias_spans_its_percentage_inside_the_brain():
     mask = tissue_maps().mask
     field = bias_polynomial(mask)[mask]
