@@ -1,0 +1,109 @@
+"""Class means and variances of a deep mixture, batch by batch and at the end."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_gmmseg.config.recipes import Recipe
+from napari_gmmseg.fitting.deep.case import Batch, DeepCase
+from napari_gmmseg.mixture.soft_moments import Anchor, SoftMixture, soft_log_densities, soft_moments
+from napari_gmmseg.volumes import Mixture
+
+#: Pseudo-voxels that hold an anchored class at its start, as a share of N / K.
+ANCHOR_STRENGTH = 1.0
+#: Share of the newest step in the running mean of the mixture's parameters.
+_NEWEST = 0.1
+
+
+class Parameters:
+    """Class means and variances that follow the memberships: free, anchored, or held.
+
+    Parameters
+    ----------
+    case : DeepCase
+        The case.
+    recipe : Recipe
+        Its settings.
+    """
+
+    def __init__(self, case: DeepCase, recipe: Recipe) -> None:
+        self._case, self._recipe = case, recipe
+        self.start = case.start() if case.base is not None else None
+        strength = {"free": 0.0, "anchored": ANCHOR_STRENGTH, "fixed": math.inf}[recipe.means]
+        anchored = self.start is not None and strength > 0
+        self._anchor: Anchor | None = replace(self.start, strength=strength) if anchored and self.start else None
+        self._mean: SoftMixture | None = None
+
+    def update(self, batch: Batch, memberships: Tensor) -> SoftMixture:
+        """Return the M-step of one batch, and follow it.
+
+        Parameters
+        ----------
+        batch : Batch
+            Its image and mask.
+        memberships : Tensor (B, K, *S) float32
+            By which the moments are weighted.
+        """
+        found = soft_moments(
+            batch.image, memberships, batch.mask, anchor=self._anchor, floor=self._recipe.likelihood_floor
+        )
+        now = SoftMixture(*(part.detach().mean(0, keepdim=True) for part in _parts(found)))
+        old = self._mean
+        if old is not None and self._case.stack.n_pieces > 1:
+            pairs = zip(_parts(old), _parts(now), strict=True)
+            now = SoftMixture(*(torch.lerp(a, b, _NEWEST) for a, b in pairs))
+        self._mean = now
+        return found
+
+    def settle(self, memberships: Tensor) -> None:
+        """Take the M-step of the whole case.
+
+        Parameters
+        ----------
+        memberships : Tensor (K, *crop) float32
+            0 outside the mask.
+        """
+        case = self._case
+        with torch.no_grad():
+            self._mean = soft_moments(
+                case.image[None],
+                memberships[None],
+                case.mask[None],
+                anchor=self._anchor,
+                floor=self._recipe.likelihood_floor,
+            )
+
+    def mixture(self) -> Mixture:
+        """Return the parameters so far, in the image's own unit."""
+        if self._mean is None:
+            if self._case.base is not None:
+                return self._case.base.mixture
+            k, c = self._case.n_classes, len(self._case.image)
+            flat = Mixture(np.full(k, 1 / k), np.zeros((k, c)), np.tile(np.eye(c), (k, 1, 1)), np.arange(k))
+            return self._case.standardisation.outward(flat)
+        weights, means, variances = (part[0].double().cpu().numpy() for part in _parts(self._mean))
+        k = len(weights)
+        inner = Mixture(weights / weights.sum(), means, np.stack([np.diag(row) for row in variances]), np.arange(k))
+        return self._case.standardisation.outward(inner)
+
+    def log_densities(self) -> Tensor:
+        """Return class log densities (K, *crop) under the parameters so far, in the image's own unit."""
+        case = self._case
+        if self._mean is None:
+            assert case.densities is not None
+            return case.densities
+        with torch.inference_mode():
+            densities = soft_log_densities(case.image[None], self._mean)[0]
+            densities -= case.standardisation.log_volume
+            if case.evidence is not None:
+                densities += case.evidence
+            return densities.mul_(case.mask)
+
+
+def _parts(mixture: SoftMixture) -> tuple[Tensor, Tensor, Tensor]:
+    return mixture.mixing_weights, mixture.means, mixture.variances
