@@ -114,7 +114,8 @@ def test_pause_resume_and_stop_keep_the_best_so_far(dock):
     dock.presenter.pause_or_resume()
     assert dock.view.controls.paused
     dock.allow(1)
-    dock.poll_until(lambda: dock.presenter.job.state is JobState.PAUSED)
+    dock.poll_until(lambda: "paused" in dock.view.progress[0])
+    assert dock.presenter.job.state is JobState.PAUSED
     dock.presenter.pause_or_resume()
     dock.presenter.stop()
     dock.finish()

@@ -49,6 +49,8 @@ class Run:
         self._clock = clock
         self._layer = ResultLayer(viewer, image, self.job.generation, axes)
         self._shown: ShownResult | None = None
+        self._progress: Progress | None = None
+        self._held = (JobState.IDLE, False)
         self._previewed_at = float("-inf")
         self._looked_at: int | None = None
         self._awaited = True
@@ -122,9 +124,8 @@ class Run:
         self._start()
         state = self.job.state
         self._tell_where_to_look()
-        progress = self.job.mailbox.take()
-        if progress is not None and not self._cancelled and state is not JobState.FAILED:
-            self._show_progress(state, progress)
+        if not (self._cancelled or state is JobState.FAILED):
+            self._show_progress(state)
         if not (self._cancelled or state.ended):
             self._show_preview()
         if state.ended:
@@ -151,7 +152,13 @@ class Run:
             self._looked_at = z
             self.job.look(z)
 
-    def _show_progress(self, state: JobState, progress: Progress) -> None:
+    def _show_progress(self, state: JobState) -> None:
+        """Show a new report, or the last one where it is only paused or goes on."""
+        news, held = self.job.mailbox.take(), (state, self.job.pausing)
+        progress = news or self._progress
+        if progress is None or (news is None and held == self._held):
+            return
+        self._progress, self._held = progress, held
         text = wording.progress_in_words(progress, state, self.job.pausing, self.case.inputs.config)
         report = progress.report
         self._view.show_progress(text, report.step / report.n_steps if report.n_steps else None)

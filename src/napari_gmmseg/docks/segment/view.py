@@ -73,7 +73,7 @@ class SegmentView(QWidget):
     @property
     def progress_text(self) -> str:
         """What is said of how far it is."""
-        return self._text.text()
+        return str(self._text.text())
 
     def show_choices(self, choices: Choices) -> None:
         """Show what can be and is chosen."""
