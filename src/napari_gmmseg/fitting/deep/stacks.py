@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from typing import Protocol
 
 import torch
@@ -315,5 +315,5 @@ def _tiles(n: int) -> list[tuple[slice, slice]]:
     edges = [0, *(begin + _RIM for begin in begins[1:]), n]
     return [
         (slice(begin, begin + size), slice(low - begin, high - begin))
-        for begin, low, high in zip(begins, edges, edges[1:], strict=True)
+        for begin, (low, high) in zip(begins, pairwise(edges), strict=True)
     ]
