@@ -133,14 +133,14 @@ def parts(image: str, seed: int) -> tuple[Case, ...]:
     return (whole,) if kind == "volume" else tuple(one_slice(whole, z) for z in SLICES)
 
 
-def segment(case: Case, settings: dict[str, object], seed: int) -> Segmentation:
+def segment(case: Case, settings: dict[str, object], seed: int, *, threads: int = 1) -> Segmentation:
     """Fit without looking at the truth."""
     preset = find_preset("cardiac" if case.volume.n_channels == 3 else "brain-t1")
     k = len(preset.classes) if preset.classes else 3
     volume, prepared = prepare_case(
         case.volume, PreparationConfig(mask="given"), mask=case.mask, preset=preset, n_classes=k
     )
-    config = FitConfig(**settings, n_classes=k, seed=seed, threads=1)  # type: ignore[arg-type]
+    config = FitConfig(**settings, n_classes=k, seed=seed, threads=threads)  # type: ignore[arg-type]
     steps = fit(volume, prepared, config, preset)
     while True:
         try:
