@@ -126,19 +126,23 @@ def image_removed(name: str) -> Message:
     return Message(f"The image layer {name!r} was removed, so the run was cancelled.", "Open it again and press Run.")
 
 
-def done_in_words(segmentation: Segmentation) -> str:
-    """Say that a run is done.
+def done_in_words(segmentation: Segmentation, *, keeps_base: bool = False) -> str:
+    """Say that a run is done, and by which method what is shown was found.
 
     Parameters
     ----------
     segmentation : Segmentation
         Its result.
+    keeps_base : bool
+        Whether what it refined is shown in its place.
     """
     kept = "Stopped, the best so far is kept" if segmentation.stopped else "Done"
     method = METHODS.get(segmentation.method, segmentation.method)
     if segmentation.base is not None:
-        begun = segmentation.base.method
-        method = f"{METHODS.get(begun, begun)}, refined by {method}"
+        begun = METHODS.get(segmentation.base.method, segmentation.base.method)
+        if keeps_base:
+            return f"{kept} · {begun}, its refinement set aside · {segmentation.base.steps} steps"
+        method = f"{begun}, refined by {method}"
     return f"{kept} · {method} · {segmentation.steps} steps"
 
 
