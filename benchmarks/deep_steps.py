@@ -208,9 +208,7 @@ def times_of_a_brain(repeats: int) -> None:
 
 def what_threads_change() -> None:
     """Print whether one thread gives the same bits twice, and what two threads change in Dice."""
-    print(
-        "| case | method | sha256 of the labels, one thread | again | Dice on one, on two threads |\n|---|---|---|---|---|"
-    )
+    print("| case | method | sha256 of the labels | again | Dice on one thread | on two |\n|---|---|---|---|---|---|")
     for kind in ("slice", "heart"):
         case = case_of(kind)
         for form in FORMS:
