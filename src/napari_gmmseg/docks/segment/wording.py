@@ -136,13 +136,13 @@ def done_in_words(segmentation: Segmentation, *, keeps_base: bool = False) -> st
     keeps_base : bool
         Whether what it refined is shown in its place.
     """
-    kept = "Stopped, the best so far is kept" if segmentation.stopped else "Done"
     method = METHODS.get(segmentation.method, segmentation.method)
     if segmentation.base is not None:
         begun = METHODS.get(segmentation.base.method, segmentation.base.method)
         if keeps_base:
-            return f"{kept} · {begun}, its refinement set aside · {segmentation.base.steps} steps"
+            return f"Done · {begun}, its refinement set aside · {segmentation.base.steps} steps"
         method = f"{begun}, refined by {method}"
+    kept = "Stopped, the best so far is kept" if segmentation.stopped else "Done"
     return f"{kept} · {method} · {segmentation.steps} steps"
 
 
