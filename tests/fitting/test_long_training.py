@@ -26,8 +26,7 @@ def curve(noisy_slice, begin, dice, monkeypatch):
         while True:
             try:
                 report = steps.send(command)
-            except StopIteration as end:
-                assert end.value.steps == recipe.warm_steps + 275
+            except StopIteration:
                 return np.array(found)
             after = report.step - recipe.warm_steps
             learns = report.phase in fitting.PHASES.values()
