@@ -26,7 +26,7 @@ def fit_auto(task: FitTask) -> Method:
         Where settings contradict each other, before anything is fitted.
     """
     recipe = recipe_for(task.config, "blindspot") if task.config.refine else None
-    base = yield from fit_spatial(task.for_start())
+    base = yield from fit_spatial(task.for_start(keep_means=True))
     if recipe is None or not refinement_pays(base):
         return replace(base, name="spatial")
     refined = yield from train(task, "blindspot", recipe, base)

@@ -100,11 +100,17 @@ class FitTask:
             fixed = torch.from_numpy(cropped).to(device).masked_fill(~mask, -1)
         return cls(image, mask, fixed, volume, prepared, config, look)
 
-    def for_start(self) -> FitTask:
-        """Return the task of the spatial mixture from which a network starts: bounds on steps are the network's."""
-        config = self.config
-        means = "anchored" if config.means == "free" else config.means
-        return replace(self, config=replace(config, max_steps=None, means=means))
+    def for_start(self, *, keep_means: bool = False) -> FitTask:
+        """Return the task of the spatial mixture from which a network starts.
+
+        Parameters
+        ----------
+        keep_means : bool
+            Whether what the settings say of class means holds for the mixture, too; otherwise it is the network's, as
+            bounds on steps are.
+        """
+        means = self.config.means if keep_means else None
+        return replace(self, config=replace(self.config, max_steps=None, means=means))
 
     def samples(self) -> Tensor:
         """Return the intensities (C, N) float32 inside the mask."""
@@ -144,6 +150,7 @@ class FitTask:
             0 outside the crop.
         """
         n_maps = cropped.ndim - self.mask.ndim
-        result = np.zeros((*cropped.shape[:n_maps], *self.volume.grid_shape), dtype=cropped.cpu().numpy().dtype)
-        result[(slice(None),) * n_maps + self.prepared.crop] = cropped.cpu().numpy()
+        here = cropped.cpu().numpy()
+        result = np.zeros((*cropped.shape[:n_maps], *self.volume.grid_shape), dtype=here.dtype)
+        result[(slice(None),) * n_maps + self.prepared.crop] = here
         return result

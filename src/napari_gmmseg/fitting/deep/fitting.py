@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from napari_gmmseg.config.recipes import Form, Recipe, recipe_for
+from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.fitting.deep.case import DeepCase
 from napari_gmmseg.fitting.deep.objectives import Objective, Terms, make_objective, warm_terms
 from napari_gmmseg.fitting.deep.training import Draws, Plateau, Schedule, Trainer, draw_axes, safe_precision
@@ -50,11 +51,22 @@ def fit_deep(task: FitTask, form: Form) -> Method:
         Where settings contradict each other.
     """
     recipe = recipe_for(task.config, form)
+    _check_gaussians(task, form, recipe)
     base: Fitted | None = None
     if form == "blindspot" or recipe.warm_steps or recipe.means != "free" or recipe.mean_weight:
         base = yield from fit_spatial(task.for_start())
     fitted = yield from train(task, form, recipe, base)
     return fitted
+
+
+def _check_gaussians(task: FitTask, form: Form, recipe: Recipe) -> None:
+    """Refuse Gaussians that a moving M-step does not have."""
+    correlated = task.config.covariance == "full" and task.volume.n_channels > 1
+    if recipe.means != "fixed" and (correlated or max(task.config.gaussians_per_class, default=1) > 1):
+        raise SettingsError(
+            f"With moving class means, {form} has one Gaussian a class, with independent channels.",
+            "Use --means fixed, or a diagonal covariance and one Gaussian a class.",
+        )
 
 
 def train(task: FitTask, form: Form, recipe: Recipe, base: Fitted | None) -> Method:
@@ -72,7 +84,7 @@ def train(task: FitTask, form: Form, recipe: Recipe, base: Fitted | None) -> Met
         The spatial mixture that it starts from.
     """
     generator = torch.Generator().manual_seed(task.config.seed)
-    case = DeepCase.of_task(task, base)
+    case = DeepCase.of_task(task, base, sees_start=form == "blindspot" or recipe.warm_steps > 0)
     objective = make_objective(form, case, recipe, generator)
     schedule = Schedule(recipe)
     trainer = _trainer(task, case, recipe, generator)
@@ -191,9 +203,11 @@ class _Run:
         now = time.monotonic()
         if now - self._previewed_at < _PREVIEW_INTERVAL:
             return None
-        self._previewed_at = now
-        pieces = [self._piece]
         stack = self._case.stack
+        if not stack.shows_slices:
+            # No piece is the slice that is looked at: all are shown in turn.
+            self._piece = (self._piece + 1) % stack.n_pieces
+        pieces = [self._piece]
         log_answer = self._trainer.prior(stack.look(self._case.seen, pieces)).clamp_min(_LEAST_PRIOR).log()
         if self._own and self._case.densities is not None:
             sizes = self._objective.log_sizes().view((1, -1) + (1,) * stack.n_dims)
@@ -202,6 +216,7 @@ class _Run:
         winner = label_winners(log_answer.transpose(0, 1), inside)
         old = stack.gather(self._labels[None], pieces).to(torch.int16)
         stack.put(self._labels.view(torch.int8)[None], pieces, (winner[:, None] - old).to(torch.int8))
+        self._previewed_at = time.monotonic()
         return self._labels
 
     def fitted(self) -> Fitted:
@@ -211,19 +226,12 @@ class _Run:
             self._snapshot()
         assert self._total is not None
         prior = self._total.div_(self._n_snapshots).mul_(case.mask)
-        logits = prior.clamp_min(_LEAST_PRIOR).log_()
         objective.settle(prior)
-        densities = objective.log_densities()
         if self._form == "deepg":
             likelihood = mean_log_likelihood(objective.mixture(), self._task.samples(), dtype=torch.float32)
+            memberships = prior
         else:
-            likelihood = float(torch.logsumexp(logits + densities, 0)[case.mask].double().mean())
-        if self._own:
-            sizes = objective.log_sizes().view((-1,) + (1,) * case.mask.ndim)
-            logits.add_(densities + sizes, alpha=self._own)
-            memberships = torch.softmax(logits, 0).mul_(case.mask)
-        else:
-            memberships = prior.clone()
+            likelihood, memberships = self._posterior(prior, objective.log_densities())
         if self._task.fixed_labels is not None:
             clamp_(memberships, self._task.fixed_labels)
         notes = () if case.base is None else case.base.notes
@@ -238,3 +246,17 @@ class _Run:
             name=self._form,
             named_by=None if case.base is None else case.base.mixture,
         )
+
+    def _posterior(self, prior: Tensor, densities: Tensor) -> tuple[float, Tensor]:
+        """Return the mean log-likelihood and the memberships, one slab after the other: whole maps would be many."""
+        case = self._case
+        memberships = prior.clone()
+        sizes = self._objective.log_sizes().view((-1,) + (1,) * (case.mask.ndim - 1))
+        total = 0.0
+        for i, inside in enumerate(case.mask):
+            log_prior = prior[:, i].clamp_min(_LEAST_PRIOR).log_()
+            total += float(torch.logsumexp(log_prior + densities[:, i], 0)[inside].cpu().double().sum())
+            if self._own:
+                log_prior.add_(densities[:, i], alpha=self._own).add_(sizes, alpha=self._own)
+                memberships[:, i] = torch.softmax(log_prior, 0).mul_(inside)
+        return total / float(case.mask.sum()), memberships
