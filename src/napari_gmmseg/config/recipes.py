@@ -196,11 +196,11 @@ def _checked(recipe: Recipe, form: Form) -> Recipe:
             "nothing is learnt.",
             "Use --gradient full, or --method deepsvg.",
         )
-    if form == "deepg" and recipe.means == "fixed" and not recipe.warm_steps:
+    if form == "deepg" and recipe.means == "fixed" and not recipe.bound:
         raise SettingsError(
-            "deepg without a warm-up cannot be trained with fixed class means: its likelihood depends on the network "
-            "through the mixing weights, means and variances only.",
-            "Use --means anchored or free, or --warm-steps 50.",
+            "deepg as published cannot be trained with fixed class means: its likelihood depends on the network through "
+            "the mixing weights, means and variances only.",
+            "Use --means anchored or free, or --recipe tuned.",
         )
     if recipe.mean_weight and recipe.gradient == "detached":
         raise SettingsError(
