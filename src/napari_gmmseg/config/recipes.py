@@ -198,8 +198,8 @@ def _checked(recipe: Recipe, form: Form) -> Recipe:
         )
     if form == "deepg" and recipe.means == "fixed" and not recipe.bound:
         raise SettingsError(
-            "deepg as published cannot be trained with fixed class means: its likelihood depends on the network through "
-            "the mixing weights, means and variances only.",
+            "deepg as published cannot be trained with fixed class means: its likelihood depends on the network "
+            "through the mixing weights, means and variances only.",
             "Use --means anchored or free, or --recipe tuned.",
         )
     if recipe.mean_weight and recipe.gradient == "detached":
