@@ -25,6 +25,12 @@ _CLICKED = {
         "Choose the gradient full with a mean weight, or anchored class means without one"
     ),
     "Use --gradient full, or --method deepsvg": "Choose the gradient full, or the mixture deepsvg",
+    "Use --means anchored or free, or --recipe tuned": "Choose class means anchored or free, or the recipe tuned",
+    "Use --means free or anchored with --mean-weight, or leave it out": (
+        "Choose class means free or anchored with a mean weight, or leave the weight empty"
+    ),
+    "Use --means fixed, or a diagonal covariance": "Choose class means fixed, or a diagonal covariance",
+    "Lower the learning rate (--learning-rate)": "Lower the learning rate",
     "Use --device cpu": "Choose cpu as the device under Advanced",
 }
 
