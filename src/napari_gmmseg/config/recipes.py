@@ -191,9 +191,20 @@ def _checked(recipe: Recipe, form: Form) -> Recipe:
             "weights, means and variances only, so that every voxel gets the same gradient, and nothing is learnt.",
             "Use --gradient full, or --method deepsvg.",
         )
+    if form == "deepg" and recipe.means == "fixed" and not recipe.warm_steps:
+        raise SettingsError(
+            "deepg without a warm-up cannot be trained with fixed class means: its likelihood depends on the network "
+            "through the mixing weights, means and variances only.",
+            "Use --means anchored or free, or --warm-steps 50.",
+        )
     if recipe.mean_weight and recipe.gradient == "detached":
         raise SettingsError(
             "The mean weight λ acts through the gradient of the class means, and the M-step is detached.",
             "Use --gradient full with --mean-weight, or --means anchored without it.",
+        )
+    if recipe.mean_weight and recipe.means == "fixed":
+        raise SettingsError(
+            "The mean weight λ pulls the class means to the start, and they are fixed there.",
+            "Use --means free or anchored with --mean-weight, or leave it out.",
         )
     return recipe

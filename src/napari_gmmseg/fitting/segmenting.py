@@ -28,6 +28,7 @@ from napari_gmmseg.volumes import (
     Finding,
     FitReport,
     LabelMap,
+    Look,
     Segmentation,
     Stop,
     TissueClass,
@@ -79,6 +80,7 @@ def fit(
     task = FitTask.cut(volume, prepared, config, device, fixed_labels, look)
     method = _method(task)
     command: Command | None = None
+    looked: Look | None = None
     stopped = False
     history: list[FitReport] = []
     try:
@@ -92,10 +94,13 @@ def fit(
                 named_by = progress.named_by or progress.mixture
                 table, entry = name_classes(named_by.class_means(), volume, prepared, preset)
                 report = _report(progress, task, table, entry, time.perf_counter() - began)
+            begins = not history or history[-1].phase != report.phase
             history.append(dataclasses.replace(report, preview=None, mixture=None))
             told = yield report
+            looked = told if isinstance(told, Look) else looked
             stopped = stopped or isinstance(told, Stop)
-            command = Stop() if stopped else told
+            # A phase that previews slices has not heard of a look that was told to the one before.
+            command = Stop() if stopped else told or (looked if begins else None)
     finally:
         method.close()
     with torch_threads(threads):

@@ -11,10 +11,11 @@ from torch import Tensor
 from napari_gmmseg.config.recipes import Form, Recipe, recipe_for
 from napari_gmmseg.fitting.deep.case import DeepCase
 from napari_gmmseg.fitting.deep.objectives import Objective, Terms, make_objective, warm_terms
-from napari_gmmseg.fitting.deep.training import Draws, Plateau, Schedule, Trainer, draw_axes
+from napari_gmmseg.fitting.deep.training import Draws, Plateau, Schedule, Trainer, draw_axes, safe_precision
 from napari_gmmseg.fitting.methods import fit_spatial
 from napari_gmmseg.fitting.progress import Fitted, Method, Progress
 from napari_gmmseg.fitting.task import FitTask
+from napari_gmmseg.mixture import mean_log_likelihood
 from napari_gmmseg.mixture.labelling import label_winners
 from napari_gmmseg.mixture.noise import trust_in_neighbours
 from napari_gmmseg.mixture.spatial import clamp_
@@ -74,7 +75,7 @@ def train(task: FitTask, form: Form, recipe: Recipe, base: Fitted | None) -> Met
     case = DeepCase.of_task(task, base)
     objective = make_objective(form, case, recipe, generator)
     schedule = Schedule(recipe)
-    trainer = Trainer(_network(case, recipe, generator), recipe, task.image.device, task.config.precision)
+    trainer = _trainer(task, case, recipe, generator)
     draws = Draws(case.stack.trained, recipe.batch_slices, generator)
     plateau = Plateau(max(recipe.window, draws.steps_per_round), recipe.tolerance, recipe.least_steps)
     run = _Run(task, form, recipe, case, objective, trainer)
@@ -93,14 +94,15 @@ def train(task: FitTask, form: Form, recipe: Recipe, base: Fitted | None) -> Met
         run.after(step, schedule.end)
         command = yield run.progress(step, schedule.end, terms, rate, warm=warm)
         run.obey(command)
-    if step < recipe.warm_steps and base is not None:
-        # The network has not yet learnt what was known before.
+    # Until then the network has not yet learnt what was known before.
+    if isinstance(command, Stop) and base is not None and step < max(recipe.warm_steps or _UNSEEN, 2):
         return replace(base, name="spatial")
     return run.fitted()
 
 
-def _network(case: DeepCase, recipe: Recipe, generator: torch.Generator) -> UNet:
-    return UNet(
+def _trainer(task: FitTask, case: DeepCase, recipe: Recipe, generator: torch.Generator) -> Trainer:
+    device = task.image.device
+    network = UNet(
         len(case.seen) * case.stack.n_looks,
         case.n_classes,
         width=recipe.width,
@@ -109,6 +111,8 @@ def _network(case: DeepCase, recipe: Recipe, generator: torch.Generator) -> UNet
         published=recipe.network == "published",
         generator=generator,
     )
+    size = case.stack.gather(case.mask[None], [0]).shape[2:]
+    return Trainer(network, recipe, device, safe_precision(task.config.precision, size, network.stride, device))
 
 
 class _Run:
@@ -156,7 +160,8 @@ class _Run:
     def after(self, step: int, end: int) -> None:
         """Note a step; predict the whole case after the last one, and after a few before it."""
         self.steps, left = step, end - step
-        if left % _BETWEEN_SNAPSHOTS == 0 and left < _BETWEEN_SNAPSHOTS * self._recipe.snapshots:
+        late = step > self._recipe.warm_steps and left < _BETWEEN_SNAPSHOTS * self._recipe.snapshots
+        if late and left % _BETWEEN_SNAPSHOTS == 0:
             self._snapshot()
 
     def _snapshot(self) -> None:
@@ -209,7 +214,10 @@ class _Run:
         logits = prior.clamp_min(_LEAST_PRIOR).log_()
         objective.settle(prior)
         densities = objective.log_densities()
-        likelihood = float(torch.logsumexp(logits + densities, 0)[case.mask].double().mean())
+        if self._form == "deepg":
+            likelihood = mean_log_likelihood(objective.mixture(), self._task.samples(), dtype=torch.float32)
+        else:
+            likelihood = float(torch.logsumexp(logits + densities, 0)[case.mask].double().mean())
         if self._own:
             sizes = objective.log_sizes().view((-1,) + (1,) * case.mask.ndim)
             logits.add_(densities + sizes, alpha=self._own)

@@ -32,11 +32,13 @@ class Parameters:
     """
 
     def __init__(self, case: DeepCase, recipe: Recipe) -> None:
-        self._case, self._recipe = case, recipe
+        self._case = case
         self.start = case.start() if case.base is not None else None
         strength = {"free": 0.0, "anchored": ANCHOR_STRENGTH, "fixed": math.inf}[recipe.means]
         anchored = self.start is not None and strength > 0
         self._anchor: Anchor | None = replace(self.start, strength=strength) if anchored and self.start else None
+        # The published safeguard knows no anchor: where one was asked for, it takes the safeguard's place.
+        self._floor = recipe.likelihood_floor if self._anchor is None else 0.0
         self._mean: SoftMixture | None = None
 
     def update(self, batch: Batch, memberships: Tensor) -> SoftMixture:
@@ -49,9 +51,7 @@ class Parameters:
         memberships : Tensor (B, K, *S) float32
             By which the moments are weighted.
         """
-        found = soft_moments(
-            batch.image, memberships, batch.mask, anchor=self._anchor, floor=self._recipe.likelihood_floor
-        )
+        found = soft_moments(batch.image, memberships, batch.mask, anchor=self._anchor, floor=self._floor)
         now = SoftMixture(*(part.detach().mean(0, keepdim=True) for part in _parts(found)))
         old = self._mean
         if old is not None and self._case.stack.n_pieces > 1:
@@ -71,11 +71,7 @@ class Parameters:
         case = self._case
         with torch.no_grad():
             self._mean = soft_moments(
-                case.image[None],
-                memberships[None],
-                case.mask[None],
-                anchor=self._anchor,
-                floor=self._recipe.likelihood_floor,
+                case.image[None], memberships[None], case.mask[None], anchor=self._anchor, floor=self._floor
             )
 
     def mixture(self) -> Mixture:

@@ -20,6 +20,8 @@ _AT_ONCE = {2: 4, 3: 1}
 _LAST_RATE = 0.05
 #: Steps in which it falls once the likelihood has settled before its time.
 _LANDING = 30
+#: Slices of a 3-D map of which torch 2.13 computes a wrong weight gradient in bfloat16 on the processor.
+_WRONG_DEPTH = 2
 
 
 class Schedule:
@@ -201,6 +203,27 @@ def multiplies_bfloat16_fast(device: torch.device) -> bool:
         if supported is not None and supported():
             return True
     return False
+
+
+def safe_precision(asked: Precision, size: Sequence[int], stride: int, device: torch.device) -> Precision:
+    """Return the precision asked for, or float32 where bfloat16 would give wrong gradients.
+
+    On the processor, the weight gradient of a 3 x 3 x 3 convolution in bfloat16 reads memory that nobody has written
+    where its first axis has two voxels (oneDNN in torch 2.13): other bits in each run, or NaN.
+
+    Parameters
+    ----------
+    asked : "auto", "float32" or "bfloat16"
+        Setting.
+    size : sequence of int
+        Voxels of a piece, along each axis.
+    stride : int
+        Voxels of the image to one of the network's lowest level.
+    device : torch.device
+        Where it computes.
+    """
+    lowest = max(-(-size[0] // stride), 2)
+    return "float32" if device.type == "cpu" and len(size) == 3 and lowest == _WRONG_DEPTH else asked
 
 
 class Plateau:
