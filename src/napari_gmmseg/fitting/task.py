@@ -36,6 +36,14 @@ class FitTask:
         Settings.
     look : int or None
         The slice of the volume's Z axis that a person looks at, to be previewed first.
+    identities : tuple of int
+        Of each fitted class: what it keeps through splits and merges.
+    next_identity : int
+        Of the next class that is new.
+    locked : frozenset of int
+        Identities of the classes whose Gaussian is held.
+    widths_set : bool
+        Whether a person set standard deviations: the likelihood is then Gaussian, without partial volume.
     """
 
     image: Tensor
@@ -45,6 +53,20 @@ class FitTask:
     prepared: Prepared
     config: FitConfig
     look: int | None = None
+    identities: tuple[int, ...] = ()
+    next_identity: int = 0
+    locked: frozenset[int] = frozenset()
+    widths_set: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.identities:
+            object.__setattr__(self, "identities", tuple(range(self.config.n_classes)))
+            object.__setattr__(self, "next_identity", self.config.n_classes)
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """Fitted classes whose Gaussian is held."""
+        return tuple(k for k, identity in enumerate(self.identities) if identity in self.locked)
 
     @classmethod
     def cut(

@@ -42,6 +42,18 @@ class Reshaped:
     parents: tuple[tuple[int, ...], ...]
     kept: tuple[int | None, ...]
 
+    @classmethod
+    def of(cls, mixture: Mixture) -> Reshaped:
+        """Return a mixture as it is.
+
+        Parameters
+        ----------
+        mixture : Mixture
+            In the image's own unit.
+        """
+        k = mixture.n_classes
+        return cls(mixture, tuple((c,) for c in range(k)), tuple(range(k)))
+
     def memberships(self, old: Tensor, image: Tensor, mask: Tensor) -> Tensor:
         """Carry memberships over: halves share their parent's by their densities, merged classes add up.
 
@@ -93,23 +105,28 @@ def reshape(mixture: Mixture, samples: Tensor, n_classes: int, *, protected: Col
     SettingsError
         Where only protected classes are left to merge.
     """
-    result = Reshaped(
-        mixture,
-        tuple((k,) for k in range(mixture.n_classes)),
-        tuple(range(mixture.n_classes)),
-    )
+    result = Reshaped.of(mixture)
     while result.mixture.n_classes < n_classes:
-        result = _split(result, samples)
+        result = split(result, int(np.argmax(misfits(result.mixture, samples))), samples)
     while result.mixture.n_classes > n_classes:
         result = _merge(result, frozenset(protected))
     return result
 
 
-def _split(before: Reshaped, samples: Tensor) -> Reshaped:
-    """Split the class that its Gaussian fits worst, along its main axis."""
+def split(before: Reshaped, worst: int, samples: Tensor) -> Reshaped:
+    """Split a class along its main axis; the half with more voxels keeps its identity.
+
+    Parameters
+    ----------
+    before : Reshaped
+        So far.
+    worst : int
+        The class.
+    samples : Tensor (C, N) float
+        Intensities inside the mask.
+    """
     mixture = before.mixture
     means, covariances, weights = class_moments(mixture)
-    worst = int(np.argmax(misfits(mixture, samples)))
     values, vectors = np.linalg.eigh(covariances[worst])
     axis, spread = vectors[:, -1], values[-1]
     shift = _APART * np.sqrt(spread) * axis
