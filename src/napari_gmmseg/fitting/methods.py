@@ -199,7 +199,7 @@ def _sweeps(task: FitTask, start: Mixture | None) -> Generator[Progress, Told | 
     ratio = noise_ratio(start.class_means(), noise)
     model, start, task = _class_model(task, start, noise)
     prior = _prior(task, ratio)
-    limit = min(config.max_steps or MOST_SWEEPS, MOST_SWEEPS)
+    limit = min(task.most_sweeps or MOST_SWEEPS, MOST_SWEEPS)
     labels = _labels_on_grid(most_likely_class(start, samples, fixed_labels=fixed), task.mask)
     del samples
     report = Progress(0, limit, start, labels=labels, phase=SPATIAL, task=task)
@@ -263,5 +263,5 @@ def _prior(task: FitTask, ratio: float) -> SpatialPrior:
     config, geometry = task.config, task.volume.geometry
     trust = trust_in_neighbours(ratio)
     weight = FULL_NEIGHBOUR_WEIGHT * trust if config.neighbour_weight is None else config.neighbour_weight
-    anchor = {"free": 0.0, "anchored": 1.0 - trust, "fixed": float("inf")}[config.means or "anchored"]
+    anchor = {"free": 0.0, "anchored": 1.0 - trust, "fixed": float("inf")}[task.spatial_means]
     return SpatialPrior(weight, axis_weights(geometry.spacing, geometry.unit), size_weight(ratio), anchor)

@@ -81,6 +81,8 @@ class Fitted:
         See `Progress`.
     task : FitTask or None
         See `Progress`.
+    start : Fitted or None
+        The spatial mixture that a training started from.
     """
 
     memberships: Tensor
@@ -94,6 +96,7 @@ class Fitted:
     name: str | None = None
     named_by: Mixture | None = None
     task: FitTask | None = None
+    start: Fitted | None = None
 
 
 #: What a method takes: commands, with changes in terms of classes' identities.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_gmmseg.config import FitConfig
+from napari_gmmseg.config.fit import Means
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.mixture.tensors import as_tensor
 from napari_gmmseg.preparation.prepared import Prepared
@@ -44,6 +45,8 @@ class FitTask:
         Identities of the classes whose Gaussian is held.
     widths_set : bool
         Whether a person set standard deviations: the likelihood is then Gaussian, without partial volume.
+    as_start : bool
+        Whether it is the mixture from which a network starts: bounds on steps and means are the network's then.
     """
 
     image: Tensor
@@ -57,6 +60,7 @@ class FitTask:
     next_identity: int = 0
     locked: frozenset[int] = frozenset()
     widths_set: bool = False
+    as_start: bool = False
 
     def __post_init__(self) -> None:
         if not self.identities:
@@ -123,10 +127,19 @@ class FitTask:
         return cls(image, mask, fixed, volume, prepared, config, look)
 
     def for_start(self) -> FitTask:
-        """Return the task of the spatial mixture from which a network starts: bounds on steps are the network's."""
-        config = self.config
-        means = "anchored" if config.means == "free" else config.means
-        return replace(self, config=replace(config, max_steps=None, means=means))
+        """Return the task of the spatial mixture from which a network starts."""
+        return replace(self, as_start=True)
+
+    @property
+    def most_sweeps(self) -> int | None:
+        """Bound on a mixture's steps; None where the bound is the network's."""
+        return None if self.as_start else self.config.max_steps
+
+    @property
+    def spatial_means(self) -> Means:
+        """What the spatial mixture may do with its means: a network does not start from free ones."""
+        means = self.config.means or "anchored"
+        return "anchored" if self.as_start and means == "free" else means
 
     def samples(self) -> Tensor:
         """Return the intensities (C, N) float32 inside the mask."""

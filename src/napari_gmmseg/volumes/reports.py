@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_gmmseg.volumes.classes import ClassTable
+from napari_gmmseg.volumes.findings import Finding
 from napari_gmmseg.volumes.mixture import Mixture
 
 
@@ -37,6 +38,8 @@ class FitReport:
         What the preview's values mean.
     state : FitState or None
         Where it stands, after `SaveState`.
+    refused : Finding or None
+        Why what was told before was not taken up.
     """
 
     phase: str
@@ -49,6 +52,7 @@ class FitReport:
     mixture: Mixture | None = None
     classes: ClassTable | None = None
     state: FitState | None = None
+    refused: Finding | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from napari_gmmseg.volumes import Mixture
 
 #: Pseudo-voxels that hold an anchored class at its start, as a share of N / K.
 ANCHOR_STRENGTH = 1.0
+_NAMES = ("mixing_weights", "means", "variances")
 #: Share of the newest step in the running mean of the mixture's parameters.
 _NEWEST = 0.1
 
@@ -40,6 +41,9 @@ class Parameters:
         # The published safeguard knows no anchor: where one was asked for, it takes the safeguard's place.
         self._floor = recipe.likelihood_floor if self._anchor is None else 0.0
         self._mean: SoftMixture | None = None
+        held = torch.zeros((case.n_classes, 1), dtype=torch.bool, device=case.image.device)
+        held[list(case.held)] = True
+        self._held = held if case.held else None
 
     def update(self, batch: Batch, memberships: Tensor) -> SoftMixture:
         """Return the M-step of one batch, and follow it.
@@ -52,6 +56,7 @@ class Parameters:
             By which the moments are weighted.
         """
         found = soft_moments(batch.image, memberships, batch.mask, anchor=self._anchor, floor=self._floor)
+        found = self._holding(found)
         now = SoftMixture(*(part.detach().mean(0, keepdim=True) for part in _parts(found)))
         old = self._mean
         if old is not None and self._case.stack.n_pieces > 1:
@@ -70,9 +75,35 @@ class Parameters:
         """
         case = self._case
         with torch.no_grad():
-            self._mean = soft_moments(
+            found = soft_moments(
                 case.image[None], memberships[None], case.mask[None], anchor=self._anchor, floor=self._floor
             )
+            self._mean = self._holding(found)
+
+    def _holding(self, found: SoftMixture) -> SoftMixture:
+        """Return a mixture with the locked classes' Gaussians as they were at the start."""
+        if self._held is None or self.start is None:
+            return found
+        means = torch.where(self._held, self.start.means.to(found.means), found.means)
+        variances = torch.where(self._held, self.start.variances.to(found.variances), found.variances)
+        return SoftMixture(found.mixing_weights, means, variances)
+
+    def running(self) -> dict[str, Tensor]:
+        """Return the running mean; empty before the first step."""
+        if self._mean is None:
+            return {}
+        return dict(zip(_NAMES, _parts(self._mean), strict=True))
+
+    def run_on(self, running: dict[str, Tensor]) -> None:
+        """Take up the running mean.
+
+        Parameters
+        ----------
+        running : dict of str to Tensor
+            From `running`.
+        """
+        if running:
+            self._mean = SoftMixture(*(running[name] for name in _NAMES))
 
     def mixture(self) -> Mixture:
         """Return the parameters so far, in the image's own unit."""

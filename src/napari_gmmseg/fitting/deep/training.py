@@ -37,6 +37,7 @@ class Schedule:
         self.end = recipe.warm_steps + recipe.max_steps
         self._rate, self._decays = recipe.learning_rate, recipe.decays
         self._falls_from = self.end // 2
+        self._planned = self.end
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step: constant, and in the second half falling where the recipe says so.
@@ -50,6 +51,41 @@ class Schedule:
             return self._rate
         left = (self.end - step) / max(self.end - self._falls_from, 1)
         return self._rate * max(_LAST_RATE, left)
+
+    def retune(self, recipe: Recipe, step: int, *, reopen: bool) -> None:
+        """Go on with other settings; with other classes, give the network time to part them.
+
+        Parameters
+        ----------
+        recipe : Recipe
+            From now on.
+        step : int
+            That was taken last.
+        reopen : bool
+            Whether the classes are others.
+        """
+        self._rate, self._decays = recipe.learning_rate, recipe.decays
+        planned = recipe.warm_steps + recipe.max_steps
+        if planned != self._planned:
+            self._planned, self.end = planned, max(planned, step + 1)
+            self._falls_from = max(self.end // 2, step) if self.end > 2 * step else self._falls_from
+        if reopen:
+            self.end = max(self.end, step + 2 * _LANDING)
+            self._falls_from = max(self._falls_from, self.end - _LANDING)
+
+    def values(self) -> list[int]:
+        """Return where it stands."""
+        return [self.end, self._falls_from, self._planned]
+
+    def restore(self, values: Sequence[int]) -> None:
+        """Take up where it stood.
+
+        Parameters
+        ----------
+        values : sequence of int
+            From `values`.
+        """
+        self.end, self._falls_from, self._planned = (int(value) for value in values)
 
     def settle(self, step: int) -> None:
         """End soon, since the likelihood has settled: at once, or after the learning rate has fallen.
@@ -92,7 +128,7 @@ class Trainer:
             self._network.to(memory_format=self._layout)  # type: ignore[call-overload]
         self._device = device
         self._clip = recipe.gradient_clip
-        self._optimiser = torch.optim.AdamW(
+        self.optimiser = torch.optim.AdamW(
             self._network.parameters(),
             lr=recipe.learning_rate,
             weight_decay=recipe.weight_decay,
@@ -146,12 +182,12 @@ class Trainer:
         rate : float
             Learning rate.
         """
-        for group in self._optimiser.param_groups:
+        for group in self.optimiser.param_groups:
             group["lr"] = rate
-        self._optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._network.parameters(), self._clip)
-        self._optimiser.step()
+        self.optimiser.step()
 
     def prior(self, inputs: Tensor) -> Tensor:
         """Return class probabilities (B, K, *S), predicted in evaluation mode; training goes on as if it had not been.
@@ -246,6 +282,21 @@ class Plateau:
         self._window, self._tolerance, self._least = window, tolerance, least_steps
         self._seen = 0
 
+    def values(self) -> list[float]:
+        """Return what it has seen."""
+        return [float(self._seen), *self._values]
+
+    def restore(self, values: Sequence[float]) -> None:
+        """Take up where it was.
+
+        Parameters
+        ----------
+        values : sequence of float
+            From `values`.
+        """
+        self._seen = int(values[0])
+        self._values.extend(values[1:])
+
     def reached(self, nll: float) -> bool:
         """Take in one value, and tell whether to stop.
 
@@ -279,7 +330,8 @@ class Draws:
     def __init__(self, pieces: Tensor, per_step: int, generator: torch.Generator) -> None:
         self._pieces, self._generator = pieces, generator
         self._per_step = min(per_step, len(pieces))
-        self._left: list[int] = []
+        #: Drawn in this round, and not yet given out.
+        self.left: list[int] = []
 
     @property
     def steps_per_round(self) -> int:
@@ -288,10 +340,10 @@ class Draws:
 
     def next(self) -> Sequence[int]:
         """Return the next pieces."""
-        while len(self._left) < self._per_step:
+        while len(self.left) < self._per_step:
             order = torch.randperm(len(self._pieces), generator=self._generator)
-            self._left.extend(self._pieces[order].tolist())
-        drawn, self._left = self._left[: self._per_step], self._left[self._per_step :]
+            self.left.extend(self._pieces[order].tolist())
+        drawn, self.left = self.left[: self._per_step], self.left[self._per_step :]
         return drawn
 
 
