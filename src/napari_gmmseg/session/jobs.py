@@ -321,7 +321,7 @@ class Job(Generic[R]):
 
     def _deliver(self, report: FitReport, seconds: float) -> None:
         remaining = self._estimate.update(report.phase, report.step, report.n_steps, seconds)
-        progress = Progress(self.generation, report, remaining)
+        progress = Progress(self.generation, report, remaining, self.n_reports)
         now = time.monotonic()
         if now - self._last_sent < REPORT_INTERVAL:
             self._held_back = progress

@@ -84,8 +84,11 @@ class Progress:
         What the fit said.
     remaining : float or None
         Seconds left at most; None where it cannot be told yet.
+    n_reports : int
+        The report's number in its run, from 1; 0 while reading and preparing.
     """
 
     generation: int
     report: FitReport
     remaining: float | None
+    n_reports: int = 0

@@ -1,0 +1,176 @@
+"""One run of a session: the job at hand, and the log by which it can be taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from napari_gmmseg.session.jobs import FitGenerator, Job
+from napari_gmmseg.session.progress import Note, Progress, Told
+from napari_gmmseg.session.run_log import Resumption, RunPoint, Said, Sentence
+from napari_gmmseg.volumes import Command, FitReport, FitState, Look, SaveState, Segmentation
+
+
+@dataclass(frozen=True)
+class News:
+    """What came from a run since it was last looked at.
+
+    Parameters
+    ----------
+    told : tuple of Told
+        What the fit heard.
+    notes : tuple of Note
+        Reports with states or refusals.
+    progress : Progress or None
+        The newest report.
+    ended : bool
+        Whether it is at its end; told once.
+    """
+
+    told: tuple[Told, ...]
+    notes: tuple[Note, ...]
+    progress: Progress | None
+    ended: bool
+
+
+class Run:
+    """A job and its log; for one thread.
+
+    Parameters
+    ----------
+    make_steps : callable
+        Takes the state to go on from, and returns the fit; called on the worker's thread.
+    resumption : Resumption
+        How it begins.
+    save_every : float or None
+        Ask for the state of a training so often, in s.
+    """
+
+    def __init__(
+        self,
+        make_steps: Callable[[FitState | None], FitGenerator],
+        resumption: Resumption,
+        save_every: float | None,
+    ) -> None:
+        self.log, self.offset = resumption.log, resumption.offset
+        self.trail: list[FitReport] = []
+        self._ended = False
+        state = resumption.state
+        self.job: Job[Segmentation] = Job(lambda: make_steps(state), save_every=save_every)
+        for after, sentence in resumption.again:
+            self._send(sentence, after)
+
+    @property
+    def on(self) -> bool:
+        """Whether it goes on, or its end was not seen yet."""
+        return not self._ended
+
+    @property
+    def point(self) -> RunPoint:
+        """Where it stands."""
+        return RunPoint(self.log, self.log.said)
+
+    @property
+    def marks(self) -> tuple[tuple[int, str], ...]:
+        """After how many reports what was said, in words."""
+        said = [s for s in self.log.said if not s.refused]
+        return tuple((s.position, s.sentence.words) for s in said if s.position is not None)
+
+    def say(self, sentence: Sentence) -> None:
+        """Tell the fit something that can be undone: its state right before is asked for first.
+
+        Parameters
+        ----------
+        sentence : Sentence
+            What it is told.
+        """
+        self.job.send(SaveState())
+        self._send(sentence, None)
+
+    def amend(self, sentence: Sentence, merge: Callable[[Command, Command], Command | None]) -> bool:
+        """Say something together with what was said last, if that belongs to the same act and was not heard yet.
+
+        Parameters
+        ----------
+        sentence : Sentence
+            What is to be told.
+        merge : callable
+            Returns one command for two, or None where there is none.
+
+        Returns
+        -------
+        bool
+            Whether it was said.
+        """
+        last = self.log.said[-1] if self.log.said else None
+        if last is None or last.sentence.tag is not sentence.tag:
+            return False
+        command = merge(last.sentence.command, sentence.command)
+        if command is None or not self.job.amend(last.order, command):
+            return False
+        both = Sentence(command, sentence.words, sentence.tag, last.sentence.before)
+        self.log.said = (*self.log.said[:-1], Said(both, last.order, last.offset))
+        return True
+
+    def go_to(self, point: RunPoint) -> bool:
+        """Come to another point without a new job: by taking back or saying again what the fit has not heard yet.
+
+        Parameters
+        ----------
+        point : RunPoint
+            Where to.
+
+        Returns
+        -------
+        bool
+            False where the fit has heard too much already.
+        """
+        if point.log is not self.log:
+            return False
+        for said in reversed(self.log.said):
+            if said in point.said:
+                break
+            if not self.job.withdraw(said.order):
+                return False
+            self.log.said = self.log.said[:-1]
+        if self.log.said != point.said[: len(self.log.said)]:
+            return False
+        for said in point.said[len(self.log.said) :]:
+            if said.position is not None:
+                return False
+            self._send(said.sentence, None)
+        return True
+
+    def settled(self, progress: Progress) -> bool:
+        """Tell whether a report answers all that was said.
+
+        Parameters
+        ----------
+        progress : Progress
+            From the job.
+        """
+        heard = self.offset + progress.n_reports
+        return all(said.position is not None and said.position < heard for said in self.log.said)
+
+    def take(self) -> News:
+        """Return what came since this was last asked, and hold the states among it."""
+        # Asked before the rest is taken: what comes in between is then not missed.
+        ended = self.job.state.ended and not self._ended
+        book = self.job.logbook
+        told = tuple(t for t in book.take_told() if not isinstance(t.command, Look | SaveState))
+        notes = book.take_notes()
+        for note in notes:
+            if note.report.state is not None:
+                self.log.add_state(self.offset + note.n_reports, note.report.state)
+        self.trail.extend(book.take_trail())
+        self._ended = self._ended or ended
+        return News(told, notes, self.job.mailbox.take(), ended)
+
+    def leave(self) -> None:
+        """Cancel it; nothing that it says counts any more."""
+        self._ended = True
+        self.job.cancel()
+
+    def _send(self, sentence: Sentence, after: int | None) -> None:
+        order = self.job.send(sentence.command, after=after)
+        self.log.said = (*self.log.said, Said(sentence, order, self.offset))
