@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_gmmseg.config import FitConfig, Preset
-from napari_gmmseg.errors import SettingsError
+from napari_gmmseg.errors import GmmsegError
 from napari_gmmseg.fitting.commands import Names, translate
 from napari_gmmseg.fitting.deep.fitting import fit_deep
 from napari_gmmseg.fitting.live import Change, apply_change
@@ -67,19 +67,20 @@ class Driver:
     ) -> None:
         self._began = time.perf_counter()
         self._volume, self._prepared, self._preset = volume, prepared, preset
-        self._fixed_labels, self._look = fixed_labels, look
+        self._config, self._fixed_labels, self._look = config, fixed_labels, look
         self._names = Names(volume, prepared, preset)
         self._history: list[FitReport] = []
+        self._reported_before = 0
         self._stopped = False
         self._looked: Look | None = None
         self._refused: Finding | None = None
         self._fitted: Fitted | None = None
         self._view: tuple[ClassTable, NDArray[np.int64]] | None = None
-        self._cut(config)
+        self._pending: Progress | None = None
 
-    def _cut(self, config: FitConfig) -> None:
-        self.device, self.threads = choose_device(config.device), choose_threads(config.threads)
-        self._task = FitTask.cut(self._volume, self._prepared, config, self.device, self._fixed_labels, self._look)
+    def _cut(self, config: FitConfig, known: tuple[int, ...] = ()) -> FitTask:
+        device, fixed = choose_device(config.device), self._fixed_labels
+        return FitTask.cut(self._volume, self._prepared, config, device, fixed, self._look, known=known)
 
     def begin(self, start: Segmentation | None, state: FitState | None) -> None:
         """Make the method that the settings mean.
@@ -90,42 +91,47 @@ class Driver:
             An earlier result to go on from.
         state : FitState or None
             Where an earlier fit stood.
+
+        Raises
+        ------
+        SettingsError
+            Where settings do not fit the data or the machine.
         """
         mixture = None
         if state is not None:
-            self._restore(state)
+            self._task = self._restored(state)
         elif start is not None:
-            mixture = self._take_up(start)
+            self._task, mixture = self._taken_up(start)
+        else:
+            self._task = self._cut(self._config)
+        self.threads = choose_threads(self._task.config.threads)
         self._method = _method(self._task, mixture, state)
         self._first = True
 
-    def _restore(self, state: FitState) -> None:
+    def _restored(self, state: FitState) -> FitTask:
         meta = state.meta
-        self._cut(FitConfig(**meta["config"]))
-        self._task = replace(
-            self._task,
-            identities=tuple(meta["identities"]),
+        identities, known = tuple(meta["identities"]), tuple(meta["known"])
+        self._names.restore(meta["names"])
+        self._reported_before = int(meta["reports"])
+        task = self._cut(FitConfig(**meta["config"]), tuple(identities.index(identity) for identity in known))
+        return replace(
+            task,
+            identities=identities,
+            known=known,
+            origins=tuple((int(a), int(b)) for a, b in meta["origins"]),
             next_identity=int(meta["next_identity"]),
             locked=frozenset(meta["locked"]),
             widths_set=bool(meta["widths_set"]),
         )
-        self._names.restore(meta.get("names", []))
 
-    def _take_up(self, start: Segmentation) -> Mixture:
+    def _taken_up(self, start: Segmentation) -> tuple[FitTask, Mixture]:
         """Return the Gaussians of an earlier result, with as many classes as are wanted, under their names."""
-        wanted = self._task.config
-        table = start.label_map.classes
-        self._task = replace(
-            self._task,
-            config=replace(wanted, n_classes=len(table)),
-            identities=tuple(range(len(table))),
-            next_identity=len(table),
-        )
-        self._names.keep(table, np.arange(len(table)), self._task.identities)
+        wanted, table = self._config, start.label_map.classes
+        task = self._cut(replace(wanted, n_classes=len(table)))
+        self._names.keep(table, np.arange(len(table)), task.identities)
         meant = frozenset(k for k, tissue in enumerate(table) if tissue.role)
-        changed = apply_change(self._task, start.mixture, Change(wanted, protected=meant))
-        self._task = changed.task
-        return changed.mixture
+        changed = apply_change(task, start.mixture, Change(wanted, protected=meant))
+        return changed.task, changed.mixture
 
     def advance(self, command: Command | None) -> FitReport | None:
         """Tell the method what it is told, and return its next report; None at the end.
@@ -137,18 +143,27 @@ class Driver:
         """
         told = self._told(command)
         try:
-            progress = next(self._method) if told is None or self._first else self._method.send(told)
+            progress = self._next(told)
         except StopIteration as end:
             self._fitted = end.value
             return None
         self._first = False
+        if isinstance(told, Change) and progress.refused is None and self._view is not None:
+            self._names.keep(*self._view, self._task.identities)
         self._task = progress.task or self._task
+        self.threads = choose_threads(self._task.config.threads)
         table, entry = self._names.table(progress.named_by or progress.mixture, self._task)
         self._view = table, entry
         refused, self._refused = self._refused or progress.refused, None
         report = self._report(progress, table, entry, refused)
         self._history.append(replace(report, preview=None, mixture=None, state=None))
         return report
+
+    def _next(self, told: Told | None) -> Progress:
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            return pending
+        return next(self._method) if told is None or self._first else self._method.send(told)
 
     def _told(self, command: Command | None) -> Told | None:
         """Return what the method is told; begins anew where a setting asks for it."""
@@ -165,21 +180,20 @@ class Driver:
         if isinstance(told, FitConfig):
             self._anew(told)
             return None
-        if isinstance(told, Change):
-            self._names.keep(*self._view, self._task.identities)
         return told
 
     def _anew(self, config: FitConfig) -> None:
+        """Begin with other settings; where they do not go together, the fit goes on as it was."""
         try:
-            before = self._task
-            self._cut(config)
-            method = _method(self._task, None, None)
-        except SettingsError as error:
-            self._task = before
+            task = self._cut(config)
+            method = _method(task, None, None)
+            # A method checks its settings in its first step.
+            pending = next(method)
+        except GmmsegError as error:
             self._refused = Finding("refused", error.message, error.hint)
             return
         self._method.close()
-        self._method, self._first = method, True
+        self._task, self._method, self._pending = task, method, pending
         self._names = Names(self._volume, self._prepared, self._preset)
 
     def _reminder(self) -> Look | None:
@@ -196,7 +210,8 @@ class Driver:
             preview = label_values(table, entry)[self._task.whole(progress.labels)]
         state = progress.state
         if state is not None:
-            meta = {**state.meta, "names": self._names.values(), "reports": len(self._history) + 1}
+            reports = self._reported_before + len(self._history) + 1
+            meta = {**state.meta, "names": self._names.values(), "reports": reports}
             state = replace(state, meta=meta)
         return FitReport(
             phase=progress.phase or PHASES[self._task.config.method],
@@ -227,8 +242,8 @@ class Driver:
         if self._fitted is None:
             raise RuntimeError("The fit has not ended.")
         seconds = time.perf_counter() - self._began
-        machine = {"device": str(self.device), "threads": self.threads, "seconds": seconds}
         task = self._fitted.task or self._task
+        machine = {"device": str(task.image.device), "threads": self.threads, "seconds": seconds}
         result = segmentation_of(self._fitted, task, self._preset, self._names, machine, stopped=self._stopped)
         return replace(result, history=tuple(self._history))
 

@@ -79,8 +79,8 @@ def _edited(
     old = torch.from_numpy(np.array(segmentation.probabilities[index], dtype=np.float32))
     samples = torch.from_numpy(np.array(volume.data[index], dtype=np.float32))[:, inside]
     logits = old[:, inside].clamp_min(_LEAST).log()
-    logits += class_log_densities(mixture, samples)
-    logits -= class_log_densities(segmentation.mixture, samples)
+    # The difference first: where nothing was edited it is 0 to the last bit, and the labels stay.
+    logits += class_log_densities(mixture, samples) - class_log_densities(segmentation.mixture, samples)
     answer = torch.zeros_like(old)
     answer[:, inside] = torch.softmax(logits, 0)
     return answer, inside

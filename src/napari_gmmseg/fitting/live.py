@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_gmmseg.config import FitConfig
 from napari_gmmseg.errors import SettingsError
-from napari_gmmseg.fitting.task import FitTask
+from napari_gmmseg.fitting.task import FitTask, renumbered
 from napari_gmmseg.mixture.reshaping import Reshaped, merged, reshape, split
 from napari_gmmseg.volumes import Finding, Mixture
 
@@ -99,29 +99,54 @@ def apply_change(task: FitTask, mixture: Mixture, change: Change) -> Changed:
     """
     reshaped = _reshaped(task, mixture, change)
     config = change.config
-    identities, fresh = list(task.identities), task.next_identity
     if reshaped is not None:
-        mixture = reshaped.mixture
-        identities = []
-        for kept in reshaped.kept:
-            identities.append(fresh if kept is None else task.identities[kept])
-            fresh += kept is None
+        left = (*task.left, (task.identities, mixture))
+        task = replace(_followed(task, reshaped), left=left)
+        mixture = _as_it_was(task) or reshaped.mixture
     if mixture.n_classes != config.n_classes:
         config = replace(config, n_classes=mixture.n_classes)
     if config.gaussians_per_class and reshaped is not None:
         counts = np.bincount(mixture.class_of, minlength=mixture.n_classes)
         config = replace(config, gaussians_per_class=tuple(int(n) for n in counts))
     locked = task.locked if change.locked is None else change.locked
-    edited = _edited(mixture, tuple(identities), change)
+    edited = _edited(mixture, task.identities, change)
     task = replace(
         task,
         config=config,
-        identities=tuple(identities),
-        next_identity=fresh,
-        locked=frozenset(locked) & frozenset(identities),
+        locked=frozenset(locked) & frozenset(task.identities),
         widths_set=task.widths_set or bool(change.stds),
+        # What a person set or locked since is not to be forgotten.
+        left=() if change.locked is not None else task.left,
     )
     return Changed(task, edited, reshaped)
+
+
+def _as_it_was(task: FitTask) -> Mixture | None:
+    """Return the Gaussians with which a change left these classes: with noise, another way leads to other ones."""
+    for identities, mixture in reversed(task.left):
+        if set(identities) == set(task.identities):
+            number = {identity: k for k, identity in enumerate(task.identities)}
+            return replace(mixture, class_of=np.array([number[identities[k]] for k in mixture.class_of]))
+    return None
+
+
+def _followed(task: FitTask, reshaped: Reshaped) -> FitTask:
+    """Return a task whose identities, and voxels of known class, follow splits and merges."""
+    identities, origins, fresh = [], list(task.origins), task.next_identity
+    for kept, parents in zip(reshaped.kept, reshaped.parents, strict=True):
+        identities.append(fresh if kept is None else task.identities[kept])
+        if kept is None:
+            origins.insert(0, (fresh, task.identities[parents[0]]))
+            fresh += 1
+    heirs = reshaped.heirs
+    return replace(
+        task,
+        fixed_labels=None if task.fixed_labels is None else renumbered(task.fixed_labels, heirs),
+        identities=tuple(identities),
+        next_identity=fresh,
+        known=tuple(identities[heirs[task.identities.index(identity)]] for identity in task.known),
+        origins=tuple(origin for origin in origins if set(origin) <= set(identities)),
+    )
 
 
 def _reshaped(task: FitTask, mixture: Mixture, change: Change) -> Reshaped | None:
@@ -135,7 +160,8 @@ def _reshaped(task: FitTask, mixture: Mixture, change: Change) -> Reshaped | Non
     if n_classes == mixture.n_classes:
         return None
     protected = {where[identity] for identity in (change.protected | task.locked) if identity in where}
-    return reshape(mixture, task.samples(), n_classes, protected=protected)
+    origins = {where[a]: where[b] for a, b in task.origins if a in where and b in where}
+    return reshape(mixture, task.samples(), n_classes, protected=protected, origins=origins)
 
 
 def _edited(mixture: Mixture, identities: tuple[int, ...], change: Change) -> Mixture:

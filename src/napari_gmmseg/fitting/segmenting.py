@@ -46,7 +46,8 @@ def fit(
     preset : Preset
         What the classes mean.
     fixed_labels : ndarray (*grid) integer, optional
-        Known class k (0 ... K - 1) of a voxel, or -1; the class keeps this number among the fitted ones.
+        Known class k (0 ... K - 1) of a voxel, or -1: k among the fitted classes as they are numbered at the start, or
+        the k-th class of `start`. Where classes are split or merged, known voxels go with their class.
     look : int or None
         The slice of the volume's Z axis that is previewed first while a network is trained.
     start : Segmentation or None

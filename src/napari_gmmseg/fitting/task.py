@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from napari_gmmseg.config.fit import Means
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.mixture.tensors import as_tensor
 from napari_gmmseg.preparation.prepared import Prepared
-from napari_gmmseg.volumes import Volume
+from napari_gmmseg.volumes import Mixture, Volume
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,12 @@ class FitTask:
         Identities of the classes whose Gaussian is held.
     widths_set : bool
         Whether a person set standard deviations: the likelihood is then Gaussian, without partial volume.
+    known : tuple of int
+        For each class that the fixed labels were given for: the identity of what it is part of now.
+    origins : tuple of (int, int)
+        Identities of classes that were split off, each with that of the class that it comes from; the newest first.
+    left : tuple of (tuple of int, Mixture)
+        Classes and Gaussians that a change of K left behind, and to which it can come back; a network keeps its own.
     as_start : bool
         Whether it is the mixture from which a network starts: bounds on steps and means are the network's then.
     """
@@ -60,12 +67,17 @@ class FitTask:
     next_identity: int = 0
     locked: frozenset[int] = frozenset()
     widths_set: bool = False
+    known: tuple[int, ...] = ()
+    origins: tuple[tuple[int, int], ...] = ()
+    left: tuple[tuple[tuple[int, ...], Mixture], ...] = ()
     as_start: bool = False
 
     def __post_init__(self) -> None:
         if not self.identities:
             object.__setattr__(self, "identities", tuple(range(self.config.n_classes)))
             object.__setattr__(self, "next_identity", self.config.n_classes)
+        if not self.known:
+            object.__setattr__(self, "known", self.identities)
 
     @property
     def held(self) -> tuple[int, ...]:
@@ -81,6 +93,8 @@ class FitTask:
         device: torch.device,
         fixed_labels: NDArray[np.integer] | None = None,
         look: int | None = None,
+        *,
+        known: tuple[int, ...] = (),
     ) -> FitTask:
         """Crop a volume to its mask and bring it to the device.
 
@@ -98,11 +112,14 @@ class FitTask:
             Known class k of a voxel, or -1.
         look : int or None
             The slice of the volume's Z axis that a person looks at.
+        known : tuple of int
+            The class that each number of the fixed labels means now; empty: that of its number.
 
         Raises
         ------
         SettingsError
-            Where the mask has fewer voxels than there are Gaussians, or the fixed labels have another shape.
+            Where the mask has fewer voxels than there are Gaussians, or the fixed labels have another shape or classes
+            that are not fitted.
         """
         mask = as_tensor(np.ascontiguousarray(prepared.mask[prepared.crop])).to(device)
         needed = max(config.n_classes, sum(config.gaussians_per_class))
@@ -123,7 +140,14 @@ class FitTask:
                     "Give one label for each voxel of the image.",
                 )
             cropped = np.array(fixed_labels[prepared.crop], dtype=np.int64)
-            fixed = torch.from_numpy(cropped).to(device).masked_fill(~mask, -1)
+            numbers = known or tuple(range(config.n_classes))
+            low, high = (int(cropped.min()), int(cropped.max())) if cropped.size else (-1, -1)
+            if low < -1 or high >= len(numbers):
+                raise SettingsError(
+                    f"Fixed labels go from {low} to {high}, and there are {len(numbers)} classes from 0 on.",
+                    "Give labels of classes that are fitted, and -1 where the class is not known.",
+                )
+            fixed = renumbered(torch.from_numpy(cropped).to(device).masked_fill(~mask, -1), numbers)
         return cls(image, mask, fixed, volume, prepared, config, look)
 
     def for_start(self) -> FitTask:
@@ -182,3 +206,23 @@ class FitTask:
         result = np.zeros((*cropped.shape[:n_maps], *self.volume.grid_shape), dtype=cropped.cpu().numpy().dtype)
         result[(slice(None),) * n_maps + self.prepared.crop] = cropped.cpu().numpy()
         return result
+
+
+def renumbered(labels: Tensor, numbers: Sequence[int]) -> Tensor:
+    """Return fixed labels under other numbers.
+
+    Parameters
+    ----------
+    labels : Tensor (*crop) int64
+        Known class k of a voxel, or -1.
+    numbers : sequence of int
+        The new number of each class.
+
+    Returns
+    -------
+    Tensor (*crop) int64
+        -1 where it was negative.
+    """
+    # -1 takes the last entry.
+    table = torch.tensor([*numbers, -1], device=labels.device)
+    return table[labels.clamp_min(-1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +54,15 @@ class Reshaped:
         k = mixture.n_classes
         return cls(mixture, tuple((c,) for c in range(k)), tuple(range(k)))
 
+    @property
+    def heirs(self) -> tuple[int, ...]:
+        """For each old class the new one that keeps its identity, else the one that it became part of."""
+        numbers = range(len(self.parents))
+        return tuple(
+            min((k for k in numbers if c in self.parents[k]), key=lambda k: (self.kept[k] != c, self.kept[k] is None))
+            for c in range(1 + max(max(parents) for parents in self.parents))
+        )
+
     def memberships(self, old: Tensor, image: Tensor, mask: Tensor) -> Tensor:
         """Carry memberships over: halves share their parent's by their densities, merged classes add up.
 
@@ -86,8 +95,19 @@ class Reshaped:
         return result
 
 
-def reshape(mixture: Mixture, samples: Tensor, n_classes: int, *, protected: Collection[int] = ()) -> Reshaped:
+def reshape(
+    mixture: Mixture,
+    samples: Tensor,
+    n_classes: int,
+    *,
+    protected: Collection[int] = (),
+    origins: Mapping[int, int] | None = None,
+) -> Reshaped:
     """Split or merge until a mixture has a number of classes.
+
+    A class goes back to the one that it was split off from; where there is none, the two of least Bhattacharyya
+    distance are merged. The distance alone would not undo a split: the upper half of grey matter may lie nearer to
+    white matter than to its lower half.
 
     Parameters
     ----------
@@ -99,6 +119,8 @@ def reshape(mixture: Mixture, samples: Tensor, n_classes: int, *, protected: Col
         Wanted.
     protected : collection of int
         Classes that must not disappear: named or locked ones.
+    origins : mapping of int to int
+        For classes that were split off, the class that each comes from; the first goes back first.
 
     Raises
     ------
@@ -109,7 +131,7 @@ def reshape(mixture: Mixture, samples: Tensor, n_classes: int, *, protected: Col
     while result.mixture.n_classes < n_classes:
         result = split(result, int(np.argmax(misfits(result.mixture, samples))), samples)
     while result.mixture.n_classes > n_classes:
-        result = _merge(result, frozenset(protected))
+        result = _back(result, origins or {}, protected) or _merge(result, frozenset(protected))
     return result
 
 
@@ -146,6 +168,14 @@ def split(before: Reshaped, worst: int, samples: Tensor) -> Reshaped:
         swapped[-2:] = k, worst
         new = Mixture(new.mixing_weights, new.means, new.covariances, swapped)
     return Reshaped(new, (*before.parents, before.parents[worst]), (*before.kept, None))
+
+
+def _back(before: Reshaped, origins: Mapping[int, int], protected: Collection[int]) -> Reshaped | None:
+    """Merge the first class that was split off, and may disappear, into the one that it comes from."""
+    for old, origin in origins.items():
+        if old not in protected and old in before.kept and origin in before.kept:
+            return merged(before, before.kept.index(origin), before.kept.index(old))
+    return None
 
 
 def _merge(before: Reshaped, protected: frozenset[int]) -> Reshaped:

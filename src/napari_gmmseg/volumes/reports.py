@@ -61,9 +61,9 @@ class FitState:
 
     Parameters
     ----------
-    arrays : mapping of str to ndarray
+    arrays : mapping of str to ndarray, of any shape
         What changes from step to step: a network's weights, its optimiser's, random states.
-    start : mapping of str to ndarray
+    start : mapping of str to ndarray, of any shape
         What stays as long as `start_key` does: the spatial mixture's memberships; large.
     start_key : str
         Changes when `start` does.

@@ -55,7 +55,7 @@ def train(task: FitTask, form: Form, base: Fitted | None, state: FitState | None
         Where the training goes on; None to begin.
     """
     if base is not None and base.task is not None:
-        task = replace(base.task, as_start=False)
+        task = replace(base.task, as_start=False, left=())
     training = Training(task, form, base) if state is None else Training.restored(task, form, state)
     told = None
     saving = False

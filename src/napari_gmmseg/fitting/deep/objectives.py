@@ -86,7 +86,7 @@ class Objective(Protocol):
 
         Parameters
         ----------
-        running : dict of str to Tensor
+        running : dict of str to Tensor, of any shape
             From `running`.
         """
 
@@ -244,7 +244,7 @@ class DeepMixture:
 
         Parameters
         ----------
-        running : dict of str to Tensor
+        running : dict of str to Tensor, of any shape
             From `running`.
         """
         self._parameters.run_on(running)
@@ -358,7 +358,7 @@ class BlindSpot:
 
         Parameters
         ----------
-        running : dict of str to Tensor
+        running : dict of str to Tensor, of any shape
             From `running`.
         """
         self._parameters.run_on(running)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from napari_gmmseg.config.recipes import Recipe
 from napari_gmmseg.fitting.deep.case import Batch, DeepCase
+from napari_gmmseg.mixture.reshaping import class_moments
 from napari_gmmseg.mixture.soft_moments import Anchor, SoftMixture, soft_log_densities, soft_moments
 from napari_gmmseg.volumes import Mixture
 
@@ -99,7 +100,7 @@ class Parameters:
 
         Parameters
         ----------
-        running : dict of str to Tensor
+        running : dict of str to Tensor, of any shape
             From `running`.
         """
         if running:
@@ -116,7 +117,22 @@ class Parameters:
         weights, means, variances = (part[0].double().cpu().numpy() for part in _parts(self._mean))
         k = len(weights)
         inner = Mixture(weights / weights.sum(), means, np.stack([np.diag(row) for row in variances]), np.arange(k))
-        return self._case.standardisation.outward(inner)
+        return self._with_held(self._case.standardisation.outward(inner))
+
+    def _with_held(self, mixture: Mixture) -> Mixture:
+        """Return a mixture with the locked classes' Gaussians as they were given, without rounding to float32."""
+        case = self._case
+        if not case.held or case.base is None:
+            return mixture
+        given = case.base.mixture
+        of_class, spread_of_class, _ = class_moments(given)
+        means, covariances = mixture.means.copy(), mixture.covariances.copy()
+        for k in case.held:
+            own = np.flatnonzero(given.class_of == k)
+            alone = len(own) == 1
+            means[k] = given.means[own[0]] if alone else of_class[k]
+            covariances[k] = (given.covariances[own[0]] if alone else spread_of_class[k]) * np.eye(given.n_channels)
+        return Mixture(mixture.mixing_weights, means, covariances, mixture.class_of)
 
     def log_densities(self) -> Tensor:
         """Return class log densities (K, *crop) under the parameters so far, in the image's own unit."""

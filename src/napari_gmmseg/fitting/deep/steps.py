@@ -133,20 +133,15 @@ class Training:
         change : Change
             What is to be different.
         """
-        # What classes are anchored at stays where it was: a network that moved them does not move their anchor.
-        mixture = self._objective.mixture() if self.base is None else self.base.mixture
-        changed = attempt(self.task, mixture, change)
-        if isinstance(changed, Changed):
-            try:
-                recipe = recipe_for(changed.task.config, self.form)
-            except SettingsError as error:
-                changed = Finding("refused", error.message, error.hint)
+        changed = self._attempt(change)
         if isinstance(changed, Finding):
             self._refused = changed
             return
+        recipe = recipe_for(changed.task.config, self.form)
         before, old = self._case, self._trainer
         self._generation += 1
-        self.task, self.recipe = changed.task, recipe
+        # The start does not move while a network is trained: what was split comes back as it was by itself.
+        self.task, self.recipe = replace(changed.task, left=()), recipe
         if self.base is not None:
             memberships = self.base.memberships
             if changed.reshaped is not None:
@@ -168,6 +163,23 @@ class Training:
         self._plateau = self._new_plateau()
         self._predictions = self._new_predictions()
 
+    def _attempt(self, change: Change) -> Changed | Finding:
+        if self.base is None and (change.means or change.stds or change.locked):
+            return Finding(
+                "refused",
+                f"The recipe {self.task.config.recipe!r} starts from no mixture: its Gaussians cannot be set or held.",
+                "Use --recipe tuned, which starts from the spatial mixture.",
+            )
+        # What classes are anchored at stays where it was: a network that moved them does not move their anchor.
+        mixture = self._objective.mixture() if self.base is None else self.base.mixture
+        changed = attempt(self.task, mixture, change)
+        try:
+            if isinstance(changed, Changed):
+                recipe_for(changed.task.config, self.form)
+        except SettingsError as error:
+            return Finding("refused", error.message, error.hint)
+        return changed
+
     def state(self) -> FitState:
         """Return all that it needs to go on from here."""
         arrays = trainer_arrays(self._trainer)
@@ -184,6 +196,8 @@ class Training:
             "config": asdict(task.config),
             "identities": list(task.identities),
             "next_identity": task.next_identity,
+            "known": list(task.known),
+            "origins": [list(origin) for origin in task.origins],
             "locked": sorted(task.locked),
             "widths_set": task.widths_set,
             "schedule": self._schedule.values(),
