@@ -18,7 +18,7 @@ from napari_gmmseg.session.class_edits import (
     retabled,
     split_class,
 )
-from napari_gmmseg.session.edit_queue import Changes, Edit, EditQueue
+from napari_gmmseg.session.edit_queue import Changes, Edit, EditQueue, after_edits
 from napari_gmmseg.session.following import Following, with_n_classes
 from napari_gmmseg.session.run_log import Sentence
 from napari_gmmseg.session.situation import Given, Numbers, Situation, with_given
@@ -46,6 +46,7 @@ class ClassActs(Following):
         """Whether an edit of the result is being worked out: `poll` brings it."""
         return self._edits.busy
 
+    @after_edits
     def merge(self, into: int, other: int) -> None:
         """Make two classes one.
 
@@ -65,6 +66,7 @@ class ClassActs(Following):
             f"Merge {table[other]} into {table[into]}", Merge(into, other), merge_classes, into=into, other=other
         )
 
+    @after_edits
     def split(self, value: int) -> None:
         """Make two classes of one, along the main axis of its Gaussian.
 
@@ -99,6 +101,9 @@ class ClassActs(Following):
         if self.running:
             tag, before = self._act(words, self._now, "adjust", **arguments), self._now
             self._say(Adjust(dict(means), dict(stds), self.locked), words, tag, before)
+            return
+        if self._edits.deferring:
+            self._edits.defer(words, lambda: self.adjust(means, stds))
             return
         volume = self._edited_volume()
         if volume is None:
@@ -138,6 +143,7 @@ class ClassActs(Following):
         all_means, all_stds = {**self._now.means, **means}, {**self._now.stds, **stds}
         return adjusted_labels(request.volume, fitted, all_means, all_stds, plane)
 
+    @after_edits
     def lock(self, value: int, on: bool) -> None:
         """Hold the Gaussian of a class and keep it from disappearing, or let it go.
 
@@ -151,13 +157,13 @@ class ClassActs(Following):
         table = self._named(value)
         if table is None or (value in self.locked) is on:
             return
-        self._settle()
         before = self._now
         locked = before.locked | {value} if on else before.locked - {value}
         words = f"{'Lock' if on else 'Unlock'} {table[value]}"
         tag = self._act(words, replace(before, locked=locked), "lock", value=value, on=on)
         self._say(Adjust(locked=locked), words, tag, before)
 
+    @after_edits
     def rename(self, value: int, name: str) -> None:
         """Call a class by another name, which no other has.
 
@@ -180,6 +186,7 @@ class ClassActs(Following):
         said = {value: replace(self._now.given.get(value, Given()), name=name, abbreviation=short)}
         self._give(f"Rename {table[value]} to {name}", said, "rename", value=value, name=name)
 
+    @after_edits
     def recolour(self, value: int, colour: Colour) -> None:
         """Show a class in another colour.
 
@@ -200,9 +207,9 @@ class ClassActs(Following):
         said = {value: replace(self._now.given.get(value, Given()), colour=rgb)}
         self._give(f"Colour of {table[value]}", said, "recolour", value=value, colour=rgb)
 
+    @after_edits
     def name_by_contrast(self) -> None:
         """Name and colour all classes as the preset's tissues, by how bright each is in the known contrasts."""
-        self._settle()
         table, mixture, request = self.classes, self.mixture, self._request
         if request is None or table is None or mixture is None:
             self._refuse(Finding("refused", "There are no classes yet.", "Segment an image first."))
@@ -216,7 +223,6 @@ class ClassActs(Following):
         self._give("Name by contrast", said, "name_by_contrast")
 
     def _give(self, words: str, said: Mapping[int, Given], what: str, **arguments: Any) -> None:
-        self._settle()
         now = self._now
         new = replace(now, given={**now.given, **said})
         if not self.running and now.result is not None and now.fitted is not None:
@@ -261,7 +267,6 @@ class ClassActs(Following):
 
     def _named(self, *values: int) -> dict[int, str] | None:
         """Return the names of all classes by label value; None, and a refusal, where one of the values is none's."""
-        self._settle()
         table = {tissue.value: tissue.name for tissue in self.classes or ()}
         missing = [value for value in values if value not in table]
         if missing:
@@ -294,9 +299,9 @@ class ClassActs(Following):
         self._edits.start(self._now)
         self._emit("job")
 
-    def _take_edit(self, *, wait: bool = False) -> None:
+    def _take_edit(self) -> None:
         """Put an edit into force that was worked out, and begin with the next."""
-        taken = self._edits.take(wait=wait)
+        taken = self._edits.take()
         if taken is None:
             return
         edit, outcome = taken
@@ -307,12 +312,8 @@ class ClassActs(Following):
             self._act(edit.words, replace(self._now, **outcome), edit.what, **edit.arguments)
             self._drag = drag
         self._edits.start(self._now)
+        self._edits.call()
         self._emit("job")
-
-    def _settle(self) -> None:
-        """Wait for the edits at hand: what comes next builds on them."""
-        while self._edits.busy:
-            self._take_edit(wait=True)
 
 
 def _together(first: Command, second: Command) -> Command | None:

@@ -22,7 +22,7 @@ from napari_gmmseg.session.undoing import LIMIT, Act, UndoStack
 from napari_gmmseg.volumes import Adjust, ClassTable, Finding, FitReport, FitState, Mixture, Retune, Segmentation
 
 #: Seconds between two states of a training that are asked for.
-SAVE_EVERY = 1.5
+SAVE_EVERY = 1.2
 _log = logging.getLogger(__name__)
 
 
@@ -48,7 +48,9 @@ class Following:
         self._now = Situation(FitConfig())
         self._kept: tuple[Kept, ...] = ()
         self._run: Run | None = None
+        self._leaving: list[Job[Segmentation]] = []
         self._seen: object = None
+        self._progress: Progress | None = None
         self._table: ClassTable | None = None
         self._mixture: Mixture | None = None
         self._look: int | None = None
@@ -91,6 +93,13 @@ class Following:
         return None if self._run is None else self._run.job
 
     @property
+    def progress(self) -> Progress | None:
+        """The newest report that `poll` gave of that job: for whoever does not poll."""
+        job = self.job
+        newest = self._progress
+        return newest if job is not None and newest is not None and newest.generation == job.generation else None
+
+    @property
     def running(self) -> bool:
         """Whether a run goes on, paused or not."""
         return self._run is not None and self._run.on
@@ -117,12 +126,12 @@ class Following:
 
     @property
     def trail(self) -> tuple[FitReport, ...]:
-        """Every report of the job that is on or was last, without previews: for curves."""
-        return () if self._run is None else tuple(self._run.trail)
+        """Every report of the run that is on or was last, without previews: for curves."""
+        return () if self._run is None else tuple(self._run.log.trail)
 
     @property
     def marks(self) -> tuple[tuple[int, str], ...]:
-        """What was said to the run, after how many of its reports, in words: for marks beside curves."""
+        """Pauses and what was said to the run, after how many of its reports, in words: for marks beside curves."""
         return () if self._run is None else self._run.marks
 
     @property
@@ -149,6 +158,7 @@ class Following:
         for note in news.notes:
             self._take_note(run, note)
         if news.progress is not None:
+            self._progress = news.progress
             self._take_progress(run, news.progress)
         if news.ended:
             self._end(run)
@@ -193,14 +203,19 @@ class Following:
             if run is not None and run.on and run.go_to(point):
                 return
             paused = run is not None and run.on and run.job.pausing
-            if run is not None and run.on:
-                run.leave()
+            if run is not None:
+                self._leave(run)
             self._begin(point.resumption(), look=self._look, paused=paused)
         elif run is not None and was_on:
-            run.leave()
+            self._leave(run)
             self._table = self._mixture = None
             self._emit("classes")
             self._tell_state()
+
+    def _leave(self, run: Run) -> None:
+        """Cancel a run; its thread is waited for when the session is closed."""
+        run.leave()
+        self._leaving = [job for job in (*self._leaving, run.job) if not job.join(0)]
 
     def _take_note(self, run: Run, note: Note) -> None:
         report = note.report
@@ -261,6 +276,7 @@ class Following:
             generation=run.job.generation,
             reason=run.job.reason,
             result=result,
+            moved=dict(log.moved),
             situation=self._now,
         )
         self._emit("history")

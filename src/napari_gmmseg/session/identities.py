@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_gmmseg.session.class_edits import new_class
-from napari_gmmseg.volumes import ClassTable, Segmentation
+from napari_gmmseg.volumes import ClassTable, Segmentation, TissueClass
 
 #: Classes that share less than this Dice overlap are two tissues.
 _LEAST = 0.3
@@ -50,7 +50,7 @@ def carry_identities(earlier: Segmentation, result: Segmentation) -> tuple[Segme
         taken = ClassTable((*taken, fresh))
         classes.append(fresh)
     moved = {before.value: after.value for before, after in zip(new, classes, strict=True)}
-    return _relabelled(result, moved, {c.value: c for c in classes}), moved
+    return relabelled(result, moved, {c.value: c for c in classes}), moved
 
 
 def soft_dice(earlier: Segmentation, result: Segmentation) -> NDArray[np.float64]:
@@ -76,11 +76,22 @@ def _partners(overlap: NDArray[np.float64]) -> dict[int, int]:
     return {int(b): int(a) for a, b in zip(rows, columns, strict=True) if overlap[a, b] >= _LEAST}
 
 
-def _relabelled(result: Segmentation, moved: Mapping[int, int], classes: Mapping[int, object]) -> Segmentation:
+def relabelled(result: Segmentation, moved: Mapping[int, int], classes: Mapping[int, TissueClass]) -> Segmentation:
+    """Return a result with other label values.
+
+    Parameters
+    ----------
+    result : Segmentation
+        Before.
+    moved : mapping of int to int
+        From label values before to those after, for each class.
+    classes : mapping of int to TissueClass
+        What those after mean.
+    """
     values = np.arange(256, dtype=np.uint8)
     for before, after in moved.items():
         values[before] = after
-    table = ClassTable(tuple(classes[moved[t.value]] for t in result.label_map.classes))  # type: ignore[misc]
+    table = ClassTable(tuple(classes[moved[t.value]] for t in result.label_map.classes))
     label_map = replace(result.label_map, labels=values[result.label_map.labels], classes=table)
-    base = None if result.base is None else _relabelled(result.base, moved, classes)
+    base = None if result.base is None else relabelled(result.base, moved, classes)
     return replace(result, label_map=label_map, base=base)

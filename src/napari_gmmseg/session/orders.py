@@ -108,9 +108,9 @@ class Orders:
             if not heeded:
                 return None if self._look is None else Order(self._look)
             order = self._due(n_reports)
-        if order is not None:
-            order.after = n_reports
-        return order
+            if order is not None:
+                order.after = n_reports
+            return order
 
     def _due(self, n_reports: int) -> Order | None:
         for order in self._waiting:

@@ -19,10 +19,13 @@ class Recorder(Protocol):
                stands in `told` as (after n reports of this job or None, command)
     told       generation, after (reports of this job), command: the fit heard it there
     state      generation, after, state: where it stood
-    ended      generation, reason, result (None where there is none), situation
-    acted      words, what, arguments, situation: settings, a class edit, a lock, a name, a moved Gaussian
-    undone     words, situation
-    redone     words, situation
+    ended      generation, reason, result (None where there is none), moved, situation: `moved` says what
+               label values of the fit became, where classes were matched with those of an earlier result
+    acted      words, what, arguments, situation: settings, a class edit, a lock, a name, a moved Gaussian;
+               `what` and `arguments` are the session's method and what it was called with
+    undone     words, situation: a run that was on then ends without another word, and "began" follows
+               where one is taken up
+    redone     words, situation: as undone
     kept       kept
     dropped    name
     ========== =========================================================================================

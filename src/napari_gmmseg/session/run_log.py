@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_gmmseg.config import FitConfig
 from napari_gmmseg.session.orders import Order
 from napari_gmmseg.session.situation import Given, Situation, arrays_of
-from napari_gmmseg.volumes import Command, FitState, Segmentation
+from napari_gmmseg.volumes import Command, FitReport, FitState, Segmentation
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,9 @@ class RunLog:
         #: Label values of the fit, and what they became; written by the job.
         self.moved: Mapping[int, int] = {}
         self.said: tuple[Said, ...] = ()
+        #: Its reports so far, without previews, and after how many of them it was paused.
+        self.trail: list[FitReport] = []
+        self.pauses: list[int] = []
         self.states: dict[int, FitState] = {}
 
     def add_state(self, n_reports: int, state: FitState) -> None:
@@ -188,6 +191,8 @@ class RunPoint:
         offset = max((n for n in log.states if bound is None or n <= bound), default=0)
         new = RunLog(log.config, log.start, log.before, log.tag)
         new.fresh = log.fresh
+        new.trail = log.trail[:offset]
+        new.pauses = [n for n in log.pauses if n <= offset]
         new.states = {n: state for n, state in log.states.items() if n <= offset}
         in_state: list[Said] = []
         again: list[tuple[int | None, Sentence]] = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from napari_gmmseg.session.jobs import FitGenerator, Job
 from napari_gmmseg.session.progress import Note, Progress, Told
 from napari_gmmseg.session.run_log import Resumption, RunPoint, Said, Sentence
-from napari_gmmseg.volumes import Command, FitReport, FitState, Look, SaveState, Segmentation
+from napari_gmmseg.volumes import Command, FitState, Look, SaveState, Segmentation
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,6 @@ class Run:
         save_every: float | None,
     ) -> None:
         self.log, self.offset = resumption.log, resumption.offset
-        self.trail: list[FitReport] = []
         self._ended = False
         state = resumption.state
         self.job: Job[Segmentation] = Job(lambda: make_steps(state), save_every=save_every)
@@ -72,9 +71,9 @@ class Run:
 
     @property
     def marks(self) -> tuple[tuple[int, str], ...]:
-        """After how many reports what was said, in words."""
-        said = [s for s in self.log.said if not s.refused]
-        return tuple((s.position, s.sentence.words) for s in said if s.position is not None)
+        """After how many reports it was paused, or what was said, in words."""
+        said = [(s.position, s.sentence.words) for s in self.log.said if s.position is not None and not s.refused]
+        return tuple(sorted([*said, *((n, "Pause") for n in self.log.pauses)], key=lambda mark: mark[0]))
 
     def say(self, sentence: Sentence) -> None:
         """Tell the fit something that can be undone: its state right before is asked for first.
@@ -162,9 +161,15 @@ class Run:
         for note in notes:
             if note.report.state is not None:
                 self.log.add_state(self.offset + note.n_reports, note.report.state)
-        self.trail.extend(book.take_trail())
+        self.log.trail.extend(book.take_trail())
         self._ended = self._ended or ended
         return News(told, notes, self.job.mailbox.take(), ended)
+
+    def pause(self) -> None:
+        """Hold it after the step at hand."""
+        if self.on and not self.job.pausing:
+            self.job.pause()
+            self.log.pauses.append(self.offset + self.job.n_reports)
 
     def leave(self) -> None:
         """Cancel it; nothing that it says counts any more."""

@@ -55,7 +55,7 @@ class Given:
 
 
 def with_given(table: ClassTable, given: Mapping[int, Given]) -> ClassTable:
-    """Return a class table with what a person said of its classes.
+    """Return a class table with what a person said of its classes; a name that a person gave is no other class's.
 
     Parameters
     ----------
@@ -66,7 +66,14 @@ def with_given(table: ClassTable, given: Mapping[int, Given]) -> ClassTable:
     """
     if not any(tissue.value in given for tissue in table):
         return table
-    return ClassTable(tuple(given[t.value].applied(t) if t.value in given else t for t in table))
+    classes = [given[t.value].applied(t) if t.value in given else t for t in table]
+    names = {tissue.name for tissue in classes if tissue.value in given}
+    numbers = (n for n in range(1, 512) if f"Class {n}" not in names | {tissue.name for tissue in classes})
+    for k, tissue in enumerate(classes):
+        if tissue.value not in given and tissue.name in names:
+            number = next(numbers)
+            classes[k] = replace(tissue, name=f"Class {number}", abbreviation=f"C{number}")
+    return ClassTable(tuple(classes))
 
 
 @dataclass(frozen=True)

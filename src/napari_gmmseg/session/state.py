@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from napari_gmmseg.config import FitConfig
 from napari_gmmseg.config.liveness import liveness
 from napari_gmmseg.session.class_acts import ClassActs
+from napari_gmmseg.session.edit_queue import after_edits
 from napari_gmmseg.session.following import with_n_classes
 from napari_gmmseg.session.progress import Progress
 from napari_gmmseg.session.run_log import Resumption, RunLog, Sentence
@@ -39,12 +40,12 @@ class Session(ClassActs):
     @property
     def can_undo(self) -> str | None:
         """What would be undone, in words; None where nothing can be."""
-        return self._undo.can_undo
+        return self._edits.words or self._undo.can_undo
 
     @property
     def can_redo(self) -> str | None:
         """What would be redone, in words; None where nothing can be."""
-        return self._undo.can_redo
+        return None if self._edits.busy else self._undo.can_redo
 
     def open(self, request: SegmentationRequest) -> None:
         """Begin with another image: a run that is on is cancelled, and nothing of the last image can be undone.
@@ -54,7 +55,7 @@ class Session(ClassActs):
         request : SegmentationRequest
             The image, what it is, and the settings to begin with.
         """
-        self.close()
+        self._leave_all()
         self._undo.clear()
         self._request, self._kept = request, ()
         self._run = self._table = self._mixture = None
@@ -64,32 +65,38 @@ class Session(ClassActs):
             self._emit(what)
         self._tell_state()
 
+    @after_edits
     def run(self, *, look: int | None = None) -> None:
-        """Segment from the beginning; names, colours and locks of an earlier result follow their tissue.
+        """Segment from the beginning; names and colours of an earlier result follow their tissue.
+
+        Where a class is locked, it goes on from the result that it is locked in.
 
         Parameters
         ----------
         look : int or None
             The slice to preview first, as a position on the volume's Z axis.
         """
-        self._settle()
         if self._request is None:
             self._refuse(Finding("refused", "There is no image.", "Open one first."))
             return
         if self.running:
             self._refuse(Finding("refused", "A run is on.", "Stop or cancel it first."))
             return
-        before, now = self._now, self._now
+        before = now = self._now
+        self._look = look
+        if now.locked and now.result is not None:
+            tag = self._act("Segmentation", now, "run")
+            self._go_on("Segmentation", tag, before)
+            return
         if now.result is not None:
             now = replace(now, locked=frozenset(), given={})
         tag = self._act("Segmentation", now, "run")
-        self._look = look
         self._begin(Resumption(RunLog(now.config, None, before, tag)), look=look)
 
     def pause(self) -> None:
         """Hold the run after the step at hand."""
-        if self.job is not None:
-            self.job.pause()
+        if self._run is not None:
+            self._run.pause()
             self._tell_state()
 
     def resume(self) -> None:
@@ -109,7 +116,7 @@ class Session(ClassActs):
         run = self._run
         if run is None or not run.on:
             return
-        run.leave()
+        self._leave(run)
         self._table = self._mixture = None
         self._undo.cut(run.log.tag)
         self._put(run.log.before)
@@ -141,10 +148,11 @@ class Session(ClassActs):
 
     def close(self) -> None:
         """Cancel what is on and wait for its thread: a step at most."""
-        self._edits.clear()
-        if self._run is not None:
-            self._run.leave()
-            self._run.job.join()
+        self._leave_all()
+        self._edits.join()
+        for job in self._leaving:
+            job.join()
+        self._leaving.clear()
 
     def retune(self, **settings: Any) -> None:
         """Change settings: a run that is on takes them up; else a new one goes on from the result, where that can be.
@@ -163,9 +171,9 @@ class Session(ClassActs):
         words = change_in_words(now.config, new)
         kind = liveness(now.config, new)
         goes_on = not self.running and now.result is not None and kind in ("patch", "rehead")
-        if goes_on:
-            self._settle()
-            now = self._now
+        if goes_on and self._edits.must_wait:
+            self._edits.defer(words, lambda: self.retune(**settings))
+            return
         before = self._now
         tag = self._act(words, replace(now, config=new), "retune", settings=settings)
         if self.running and self._run is not None:
@@ -182,6 +190,7 @@ class Session(ClassActs):
         """End what `begin_drag` began."""
         self._drag = None
 
+    @after_edits
     def keep_as(self, name: str) -> None:
         """Keep the result under a name, with its settings.
 
@@ -190,7 +199,6 @@ class Session(ClassActs):
         name : str
             Which no other kept result has.
         """
-        self._settle()
         name, result = " ".join(name.split()), self._now.result
         if result is None or not name or any(kept.name == name for kept in self._kept):
             why = "There is no result to keep." if result is None else f"{name!r} is taken, or no name."
@@ -217,17 +225,21 @@ class Session(ClassActs):
 
     def undo(self) -> None:
         """Put back what was there before the newest act."""
-        self._settle()
         self.end_drag()
+        if self._edits.busy:
+            drag = self._edits.drop_newest()
+            self._emit("job")
+            if drag is None or not self._undo.is_newest(drag):
+                return
         act = self._undo.undo(self.situation)
         if act is not None:
             self._record("undone", words=act.words, situation=act.situation)
             self._go_to(act.situation)
             self._emit("history")
 
+    @after_edits
     def redo(self) -> None:
         """Put back what was undone last."""
-        self._settle()
         self.end_drag()
         act = self._undo.redo(self.situation)
         if act is not None:
@@ -251,6 +263,11 @@ class Session(ClassActs):
         self._kept = kept
         self._go_to(situation)
         self._emit("kept")
+
+    def _leave_all(self) -> None:
+        self._edits.clear()
+        if self._run is not None:
+            self._leave(self._run)
 
     def _checked(self, settings: dict[str, Any]) -> FitConfig | None:
         """Return the settings with some changed; None, and a refusal, where a value cannot be."""

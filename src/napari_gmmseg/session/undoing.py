@@ -55,6 +55,16 @@ class UndoStack:
         """What would be redone, in words."""
         return self._undone[-1].words if self._undone else None
 
+    def is_newest(self, tag: object) -> bool:
+        """Tell whether the newest act has this tag.
+
+        Parameters
+        ----------
+        tag : object
+            Of an act.
+        """
+        return bool(self._done) and self._done[-1].tag is tag
+
     def push(self, act: Act, now: Situation) -> None:
         """Note what was done; what was undone before cannot be redone any more.
 
