@@ -159,7 +159,7 @@ class Following:
             self._take_note(run, note)
         if news.progress is not None:
             self._progress = news.progress
-            self._take_progress(run, news.progress)
+        self._take_latest(run, *news.latest)
         if news.ended:
             self._end(run)
         self._tell_state()
@@ -244,14 +244,15 @@ class Following:
             self._undo.forget(tag)
             self._emit("history")
 
-    def _take_progress(self, run: Run, progress: Progress) -> None:
-        report = progress.report
+    def _take_latest(self, run: Run, n_reports: int, report: FitReport | None) -> None:
+        if report is None:
+            return
         self._mixture = report.mixture or self._mixture
         if report.classes is not None and report.classes != self._table:
             self._table = report.classes
             self._emit("classes")
         k = None if self._table is None else len(self._table)
-        if k is not None and run.settled(progress) and k != self._now.config.n_classes:
+        if k is not None and run.settled(n_reports) and k != self._now.config.n_classes:
             # Merged or split, or refused: the setting follows.
             self._put(replace(self._now, config=with_n_classes(self._now.config, k)))
 

@@ -22,12 +22,22 @@ class Logbook:
     """Written on the worker's thread, taken on another: each thing is given out once."""
 
     def __init__(self) -> None:
-        self.n_reports = 0
-        self.last: FitReport | None = None
+        #: The newest report without its preview, and how many there were: together, so that they belong together.
+        self.latest: tuple[int, FitReport | None] = (0, None)
         self._previews: Mailbox[NDArray[np.uint8]] = Mailbox()
         self._told: deque[Told] = deque()
         self._notes: deque[Note] = deque()
         self._trail: deque[FitReport] = deque(maxlen=_TRAIL)
+
+    @property
+    def n_reports(self) -> int:
+        """How many reports there were; those of reading and preparing are not counted."""
+        return self.latest[0]
+
+    @property
+    def last(self) -> FitReport | None:
+        """The newest of them, without its preview."""
+        return self.latest[1]
 
     def write(self, report: FitReport, answers: Command | None) -> None:
         """Note a report; those of reading and preparing, which count no steps, are not counted.
@@ -43,11 +53,11 @@ class Logbook:
             self._previews.put(report.preview)
         if report.n_steps <= 0:
             return
-        self.n_reports += 1
-        self.last = bare = replace(report, preview=None)
+        n_reports, bare = self.n_reports + 1, replace(report, preview=None, state=None)
         if report.state is not None or report.refused is not None:
-            self._notes.append(Note(self.n_reports, bare, answers))
-        self._trail.append(replace(bare, state=None))
+            self._notes.append(Note(n_reports, replace(report, preview=None), answers))
+        self._trail.append(bare)
+        self.latest = n_reports, bare
 
     def write_told(self, command: Command) -> None:
         """Note what the fit is told after the reports so far.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from napari_gmmseg.session.jobs import FitGenerator, Job
 from napari_gmmseg.session.progress import Note, Progress, Told
 from napari_gmmseg.session.run_log import Resumption, RunPoint, Said, Sentence
-from napari_gmmseg.volumes import Command, FitState, Look, SaveState, Segmentation
+from napari_gmmseg.volumes import Command, FitReport, FitState, Look, SaveState, Segmentation
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,9 @@ class News:
     notes : tuple of Note
         Reports with states or refusals.
     progress : Progress or None
-        The newest report.
+        The newest report that may be shown.
+    latest : (int, FitReport or None)
+        The newest of the fit, and how many it made.
     ended : bool
         Whether it is at its end; told once.
     """
@@ -30,6 +32,7 @@ class News:
     told: tuple[Told, ...]
     notes: tuple[Note, ...]
     progress: Progress | None
+    latest: tuple[int, FitReport | None]
     ended: bool
 
 
@@ -140,15 +143,15 @@ class Run:
             self._send(said.sentence, None)
         return True
 
-    def settled(self, progress: Progress) -> bool:
+    def settled(self, n_reports: int) -> bool:
         """Tell whether a report answers all that was said.
 
         Parameters
         ----------
-        progress : Progress
-            From the job.
+        n_reports : int
+            Its number in the job.
         """
-        heard = self.offset + progress.n_reports
+        heard = self.offset + n_reports
         return all(said.position is not None and said.position < heard for said in self.log.said)
 
     def take(self) -> News:
@@ -157,13 +160,14 @@ class Run:
         ended = self.job.state.ended and not self._ended
         book = self.job.logbook
         told = tuple(t for t in book.take_told() if not isinstance(t.command, Look | SaveState))
-        notes = book.take_notes()
+        # A refusal is noted before its report counts as the latest.
+        latest, notes = book.latest, book.take_notes()
         for note in notes:
             if note.report.state is not None:
                 self.log.add_state(self.offset + note.n_reports, note.report.state)
         self.log.trail.extend(book.take_trail())
         self._ended = self._ended or ended
-        return News(told, notes, self.job.mailbox.take(), ended)
+        return News(told, notes, self.job.mailbox.take(), latest, ended)
 
     def pause(self) -> None:
         """Hold it after the step at hand."""
