@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
 
-from napari_gmmseg.docks.segment import wording
+from napari_gmmseg.docks.common.sentences import error_message
 from napari_gmmseg.docks.segment.mask_saver import MaskSaver
 from napari_gmmseg.docks.segment.presenter import SegmentPresenter
 from napari_gmmseg.docks.segment.view import SegmentView
@@ -61,6 +61,14 @@ class SegmentDock(SegmentView):
         self.form.images.contrast_changed.connect(presenter.choose_contrast)
         self.result.save_asked.connect(self.saver.save)
         self.result.keep_spatial_asked.connect(presenter.keep_spatial)
+        self.history.undo_asked.connect(presenter.undo)
+        self.history.redo_asked.connect(presenter.redo)
+        self.history.key_asked.connect(presenter.press)
+        kept, keeping = self.result.kept, presenter.keeping
+        kept.keep_asked.connect(keeping.keep)
+        kept.drop_asked.connect(keeping.drop)
+        kept.chosen.connect(keeping.select)
+        kept.blink_asked.connect(keeping.blink)
 
     def _poll(self) -> None:
         saved = self.saver.poll()
@@ -80,7 +88,7 @@ class SegmentDock(SegmentView):
         try:
             values = self.form.advanced_values()
         except GmmsegError as error:
-            self.show_messages([wording.error_message(error)])
+            self.show_messages([error_message(error)])
             return
         self.presenter.choose(advanced=values)
 
