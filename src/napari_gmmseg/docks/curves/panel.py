@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_gmmseg.docks.common.plot_colours import PlotColours
 from napari_gmmseg.docks.curves.shown import Line, Mark
@@ -16,11 +18,19 @@ from napari_gmmseg.docks.curves.shown import Line, Mark
 #: For curves that bring no colour: told apart by the colour-blind, on light and on dark (Okabe and Ito).
 _COLOURS = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (204, 121, 167), (213, 94, 0), (0, 114, 178))
 _STYLES = {"retuned": Qt.PenStyle.DashLine, "paused": Qt.PenStyle.DotLine, "phase": Qt.PenStyle.SolidLine}
-_HEIGHT = 112
+_HEIGHT, _NUMBERED = 70, 34
 _AXIS_WIDTH = 48
 
 
-class CurvePanel(pg.PlotWidget):
+class _Plot(pg.PlotWidget):
+    """Asks for little room: the dock has the last word."""
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Ask for little."""
+        return QSize(300, _HEIGHT)
+
+
+class CurvePanel(QWidget):
     """Draws curves, their names, and marks.
 
     Parameters
@@ -32,24 +42,35 @@ class CurvePanel(pg.PlotWidget):
     def __init__(self, key: str) -> None:
         super().__init__()
         self.setObjectName(f"curves_{key}")
-        self.setMinimumHeight(_HEIGHT)
         self._colours = PlotColours()
-        self._looks: list[tuple[str, Any]] = []
+        self._looks: list[tuple[str, object]] = []
         self._curves: list[Any] = []
         self._marks: list[tuple[Mark, Any]] = []
-        item = self.getPlotItem()
+        self._title = QLabel()
+        self._title.setObjectName(f"curves_title_{key}")
+        self._title.setTextFormat(Qt.TextFormat.RichText)
+        self._title.setWordWrap(True)
+        self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self.plot = _Plot()
+        self.plot.setObjectName(f"curves_plot_{key}")
+        self.plot.setMouseEnabled(x=True, y=False)
+        item = self.plot.getPlotItem()
         item.setMenuEnabled(False)
         item.hideButtons()
         for side in ("left", "bottom"):
             item.getAxis(side).enableAutoSIPrefix(False)
         item.getAxis("left").setWidth(_AXIS_WIDTH)
-        self._legend = item.addLegend(offset=(-4, 2), verSpacing=-6, labelTextSize="8pt")
-        self.setMouseEnabled(x=True, y=False)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._title)
+        column.addWidget(self.plot, 1)
         self.show_colours(self._colours)
 
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """Ask for little: the dock has the last word."""
-        return QSize(300, _HEIGHT)
+    @property
+    def title(self) -> str:
+        """What is said to be drawn, as rich text."""
+        return str(self._title.text())
 
     def show_colours(self, colours: PlotColours) -> None:
         """Draw in these colours from now on.
@@ -60,46 +81,48 @@ class CurvePanel(pg.PlotWidget):
             The theme's.
         """
         self._colours = colours
-        self.setBackground(colours.background)
-        item = self.getPlotItem()
+        self.plot.setBackground(colours.background)
+        item = self.plot.getPlotItem()
         for side in ("left", "bottom"):
             axis = item.getAxis(side)
             axis.setPen(pg.mkPen(colours.faint))
             axis.setTextPen(pg.mkPen(colours.text))
-        item.titleLabel.setAttr("color", QColor(*colours.text))
-        self._legend.setLabelTextColor(QColor(*colours.text))
-        self._legend.setBrush(pg.mkBrush((*colours.background, 170)))
         self._looks = []
         for mark, line in self._marks:
             line.setPen(self._pen_of(mark))
 
-    def show_title(self, title: str) -> None:
-        """Say what is drawn.
+    def show_axis(self, *, is_last: bool) -> None:
+        """Number the steps below the last plot only: all go along the same ones.
 
         Parameters
         ----------
-        title : str
-            With its unit.
+        is_last : bool
+            Whether it is the last.
         """
-        self.getPlotItem().setTitle(title, size="8pt", color=QColor(*self._colours.text))
+        axis = self.plot.getPlotItem().getAxis("bottom")
+        axis.setStyle(showValues=is_last)
+        axis.setLabel("Step" if is_last else None)
+        self.plot.setMinimumHeight(_HEIGHT + _NUMBERED if is_last else _HEIGHT)
 
-    def show_lines(self, lines: Sequence[Line], n_steps: int) -> None:
+    def show_lines(self, title: str, lines: Sequence[Line], n_steps: int) -> None:
         """Draw curves.
 
         Parameters
         ----------
+        title : str
+            What is drawn, with its unit.
         lines : sequence of Line
             All of them.
         n_steps : int
             How far the axis goes.
         """
-        looks = [(line.name, line.colour) for line in lines]
+        looks = [(title, None), *((line.name, line.colour) for line in lines)]
         if looks != self._looks:
-            self._make_curves(lines)
+            self._make_curves(title, lines)
             self._looks = looks
         for line, curve in zip(lines, self._curves, strict=True):
             curve.setData(line.steps, line.values, connect="finite")
-        box = self.getPlotItem().getViewBox()
+        box = self.plot.getPlotItem().getViewBox()
         box.setLimits(xMin=0.0, xMax=max(2.0, n_steps + 1.0))
         low, high = _range_of(lines)
         box.setYRange(low, high, padding=0.06)
@@ -115,10 +138,10 @@ class CurvePanel(pg.PlotWidget):
         if [mark for mark, _ in self._marks] == list(marks):
             return
         for _, line in self._marks:
-            self.removeItem(line)
+            self.plot.removeItem(line)
         self._marks = [(mark, self._line_of(mark)) for mark in marks]
         for _, line in self._marks:
-            self.addItem(line, ignoreBounds=True)
+            self.plot.addItem(line, ignoreBounds=True)
 
     def _line_of(self, mark: Mark) -> Any:
         line = pg.InfiniteLine(pos=mark.step, angle=90, pen=self._pen_of(mark), movable=False)
@@ -130,18 +153,22 @@ class CurvePanel(pg.PlotWidget):
         colour = self._colours.faint if mark.kind == "phase" else self._colours.text
         return pg.mkPen(colour, width=1, style=_STYLES[mark.kind])
 
-    def _make_curves(self, lines: Sequence[Line]) -> None:
+    def _make_curves(self, title: str, lines: Sequence[Line]) -> None:
         for curve in self._curves:
-            self.removeItem(curve)
-        self._legend.clear()
-        self._curves = []
-        for i, line in enumerate(lines):
-            colour = QColor.fromRgbF(*line.colour) if line.colour is not None else QColor(*_COLOURS[i % len(_COLOURS)])
-            curve = pg.PlotCurveItem(pen=pg.mkPen(colour, width=2))
-            self.addItem(curve)
-            self._curves.append(curve)
-            if len(lines) > 1:
-                self._legend.addItem(curve, line.name)
+            self.plot.removeItem(curve)
+        colours = [
+            QColor(*_COLOURS[i % len(_COLOURS)]) if line.colour is None else QColor.fromRgbF(*line.colour)
+            for i, line in enumerate(lines)
+        ]
+        self._curves = [pg.PlotCurveItem(pen=pg.mkPen(colour, width=2)) for colour in colours]
+        for curve in self._curves:
+            self.plot.addItem(curve)
+        names = [
+            f"<span style='color: {colour.name()}'>■</span>&nbsp;{escape(line.name)}"
+            for line, colour in zip(lines, colours, strict=True)
+            if len(lines) > 1
+        ]
+        self._title.setText(" &nbsp;".join([escape(title), *names]))
 
 
 def _range_of(lines: Sequence[Line]) -> tuple[float, float]:

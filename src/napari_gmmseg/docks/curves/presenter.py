@@ -10,7 +10,8 @@ from napari_gmmseg.docks.curves.shown import Line, Mark, Panel, Picture
 from napari_gmmseg.docks.curves.traces import Traces
 from napari_gmmseg.docks.curves.view_protocol import CurvesView
 from napari_gmmseg.plugin.contrasts import CONTRAST_NAMES
-from napari_gmmseg.session import JobState, Session
+from napari_gmmseg.session import Session
+from napari_gmmseg.volumes import FitReport
 
 NOTHING = Message(
     "No fit has run yet.",
@@ -20,6 +21,8 @@ FIRST_STEP = Message("The fit has begun; curves come with its first steps.")
 NO_HISTORY = Message("This result brings no record of its steps.", "Run again to see its curves.")
 NO_GAUSSIANS = Message("Mixing weights and class means are drawn for runs of this session only.")
 
+#: What a session calls a pause.
+_PAUSE = "Pause"
 #: What is drawn, from top to bottom: kind of trace, title.
 _NUMBERS = (("nll", "NLL, nat per voxel"), ("term", "Loss terms, nat per voxel"))
 
@@ -40,10 +43,8 @@ class CurvesPresenter:
     def __init__(self, viewer: Any, session: Session, view: CurvesView) -> None:
         self._viewer, self._session, self._view = viewer, session, view
         self._traces = Traces()
-        self._drawn_of: object = None
         self._taken = 0
-        self._pauses: list[int] = []
-        self._paused = False
+        self._last: FitReport | None = None
         self._channel = 0
         self._drawn: tuple[Any, ...] = ()
         self._closed = False
@@ -92,31 +93,20 @@ class CurvesPresenter:
 
     def _take(self) -> None:
         """Take the reports that are new: of the run that is on or was last, else those that a result brings."""
-        job, result = self._session.job, self._session.result
-        of: object = job if job is not None else result
-        if of is not self._drawn_of:
-            self._drawn_of, self._traces, self._taken = of, Traces(), 0
-            self._pauses, self._paused = [], False
-        if job is None:
-            if result is not None and not self._taken:
-                self._traces.add(result.history)
-                self._taken = len(result.history)
-            return
+        result = self._session.result
         trail = self._session.trail
+        if self._session.job is None and result is not None:
+            trail = result.history
+        # An undo takes a run up before its last steps: what follows is then another way.
+        goes_on = self._taken <= len(trail) and (not self._taken or trail[self._taken - 1] is self._last)
+        if not goes_on:
+            self._traces, self._taken = Traces(), 0
         self._traces.add(trail[self._taken :])
-        self._taken = len(trail)
-        paused = job.state is JobState.PAUSED
-        if paused and not self._paused:
-            self._pauses.append(self._traces.n_steps)
-        self._paused = paused
+        self._taken, self._last = len(trail), trail[-1] if trail else None
 
     def _marks(self) -> tuple[Mark, ...]:
-        if self._session.job is None:
-            said: tuple[tuple[int, str], ...] = ()
-        else:
-            said = self._session.marks
-        marks = [Mark(step + 0.5, words, "retuned") for step, words in said]
-        marks += [Mark(step + 0.5, "Paused", "paused") for step in self._pauses]
+        said = self._session.marks
+        marks = [Mark(step + 0.5, words, "paused" if words == _PAUSE else "retuned") for step, words in said]
         marks += [Mark(step - 0.5, phase, "phase") for step, phase in self._traces.phases[1:]]
         return tuple(sorted(marks, key=lambda mark: mark.step))
 
@@ -144,7 +134,7 @@ class CurvesPresenter:
         for value, trace in self._traces.named(group).items():
             look = self._traces.looks[int(value)]
             tissue = now.get(int(value))
-            name, colour = (look.name, look.colour) if tissue is None else (tissue.name, tissue.colour)
+            name, colour = (look.name, look.colour) if tissue is None else (tissue.abbreviation, tissue.colour)
             lines.append(Line(name, colour, *trace.points()))
         return tuple(lines)
 

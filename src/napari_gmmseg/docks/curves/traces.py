@@ -84,7 +84,7 @@ class ClassLook:
     Parameters
     ----------
     name : str
-        What it is called.
+        What it is called, in short.
     colour : (r, g, b)
         Each 0 ... 1.
     """
@@ -151,7 +151,7 @@ class Traces:
         weights = class_weights(mixture)
         means = mixture.class_means()
         for k, tissue in enumerate(classes):
-            self.looks[tissue.value] = ClassLook(tissue.name, tissue.colour)
+            self.looks[tissue.value] = ClassLook(tissue.abbreviation, tissue.colour)
             numbers["weight", tissue.value] = float(weights[k])
             for channel in range(mixture.n_channels):
                 numbers[f"mean {channel}", tissue.value] = float(means[k, channel])

@@ -63,8 +63,8 @@ class CurvesView(QWidget):
         wanted = {panel.key for panel in picture.panels}
         for place, shown in enumerate(picture.panels):
             panel = self._panel(shown.key, place)
-            panel.show_title(shown.title)
-            panel.show_lines(shown.lines, picture.n_steps)
+            panel.show_lines(shown.title, shown.lines, picture.n_steps)
+            panel.show_axis(is_last=shown is picture.panels[-1])
             panel.show_marks(picture.marks)
         for key, panel in self.panels.items():
             panel.setVisible(key in wanted)
@@ -109,7 +109,7 @@ class CurvesView(QWidget):
             panel.show_colours(self._colours)
             first = next(iter(self.panels.values()), None)
             if first is not None:
-                panel.setXLink(first)
+                panel.plot.setXLink(first.plot)
             self.panels[key] = panel
         panel = self.panels[key]
         if self._column.indexOf(panel) != place:
@@ -117,9 +117,9 @@ class CurvesView(QWidget):
         return panel
 
     def _tell(self, marks: Sequence[Mark]) -> None:
-        done = [mark for mark in marks if mark.kind != "phase"][-_TOLD:]
-        self._told.setText("\n".join(f"Step {mark.step:g}: {mark.words}" for mark in reversed(done)))
-        self._told.setVisible(bool(done))
+        newest = list(reversed(marks))[:_TOLD]
+        self._told.setText("\n".join(f"After step {int(mark.step)}: {mark.words}" for mark in newest))
+        self._told.setVisible(bool(newest))
 
     def _lay_out(self) -> None:
         row = QHBoxLayout(self._channel_row)

@@ -156,7 +156,9 @@ class JointPlot(pg.PlotWidget):
             line = pg.PlotCurveItem(pen=pg.mkPen(colour, width=2), antialias=True)
             centre = Handle(DragGrip(self, shown.value, _wanted_mean), colour, QColor(*self._colours.text))
             centre.setToolTip(f"{shown.name}: drag to move its mean in both channels.")
-            centre.setLabel(shown.abbreviation, {"color": colour, "offset": (8, -8)})
+            centre.setLabel(
+                shown.abbreviation, {"color": colour, "offset": (8, -8), "fill": (*self._colours.background, 190)}
+            )
             self.addItem(line)
             self.addItem(centre)
             made.append((shown.value, (shown.colour, shown.abbreviation, self._colours), line, centre))

@@ -8,12 +8,15 @@ from functools import partial
 import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor, QPixmap
-from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QGridLayout, QHBoxLayout, QLabel, QWidget
+from superqt import QElidingLabel
 from superqt.utils import signals_blocked
 
 from napari_gmmseg.docks.histogram.shown import ClassCurve, Colour
 
 _SWATCH = 10
+#: A box is as wide as this number and what its theme puts around it, in pixels.
+_LONGEST, _AROUND = "12345.6", 14
 _WIDEST = 1e9
 #: A box shows so many decimals that its range is told in about ten thousand steps.
 _DIGITS = 4
@@ -77,7 +80,7 @@ class NumberTable(QWidget):
 
     def _add_row(self, row: int, shown: ClassCurve, names: Sequence[str]) -> None:
         value = shown.value
-        self._grid.addWidget(_named(shown), row, 0)
+        self._grid.addWidget(_named(shown, shown.name if len(names) == 1 else shown.abbreviation), row, 0)
         for what in ("mean", "std"):
             self._boxes[value, what] = [self._box(value, shown.name, what, name, i) for i, name in enumerate(names)]
         ordered = [self._boxes[value, what][i] for i in range(len(names)) for what in ("mean", "std")]
@@ -98,10 +101,10 @@ class NumberTable(QWidget):
         box.setAccessibleName(f"{word} of {name} in {channel}")
         box.setToolTip(f"{word} of {name} in {channel}, in the image's own unit.")
         box.setKeyboardTracking(False)
+        box.setRange(-_WIDEST, _WIDEST)
         box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
         box.setAlignment(Qt.AlignmentFlag.AlignRight)
-        box.setMinimumWidth(58)
-        box.setMaximumWidth(84)
+        box.setFixedWidth(box.fontMetrics().horizontalAdvance(_LONGEST) + _AROUND)
         box.valueChanged.connect(partial(self._tell, value, what))
         return box
 
@@ -115,7 +118,7 @@ def _titles(names: Sequence[str]) -> list[str]:
     return [f"{name} {what}" for name in names for what in ("mean", "std")]
 
 
-def _named(shown: ClassCurve) -> QWidget:
+def _named(shown: ClassCurve, name: str) -> QWidget:
     cell = QWidget()
     cell.setToolTip(shown.name)
     row = QHBoxLayout(cell)
@@ -124,8 +127,7 @@ def _named(shown: ClassCurve) -> QWidget:
     swatch = QLabel()
     swatch.setPixmap(_swatch(shown.colour))
     row.addWidget(swatch)
-    text = QLabel(shown.name)
-    text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+    text = QElidingLabel(name)
     text.setMinimumWidth(40)
     row.addWidget(text, 1)
     return cell
@@ -148,5 +150,6 @@ def _write(box: QDoubleSpinBox, what: str, number: float, limits: tuple[float, f
         if box.decimals() != decimals:
             box.setDecimals(decimals)
             box.setSingleStep(10.0 ** (2 - decimals))
-            box.setRange(-_WIDEST if what == "mean" else 10.0**-decimals, _WIDEST)
+        if what == "std":
+            box.setMinimum(10.0**-decimals)
         box.setValue(number)

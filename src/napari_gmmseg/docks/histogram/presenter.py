@@ -129,6 +129,7 @@ class HistogramPresenter:
         value : int
             Its label value.
         """
+        self._said = None
         self._dragging.begin(value)
 
     def drag(self, value: int, what: str, numbers: tuple[float, ...]) -> None:
@@ -174,6 +175,7 @@ class HistogramPresenter:
         counted = self._counting.counted
         if counted is None:
             return
+        self._said = None
         try:
             self._dragging.set_numbers(value, what, numbers, counted.channels)
         except GmmsegError as error:
@@ -190,6 +192,7 @@ class HistogramPresenter:
         on : bool
             Whether it is held.
         """
+        self._said = None
         self._session.lock(value, on)
         self._view.refresh_soon()
 
@@ -204,6 +207,7 @@ class HistogramPresenter:
         source, channels = self._counting.source, self._counting.channels
         if source is None or len(channels) != 2:
             return
+        self._said = None
         pair = (channels[0], channels[1])
         self._selecting.ask("selection", lambda: inside_outline(source.volume, source.inside, pair, outline))
         self._view.start_polling()

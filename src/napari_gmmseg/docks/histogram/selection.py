@@ -12,8 +12,8 @@ from napari_gmmseg.plugin.metadata import KEY, entry_of
 from napari_gmmseg.plugin.shown import display_like
 
 _ROLE = "selection"
-#: Reddish purple: none of the classes' first colours, and told apart from them by the colour-blind.
-_COLOUR = (0.8, 0.47, 0.65, 1.0)
+#: White: no class has it.
+_COLOUR = (1.0, 1.0, 1.0, 1.0)
 
 
 def is_selection(layer: Any) -> bool:
