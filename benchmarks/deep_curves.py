@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from accuracy import Case
-from deep import brain, heart, one_slice, overlaps
-from napari_gmmseg.config import FitConfig, PreparationConfig, find_preset
+from deep import brain, heart, one_slice, overlaps, preset_of
+from napari_gmmseg.config import FitConfig, PreparationConfig
 from napari_gmmseg.config.recipes import recipe_for
 from napari_gmmseg.figures.drawing import font, text_width
 from napari_gmmseg.fitting.deep.fitting import train
@@ -56,9 +56,9 @@ def case_of(name: str, seed: int) -> Case:
 class Judge:
     """Dice of labels of fitted classes, on the crop."""
 
-    def __init__(self, case: Case, task: FitTask, preset: str, *, matched: bool) -> None:
+    def __init__(self, case: Case, task: FitTask, *, matched: bool) -> None:
         self._truth = np.asarray(case.truth)[task.prepared.crop]
-        self._task, self._preset, self._matched = task, find_preset(preset), matched
+        self._task, self._preset, self._matched = task, preset_of(case), matched
 
     def dice(self, labels: NDArray[np.uint8], mixture: Mixture) -> float:
         """Return the mean Dice of labels k + 1."""
@@ -72,8 +72,7 @@ class Judge:
 
 def curve(case: Case, name: str, n_steps: int, seed: int) -> Curve:
     """Return Dice and mean NLL since the last point, by step of the network."""
-    preset = "cardiac" if case.volume.n_channels == 3 else "brain-t1"
-    kind = find_preset(preset)
+    kind = preset_of(case)
     k = len(kind.classes) if kind.classes else 3
     volume, prepared = prepare_case(
         case.volume, PreparationConfig(mask="given"), mask=case.mask, preset=kind, n_classes=k
@@ -82,7 +81,7 @@ def curve(case: Case, name: str, n_steps: int, seed: int) -> Curve:
     config = FitConfig(method=form, n_classes=k, seed=seed, threads=1, recipe="paper" if paper else "tuned")  # type: ignore[arg-type]
     task = FitTask.cut(volume, prepared, config, torch.device("cpu"))
     recipe = replace(recipe_for(config, form), max_steps=n_steps, tolerance=0.0)  # type: ignore[arg-type]
-    judge = Judge(case, task, preset, matched=bool(paper))
+    judge = Judge(case, task, matched=bool(paper))
     points: Curve = {}
     base: Fitted | None = None
     if not paper:

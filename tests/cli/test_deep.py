@@ -125,6 +125,13 @@ def test_a_prior_that_there_will_not_be_is_refused_before_the_fit(
     assert list(tmp_path.iterdir()) == [t1]
 
 
+def test_the_hint_to_a_prior_without_refinement_names_the_flag_that_forbids_it(
+    run: Run, t1: Path, tmp_path: Path
+) -> None:
+    outcome = run("segment", t1, "-o", tmp_path / "m.nii.gz", "--no-refine", "--prior", tmp_path / "p.nii.gz")
+    assert outcome.err.splitlines()[-1].endswith("or leave --no-refine out.")
+
+
 def test_where_auto_refines_nothing_the_mask_comes_with_a_note_and_without_a_prior(
     run: Run, clean: Path, tmp_path: Path
 ) -> None:

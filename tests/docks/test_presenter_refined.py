@@ -56,6 +56,14 @@ def test_the_end_of_a_refined_run_names_both_methods(refined):
     assert refined.view.progress[0] == "Done · spatial mixture, refined by blind-spot network · 10 steps"
 
 
+def test_the_end_names_the_mixture_alone_while_it_is_kept(refined):
+    refined.presenter.keep_spatial(True)
+    steps = segmentation_of(labels_layers(refined)[0].metadata).steps
+    assert refined.view.progress == (f"Done · spatial mixture, its refinement set aside · {steps} steps", 1.0)
+    refined.presenter.keep_spatial(False)
+    assert refined.view.progress == ("Done · spatial mixture, refined by blind-spot network · 10 steps", 1.0)
+
+
 def test_a_run_without_refinement_has_nothing_to_switch(dock):
     add_image(dock.viewer)
     start(dock)

@@ -41,13 +41,6 @@ def test_the_spatial_mixture_beats_the_gmm_on_a_noisy_brain(noisy_brain, segment
     assert spatial > plain + 0.02
 
 
-def test_auto_is_the_spatial_mixture(noisy_brain, segment) -> None:
-    image, truth = noisy_brain
-    auto = segment(image, truth > 0)
-    assert auto.method == "spatial"
-    assert (auto.label_map.labels == segment(image, truth > 0, method="spatial").label_map.labels).all()
-
-
 def test_the_first_report_of_the_spatial_mixture_has_a_mask(noisy_brain) -> None:
     image, truth = noisy_brain
     steps = start(image, truth > 0, method="spatial")

@@ -111,10 +111,10 @@ class Segment:
         """Refuse to write a prior where it is plain that there will be none."""
         may_refine = self.method == "auto" and self.deep.refine
         if self.maps.prior is not None and self.method not in ("deepsvg", "blindspot") and not may_refine:
-            method = "auto with --no-refine" if self.method == "auto" else self.method
+            kept = self.method == "auto"
             raise SettingsError(
-                f"--prior was given, and the method {method} gives none.",
-                "Choose --method deepsvg or blindspot, or leave --prior out.",
+                f"--prior was given, and the method {'auto with --no-refine' if kept else self.method} gives none.",
+                f"Choose --method deepsvg or blindspot, or leave {'--no-refine' if kept else '--prior'} out.",
             )
 
     def settings(self) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class MixtureSettings:
             gt=0,
             le=1,
             title="Tolerance [nat/voxel]",
-            description="Stops when the mean log-likelihood rises by less in one step.",
+            description="gmm and svgmm stop when the mean log-likelihood rises by less in one step.",
         ),
     ] = 1e-4
     max_steps: Annotated[
@@ -77,7 +77,8 @@ class MixtureSettings:
             ge=1,
             le=10000,
             title="Steps at most",
-            description="Upper bound on EM steps, sweeps or network steps; empty: as the method needs.",
+            description="Upper bound on EM steps, sweeps, or network steps after the warm-up; empty: as the method "
+            "needs.",
         ),
     ] = None
     neighbour_weight: Annotated[

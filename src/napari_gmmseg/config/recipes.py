@@ -61,6 +61,8 @@ class Recipe:
         Weight of the voxel's own intensity in the answer.
     weighs_sizes : bool
         Whether each class's density is weighed by its share in the spatial mixture, to the power that it has there.
+    bound : bool
+        deepG only: the negative ELBO in place of the likelihood.
     likelihood_floor : float
         Added to each voxel's density; the published program has 1e-10, which caps its loss at 23 nat. 0: none.
     """
@@ -87,6 +89,7 @@ class Recipe:
     snapshots: int
     own_intensity: float
     weighs_sizes: bool
+    bound: bool = False
     likelihood_floor: float = 0.0
 
 
@@ -135,7 +138,8 @@ _TUNED = Recipe(
 RECIPES: dict[tuple[Form, RecipeName], Recipe] = {
     ("deepg", "paper"): _PAPER,
     ("deepg", "code"): _CODE,
-    ("deepg", "tuned"): replace(_TUNED, gradient="full"),
+    # Of free or anchored means, deepG lets one class take all where there is much noise.
+    ("deepg", "tuned"): replace(_TUNED, gradient="full", means="fixed", bound=True),
     ("deepsvg", "paper"): _PAPER,
     ("deepsvg", "code"): _CODE,
     ("deepsvg", "tuned"): _TUNED,
@@ -187,15 +191,16 @@ def recipe_for(config: FitConfig, form: Form) -> Recipe:
 def _checked(recipe: Recipe, form: Form) -> Recipe:
     if form == "deepg" and recipe.gradient == "detached":
         raise SettingsError(
-            "deepg cannot be trained with a detached M-step: its likelihood depends on the network through the mixing "
-            "weights, means and variances only, so that every voxel gets the same gradient, and nothing is learnt.",
+            "deepg cannot be trained with a detached M-step: as published, its likelihood depends on the network "
+            "through the mixing weights, means and variances only, so that every voxel gets the same gradient, and "
+            "nothing is learnt.",
             "Use --gradient full, or --method deepsvg.",
         )
-    if form == "deepg" and recipe.means == "fixed" and not recipe.warm_steps:
+    if form == "deepg" and recipe.means == "fixed" and not recipe.bound:
         raise SettingsError(
-            "deepg without a warm-up cannot be trained with fixed class means: its likelihood depends on the network "
+            "deepg as published cannot be trained with fixed class means: its likelihood depends on the network "
             "through the mixing weights, means and variances only.",
-            "Use --means anchored or free, or --warm-steps 50.",
+            "Use --means anchored or free, or --recipe tuned.",
         )
     if recipe.mean_weight and recipe.gradient == "detached":
         raise SettingsError(

@@ -34,7 +34,7 @@ def fit_auto(task: FitTask, start: Mixture | None = None, state: FitState | None
         recipe_for(task.config, "blindspot")
     base: Fitted | None = None
     if state is None:
-        base = yield from fit_spatial(task.for_start(), start)
+        base = yield from fit_spatial(task.for_start(keep_means=True), start)
         refine = task.config.refine if base.task is None else base.task.config.refine
         if not refine or not refinement_pays(base):
             return replace(base, name="spatial")

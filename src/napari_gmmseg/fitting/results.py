@@ -128,7 +128,9 @@ def _doubts(label_map: LabelMap, prepared: Prepared, *, stopped: bool) -> list[F
 def _doubt(tissue: TissueClass, share: float) -> Finding:
     if share == 0:
         return Finding(
-            "empty-class", f"No voxel was given to {tissue.name}.", "Ask for fewer classes, or check the contrast."
+            "empty-class",
+            f"No voxel was given to {tissue.name}.",
+            "Ask for fewer classes, try another method, or check the contrast.",
         )
     return Finding(
         "small-class",

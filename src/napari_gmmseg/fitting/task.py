@@ -54,6 +54,8 @@ class FitTask:
         Classes and Gaussians that a change of K left behind, and to which it can come back; a network keeps its own.
     as_start : bool
         Whether it is the mixture from which a network starts: bounds on steps and means are the network's then.
+    keeps_means : bool
+        Whether means are the mixture's, even so.
     """
 
     image: Tensor
@@ -71,6 +73,7 @@ class FitTask:
     origins: tuple[tuple[int, int], ...] = ()
     left: tuple[tuple[tuple[int, ...], Mixture], ...] = ()
     as_start: bool = False
+    keeps_means: bool = False
 
     def __post_init__(self) -> None:
         if not self.identities:
@@ -150,9 +153,16 @@ class FitTask:
             fixed = renumbered(torch.from_numpy(cropped).to(device).masked_fill(~mask, -1), numbers)
         return cls(image, mask, fixed, volume, prepared, config, look)
 
-    def for_start(self) -> FitTask:
-        """Return the task of the spatial mixture from which a network starts."""
-        return replace(self, as_start=True)
+    def for_start(self, *, keep_means: bool = False) -> FitTask:
+        """Return the task of the spatial mixture from which a network starts.
+
+        Parameters
+        ----------
+        keep_means : bool
+            Whether what the settings say of class means holds for the mixture, too; otherwise it is the network's, as
+            bounds on steps are.
+        """
+        return replace(self, as_start=True, keeps_means=keep_means)
 
     @property
     def most_sweeps(self) -> int | None:
@@ -161,9 +171,9 @@ class FitTask:
 
     @property
     def spatial_means(self) -> Means:
-        """What the spatial mixture may do with its means: a network does not start from free ones."""
-        means = self.config.means or "anchored"
-        return "anchored" if self.as_start and means == "free" else means
+        """What the spatial mixture may do with its means."""
+        means = None if self.as_start and not self.keeps_means else self.config.means
+        return means or "anchored"
 
     def samples(self) -> Tensor:
         """Return the intensities (C, N) float32 inside the mask."""
@@ -203,8 +213,9 @@ class FitTask:
             0 outside the crop.
         """
         n_maps = cropped.ndim - self.mask.ndim
-        result = np.zeros((*cropped.shape[:n_maps], *self.volume.grid_shape), dtype=cropped.cpu().numpy().dtype)
-        result[(slice(None),) * n_maps + self.prepared.crop] = cropped.cpu().numpy()
+        here = cropped.cpu().numpy()
+        result = np.zeros((*cropped.shape[:n_maps], *self.volume.grid_shape), dtype=here.dtype)
+        result[(slice(None),) * n_maps + self.prepared.crop] = here
         return result
 
 

@@ -118,5 +118,5 @@ def mean_log_likelihood(mixture: Mixture, samples: Tensor | Array, *, dtype: tor
     step = 4 * chunk_size(x.device)
     for begin in range(0, x.shape[1], step):
         logits = log_densities(mixture, x[:, begin : begin + step], dtype=dtype).add_(weights)
-        total += float(torch.logsumexp(logits, 0).double().sum())
+        total += float(torch.logsumexp(logits, 0).cpu().double().sum())
     return total / x.shape[1]

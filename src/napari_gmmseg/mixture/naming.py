@@ -10,15 +10,15 @@ from scipy.optimize import linear_sum_assignment
 
 from napari_gmmseg.volumes import ClassTable
 
-#: Contrasts that decide alone, the surest first: where one of them is there, the others may only doubt.
+#: Contrasts of the brain that decide alone, the surest first: where one of them is there, the others may only doubt.
 LEADING_CONTRASTS = ("t1", "t2", "flair", "t1gd", "pd")
 
 
 def match_classes(means: NDArray[np.float64], channels: Sequence[str], table: ClassTable) -> NDArray[np.int64] | None:
     """Return the entry of the class table that each fitted class is.
 
-    The classes are ranked by mean in the leading contrast, or, where none of `LEADING_CONTRASTS` is known to the table,
-    in every channel that is; the assignment with the smallest sum of squared rank differences from the table's expected
+    The classes are ranked by mean in the leading contrast; in a table that knows no T1, such as the heart's, in every
+    channel that is known; the assignment with the smallest sum of squared rank differences from the table's expected
     ranks is taken.
 
     Parameters
@@ -38,7 +38,8 @@ def match_classes(means: NDArray[np.float64], channels: Sequence[str], table: Cl
     known = [name for name in channels if all(name in entry.ranks for entry in table)]
     if len(table) != len(means) or not known:
         return None
-    leading = next((name for name in LEADING_CONTRASTS if name in known), None)
+    of_brain = all("t1" in entry.ranks for entry in table)
+    leading = next((name for name in LEADING_CONTRASTS if of_brain and name in known), None)
     costs = np.zeros((len(means), len(table)))
     for c, contrast in enumerate(channels):
         if contrast in ([leading] if leading else known):

@@ -77,7 +77,8 @@ def noise_ratio(class_means: NDArray[np.float64], stds: NDArray[np.float64]) -> 
         0 for a clean image, 1 where the classes cannot be told apart voxel by voxel.
     """
     spread = np.maximum(np.ptp(class_means, axis=0), np.finfo(np.float64).tiny)
-    scaled = class_means / np.maximum(stds, 1e-6 * spread)
+    # From the lowest mean on: a channel without spread or noise would overflow, and has no say.
+    scaled = (class_means - class_means.min(axis=0)) / np.maximum(stds, 1e-6 * spread)
     distances = np.sqrt(((scaled[:, None] - scaled[None]) ** 2).sum(-1))
     tree = minimum_spanning_tree(distances)
     return float(1.0 / max(tree.sum() / (len(class_means) - 1), 1e-12))

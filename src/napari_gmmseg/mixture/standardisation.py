@@ -94,6 +94,9 @@ class Standardisation:
         InputError
             If a sample is NaN or infinite, or no voxel has weight.
         """
+        if samples.device.type == "mps":
+            # Apple's card has no float64.
+            samples, weights = samples.cpu(), None if weights is None else weights.cpu()
         n_channels, n_voxels = samples.shape
         # Deviations from a voxel's value: squares of large offsets would eat the digits of a small spread.
         origin = samples[:, n_voxels // 2].to(torch.float64)[:, None] if n_voxels else torch.zeros(n_channels, 1)

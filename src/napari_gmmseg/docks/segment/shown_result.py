@@ -54,7 +54,6 @@ class ShownResult:
         self._painted: dict[bool, NDArray[Any] | None] = {}
         layer.finish(outcome)
         self._maps = MapLayers(viewer, outcome, layer.place, name)
-        view.show_progress(wording.done_in_words(outcome.segmentation), 1.0)
         self._tell(*messages)
 
     @property
@@ -114,10 +113,12 @@ class ShownResult:
         return refinement.base if refinement is not None and self._keeps_base else self._result
 
     def _tell(self, *messages: Message) -> None:
-        """Say what is shown: table, certainty, doubts, and what the refinement changed."""
+        """Say what is shown: method, table, certainty, doubts, and what the refinement changed."""
         shown = self._shown
         layer, z = self._layer.layer, shown.least_sure
         step = None if layer is None or z is None else slider_step(self._viewer.dims, layer, shown.grid, z)
+        done = wording.done_in_words(self._result.segmentation, keeps_base=self._keeps_base)
+        self._view.show_progress(done, 1.0)
         self._view.show_result(shown.rows, wording.with_place(shown.certainty, step))
         self._view.show_messages([*messages, *map(finding_message, shown.segmentation.findings)])
         self._tell_refinement()

@@ -113,19 +113,23 @@ def paint_kept(name: str) -> Message:
     return Message(f"You had painted on {name!r}: it stays as it is, hidden, and the new result has its own layer.")
 
 
-def done_in_words(segmentation: Segmentation) -> str:
-    """Say that a run is done.
+def done_in_words(segmentation: Segmentation, *, keeps_base: bool = False) -> str:
+    """Say that a run is done, and by which method what is shown was found.
 
     Parameters
     ----------
     segmentation : Segmentation
         Its result.
+    keeps_base : bool
+        Whether what it refined is shown in its place.
     """
-    kept = "Stopped, the best so far is kept" if segmentation.stopped else "Done"
     method = METHODS.get(segmentation.method, segmentation.method)
     if segmentation.base is not None:
-        begun = segmentation.base.method
-        method = f"{METHODS.get(begun, begun)}, refined by {method}"
+        begun = METHODS.get(segmentation.base.method, segmentation.base.method)
+        if keeps_base:
+            return f"Done · {begun}, its refinement set aside · {segmentation.base.steps} steps"
+        method = f"{begun}, refined by {method}"
+    kept = "Stopped, the best so far is kept" if segmentation.stopped else "Done"
     return f"{kept} · {method} · {segmentation.steps} steps"
 
 

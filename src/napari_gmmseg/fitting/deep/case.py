@@ -90,7 +90,7 @@ class DeepCase:
     held: tuple[int, ...] = ()
 
     @classmethod
-    def of_task(cls, task: FitTask, base: Fitted | None) -> DeepCase:
+    def of_task(cls, task: FitTask, base: Fitted | None, *, sees_start: bool = True) -> DeepCase:
         """Standardise a case, and bring in the spatial mixture that was fitted to it.
 
         Parameters
@@ -99,6 +99,8 @@ class DeepCase:
             The case.
         base : Fitted or None
             What it starts from.
+        sees_start : bool
+            Whether the network sees the start's responsibilities beside the image.
         """
         standardisation = Standardisation.of_samples(task.samples())
         device, dims = task.image.device, (-1,) + (1,) * task.mask.ndim
@@ -112,6 +114,7 @@ class DeepCase:
             densities, target = _densities(task, base.mixture), base.memberships
             if evidence is not None:
                 densities += evidence
+        if base is not None and densities is not None and sees_start:
             weights = _class_weights(base.mixture).to(device).view(dims)
             alone = torch.softmax(densities + weights.clamp_min(1e-4).log(), 0).mul_(task.mask)
             seen = torch.cat([image, alone])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from napari_gmmseg.config.recipes import Form, recipe_for
+from napari_gmmseg.config.recipes import Form, Recipe, recipe_for
+from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.fitting.deep.steps import UNSEEN, Training
 from napari_gmmseg.fitting.live import Change
 from napari_gmmseg.fitting.methods import fit_spatial
@@ -33,11 +34,22 @@ def fit_deep(task: FitTask, form: Form, start: Mixture | None = None, state: Fit
         Where settings contradict each other.
     """
     recipe = recipe_for(task.config, form)
+    _check_gaussians(task, form, recipe)
     base: Fitted | None = None
     if state is None and (form == "blindspot" or recipe.warm_steps or recipe.means != "free" or recipe.mean_weight):
         base = yield from fit_spatial(task.for_start(), start)
     fitted = yield from train(task, form, base, state)
     return fitted
+
+
+def _check_gaussians(task: FitTask, form: Form, recipe: Recipe) -> None:
+    """Refuse Gaussians that a moving M-step does not have."""
+    correlated = task.config.covariance == "full" and task.volume.n_channels > 1
+    if recipe.means != "fixed" and (correlated or max(task.config.gaussians_per_class, default=1) > 1):
+        raise SettingsError(
+            f"With moving class means, {form} has one Gaussian a class, with independent channels.",
+            "Use --means fixed, or a diagonal covariance and one Gaussian a class.",
+        )
 
 
 def train(task: FitTask, form: Form, base: Fitted | None, state: FitState | None = None) -> Method:

@@ -152,8 +152,8 @@ class DeepMixture:
     """deepG and deepSVG: the mixture's negative log-likelihood of a network's class probabilities.
 
     Schwab, Mayr & Haltmeier, Algorithm 3 (one image) and 4 (slices of a volume are the images of a batch). deepSVG:
-    Pi = w. deepG: pi = mean of w; its loss is the negative ELBO where the recipe starts warm, whose minimiser in the
-    parameters is the M-step itself, else the likelihood as published.
+    Pi = w. deepG: pi = mean of w; its loss is the likelihood as published, or, where the recipe says so, the
+    negative ELBO, in which a voxel's own probabilities count one by one.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ class DeepMixture:
             parts["mean prior"] = mean_prior(found.means, self._parameters.start.means)
             loss = loss + recipe.mean_weight * parts["mean prior"]
         if recipe.smoothness:
-            parts["total variation"] = total_variation(memberships, looked_at)
+            parts["total variation"] = total_variation(memberships, looked_at, self._case.stack.nearness)
             loss = loss + recipe.smoothness * parts["total variation"]
         return Terms(loss, nll.detach() + offset, {name: part.detach() for name, part in parts.items()})
 
@@ -219,7 +219,7 @@ class DeepMixture:
             if self._recipe.weighs_sizes:
                 densities = densities + self.log_sizes().view((1, -1) + (1,) * (densities.ndim - 2))
             return spatially_variant_nll(log_prior, densities, looked_at, floor=floor)
-        if self._recipe.warm_steps:
+        if self._recipe.bound:
             # Shares count as in the spatial mixture: with their full weight a large class swallows the others.
             return elbo(log_prior, found.mixing_weights**self._size_power, densities, looked_at)
         return global_nll(found.mixing_weights, densities, looked_at, floor=floor)
@@ -320,7 +320,7 @@ class BlindSpot:
         densities, offset = batch.densities, 0.0
         if self._recipe.means != "fixed":
             with torch.no_grad():
-                posterior = torch.softmax(log_prior + self._sized(densities), 1)
+                posterior = torch.softmax(log_prior + self._sized(self._parameters.current(batch)), 1)
                 found = self._parameters.update(batch, posterior)
                 densities = soft_log_densities(batch.image, found)
                 offset = self._case.standardisation.log_volume
@@ -329,7 +329,7 @@ class BlindSpot:
         nll = spatially_variant_nll(log_prior, self._sized(densities), looked_at)
         loss, parts = nll, {}
         if self._recipe.smoothness:
-            parts["total variation"] = total_variation(log_prior.exp(), batch.mask)
+            parts["total variation"] = total_variation(log_prior.exp(), batch.mask, self._case.stack.nearness)
             loss = loss + self._recipe.smoothness * parts["total variation"]
         return Terms(loss, nll.detach() + offset, {name: part.detach() for name, part in parts.items()})
 

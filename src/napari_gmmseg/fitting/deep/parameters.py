@@ -45,6 +45,7 @@ class Parameters:
         held = torch.zeros((case.n_classes, 1), dtype=torch.bool, device=case.image.device)
         held[list(case.held)] = True
         self._held = held if case.held else None
+        self._fixed = recipe.means == "fixed"
 
     def update(self, batch: Batch, memberships: Tensor) -> SoftMixture:
         """Return the M-step of one batch, and follow it.
@@ -65,6 +66,22 @@ class Parameters:
             now = SoftMixture(*(torch.lerp(a, b, _NEWEST) for a, b in pairs))
         self._mean = now
         return found
+
+    def current(self, batch: Batch) -> Tensor:
+        """Return the class log densities (B, K, *S) of a batch as they are now, but for a constant.
+
+        Parameters
+        ----------
+        batch : Batch
+            With the start's.
+        """
+        if self._mean is None:
+            assert batch.densities is not None
+            return batch.densities
+        n = len(batch.image)
+        here = SoftMixture(*(part.expand(n, *part.shape[1:]) for part in _parts(self._mean)))
+        densities = soft_log_densities(batch.image, here)
+        return densities if batch.evidence is None else densities + batch.evidence
 
     def settle(self, memberships: Tensor) -> None:
         """Take the M-step of the whole case.
@@ -108,13 +125,14 @@ class Parameters:
 
     def mixture(self) -> Mixture:
         """Return the parameters so far, in the image's own unit."""
+        if self._case.base is not None and (self._mean is None or self._fixed):
+            # What was held has as many Gaussians, and such covariances, as the spatial mixture.
+            return self._case.base.mixture
         if self._mean is None:
-            if self._case.base is not None:
-                return self._case.base.mixture
             k, c = self._case.n_classes, len(self._case.image)
             flat = Mixture(np.full(k, 1 / k), np.zeros((k, c)), np.tile(np.eye(c), (k, 1, 1)), np.arange(k))
             return self._case.standardisation.outward(flat)
-        weights, means, variances = (part[0].double().cpu().numpy() for part in _parts(self._mean))
+        weights, means, variances = (part[0].cpu().double().numpy() for part in _parts(self._mean))
         k = len(weights)
         inner = Mixture(weights / weights.sum(), means, np.stack([np.diag(row) for row in variances]), np.arange(k))
         return self._with_held(self._case.standardisation.outward(inner))

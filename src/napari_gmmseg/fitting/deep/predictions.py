@@ -113,9 +113,11 @@ class Predictions:
         now = time.monotonic()
         if now - self._previewed_at < _PREVIEW_INTERVAL:
             return None
-        self._previewed_at = now
-        pieces = [self.piece]
         stack = self._case.stack
+        if not stack.shows_slices:
+            # No piece is the slice that is looked at: all are shown in turn.
+            self.piece = (self.piece + 1) % stack.n_pieces
+        pieces = [self.piece]
         log_answer = self._trainer.prior(stack.look(self._case.seen, pieces)).clamp_min(_LEAST_PRIOR).log()
         if self._own and self._case.densities is not None:
             sizes = self._objective.log_sizes().view((1, -1) + (1,) * stack.n_dims)
@@ -124,6 +126,7 @@ class Predictions:
         winner = label_winners(log_answer.transpose(0, 1), inside)
         old = stack.gather(self._labels[None], pieces).to(torch.int16)
         stack.put(self._labels.view(torch.int8)[None], pieces, (winner[:, None] - old).to(torch.int8))
+        self._previewed_at = time.monotonic()
         return self._labels
 
     def fitted(self) -> Fitted:
@@ -133,19 +136,12 @@ class Predictions:
             self._snapshot()
         assert self.total is not None
         prior = self.total.div_(self.n_snapshots).mul_(case.mask)
-        logits = prior.clamp_min(_LEAST_PRIOR).log_()
         objective.settle(prior)
-        densities = objective.log_densities()
         if self._form == "deepg":
             likelihood = mean_log_likelihood(objective.mixture(), self._task.samples(), dtype=torch.float32)
+            memberships = prior
         else:
-            likelihood = float(torch.logsumexp(logits + densities, 0)[case.mask].double().mean())
-        if self._own:
-            sizes = objective.log_sizes().view((-1,) + (1,) * case.mask.ndim)
-            logits.add_(densities + sizes, alpha=self._own)
-            memberships = torch.softmax(logits, 0).mul_(case.mask)
-        else:
-            memberships = prior.clone()
+            likelihood, memberships = self._posterior(prior, objective.log_densities())
         if self._task.fixed_labels is not None:
             clamp_(memberships, self._task.fixed_labels)
         notes = () if case.base is None else case.base.notes
@@ -162,3 +158,17 @@ class Predictions:
             task=self._task,
             start=case.base,
         )
+
+    def _posterior(self, prior: Tensor, densities: Tensor) -> tuple[float, Tensor]:
+        """Return the mean log-likelihood and the memberships, one slab after the other: whole maps would be many."""
+        case = self._case
+        memberships = prior.clone()
+        sizes = self._objective.log_sizes().view((-1,) + (1,) * (case.mask.ndim - 1))
+        total = 0.0
+        for i, inside in enumerate(case.mask):
+            log_prior = prior[:, i].clamp_min(_LEAST_PRIOR).log_()
+            total += float(torch.logsumexp(log_prior + densities[:, i], 0)[inside].cpu().double().sum())
+            if self._own:
+                log_prior.add_(densities[:, i], alpha=self._own).add_(sizes, alpha=self._own)
+                memberships[:, i] = torch.softmax(log_prior, 0).mul_(inside)
+        return total / float(case.mask.sum()), memberships

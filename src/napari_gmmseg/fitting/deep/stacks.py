@@ -28,6 +28,10 @@ class Stack(Protocol):
     n_dims: int
     #: How often the channels of one map appear in a network's input: once, or once a neighbouring slice.
     n_looks: int
+    #: Whether its pieces are slices of the volume's Z axis.
+    shows_slices: bool
+    #: How near neighbours along each axis of a piece are: finest spacing / spacing.
+    nearness: tuple[float, ...]
 
     @property
     def n_pieces(self) -> int:
@@ -96,12 +100,12 @@ def make_stack(mask: Tensor, spacing: tuple[float, float, float], view: View) ->
     """
     shape = mask.shape[-3:]
     if view == "3d" and min(shape) > 1:
-        return PatchStack(mask)
+        return PatchStack(mask, spacing)
     axis = slice_axis(shape, spacing)
     others = [size for a, size in enumerate(spacing) if a != axis]
     near = spacing[axis] <= _THICKEST * min(others) and shape[axis] > 1
     seen = NEIGHBOURS if view == "2.5d" or (view == "auto" and near) else 0
-    return SliceStack(mask, axis - 3, neighbours=min(seen, shape[axis] - 1))
+    return SliceStack(mask, axis - 3, neighbours=min(seen, shape[axis] - 1), spacing=spacing)
 
 
 def slice_axis(shape: Sequence[int], spacing: Sequence[float]) -> int:
@@ -138,12 +142,18 @@ class SliceStack:
         -3, -2 or -1: the axis that is sliced.
     neighbours : int
         Slices on each side that a network sees, too.
+    spacing : (dz, dy, dx)
+        Voxel size.
     """
 
     n_dims = 2
 
-    def __init__(self, mask: Tensor, axis: int, *, neighbours: int = 0) -> None:
+    def __init__(
+        self, mask: Tensor, axis: int, *, neighbours: int = 0, spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    ) -> None:
         self._axis = axis
+        self.shows_slices = axis == -3
+        self.nearness = _nearness([size for a, size in enumerate(spacing) if a != axis % 3])
         self._n = mask.shape[axis]
         self._offsets = (0, *(sign * o for o in range(1, neighbours + 1) for sign in (-1, 1)))
         self.n_looks = len(self._offsets)
@@ -232,12 +242,16 @@ class PatchStack:
     ----------
     mask : Tensor ([T,] Z, Y, X) bool
         Voxels that are fitted.
+    spacing : (dz, dy, dx)
+        Voxel size.
     """
 
     n_dims = 3
     n_looks = 1
+    shows_slices = False
 
-    def __init__(self, mask: Tensor) -> None:
+    def __init__(self, mask: Tensor, spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> None:
+        self.nearness = _nearness(spacing)
         frames = mask if mask.ndim == 4 else mask[None]
         self._pieces: list[tuple[int, tuple[slice, ...], tuple[slice, ...]]] = []
         along = [_tiles(n) for n in frames.shape[-3:]]
@@ -303,6 +317,10 @@ class PatchStack:
             Position on the crop's Z axis.
         """
         return None
+
+
+def _nearness(spacing: Sequence[float]) -> tuple[float, ...]:
+    return tuple(min(spacing) / size for size in spacing)
 
 
 def _tiles(n: int) -> list[tuple[slice, slice]]:

@@ -45,7 +45,7 @@ class Training:
         self.recipe: Recipe = recipe_for(task.config, form)
         self.steps = 0
         self._generator = torch.Generator().manual_seed(task.config.seed)
-        self._case = DeepCase.of_task(task, base)
+        self._case = DeepCase.of_task(task, base, sees_start=self._sees_start)
         self._objective = make_objective(form, self._case, self.recipe, self._generator)
         self._schedule = Schedule(self.recipe)
         self._trainer = self._new_trainer()
@@ -61,6 +61,11 @@ class Training:
     def done(self) -> bool:
         """Whether the last step was taken."""
         return self.steps >= self._schedule.end
+
+    @property
+    def _sees_start(self) -> bool:
+        """Whether the network sees the start's responsibilities."""
+        return self.form == "blindspot" or self.recipe.warm_steps > 0
 
     @property
     def _warm(self) -> bool:
@@ -147,7 +152,7 @@ class Training:
             if changed.reshaped is not None:
                 memberships = changed.reshaped.memberships(memberships, self.task.image, self.task.mask)
             self.base = replace(self.base, mixture=changed.mixture, memberships=memberships)
-        self._case = DeepCase.of_task(self.task, self.base)
+        self._case = DeepCase.of_task(self.task, self.base, sees_start=self._sees_start)
         self._objective = make_objective(self.form, self._case, recipe, self._generator)
         self._schedule.retune(recipe, self.steps, reopen=changed.reshaped is not None)
         if changed.reshaped is not None:

@@ -10,8 +10,11 @@ from torch import Tensor, nn
 
 from napari_gmmseg.config.deep import Precision
 from napari_gmmseg.config.recipes import Recipe
+from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.fitting.deep.stacks import Stack
 
+#: Steps on end whose gradient may be no finite number.
+_MOST_ASTRAY = 3
 #: Pieces that are predicted at once.
 _AT_ONCE = {2: 4, 3: 1}
 
@@ -128,6 +131,7 @@ class Trainer:
             self._network.to(memory_format=self._layout)  # type: ignore[call-overload]
         self._device = device
         self._clip = recipe.gradient_clip
+        self._astray = 0
         self.optimiser = torch.optim.AdamW(
             self._network.parameters(),
             lr=recipe.learning_rate,
@@ -181,13 +185,28 @@ class Trainer:
             With a graph.
         rate : float
             Learning rate.
+
+        Raises
+        ------
+        SettingsError
+            Where gradients are not finite in several steps on end.
         """
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self._network.parameters(), self._clip)
-        self.optimiser.step()
+        norm = nn.utils.clip_grad_norm_(self._network.parameters(), self._clip)
+        if bool(torch.isfinite(norm)):
+            self._astray = 0
+            self.optimiser.step()
+            return
+        # One step that is not finite is left out: taken, it would be in every weight.
+        self._astray += 1
+        if self._astray > _MOST_ASTRAY:
+            raise SettingsError(
+                "The training has left the finite numbers: its gradient is infinite or not a number.",
+                "Lower the learning rate (--learning-rate), or take another recipe.",
+            )
 
     def prior(self, inputs: Tensor) -> Tensor:
         """Return class probabilities (B, K, *S), predicted in evaluation mode; training goes on as if it had not been.
