@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from napari_gmmseg.config.recipes import Form, recipe_for
 from napari_gmmseg.fitting.deep.steps import UNSEEN, Training
+from napari_gmmseg.fitting.deep.surviving import survive
 from napari_gmmseg.fitting.live import Change
 from napari_gmmseg.fitting.methods import fit_spatial
 from napari_gmmseg.fitting.progress import Fitted, Method
@@ -60,7 +61,8 @@ def train(task: FitTask, form: Form, base: Fitted | None, state: FitState | None
     told = None
     saving = False
     while not training.done and not isinstance(told, Stop):
-        training.step()
+        training = survive(training, Training.step)
+        training = survive(training, Training.predict, predicting=True)
         told = yield training.progress(saving=saving)
         saving = isinstance(told, SaveState)
         if isinstance(told, Look):
@@ -71,5 +73,7 @@ def train(task: FitTask, form: Form, base: Fitted | None, state: FitState | None
     known = training.base
     early = training.steps < max(training.recipe.warm_steps or UNSEEN, 2)
     if isinstance(told, Stop) and known is not None and early:
-        return replace(known, name="spatial", task=training.task)
-    return training.fitted()
+        return replace(known, name="spatial", task=training.task, findings=(*known.findings, *training.findings))
+    answers: list[Fitted] = []
+    survive(training, lambda lighter: answers.append(lighter.fitted()), predicting=True)
+    return answers[-1]
