@@ -40,6 +40,7 @@ def test_a_class_more_keeps_names_and_colours_of_the_others(dock):
 
 
 def test_what_is_refused_is_a_sentence_with_what_to_do_and_the_slider_goes_back(dock):
+    dock.n_steps = 60
     running_with_a_table(dock)
     for value in (1, 2, 3):
         dock.session.lock(value, True)

@@ -348,6 +348,6 @@ class SegmentPresenter:
                 keep=self.session.result is not None and not alive,
                 keep_spatial=run is not None and run.can_swap,
                 paused=run is not None and endable and run.pausing,
-                busy=alive,
+                busy=endable,
             )
         )

@@ -91,8 +91,13 @@ class Run:
     @property
     def awaited(self) -> bool:
         """Whether something is alive, or its end is not shown yet."""
-        working = (self._reading, self._alive, self._showing)
-        return not self._over and (any(job is not None for job in working) or self._session.editing)
+        works = any(job is not None for job in (self._reading, self._alive, self._showing))
+        return not self._over and (works or self._session.editing or self._is_behind)
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether the session has another result than the one that is shown."""
+        return self._grid is not None and self._session.result is not self._result
 
     @property
     def fitting(self) -> bool:
@@ -246,7 +251,7 @@ class Run:
         self._progress = self._session.poll() or self._progress
         if self._alive is not None and state is not None:
             self._follow_fit(self._alive, state)
-        elif self._session.result is not self._result:
+        elif self._is_behind:
             self._show(self._session.result)
 
     def _take_up(self, job: Job[Segmentation]) -> None:
