@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QSpinBox,
     QTableWidget,
     QTreeWidget,
-    QWidget,
 )
 from tests.docks.conftest import NEEDS_SCREEN, SteppedFit, add_image
 
@@ -134,7 +133,7 @@ def test_results_are_kept_listed_compared_and_dropped_after_a_question(both, qtb
 
 def test_the_keys_work_in_the_window_and_stand_behind_the_question_mark(both, qtbot):
     viewer, dock, _ = both
-    actions = dock.findChild(QWidget, "segment_keys").menu().actions()
+    actions = dock.history.keys.actions()
     assert [a.text().partition("\t")[0] for a in actions] == [key.shown for key in KEYS]
     dock.presenter.session.rename(2, "Cortex")
     qtbot.keyClick(viewer.window._qt_window, Qt.Key.Key_Z, Qt.KeyboardModifier.ShiftModifier)

@@ -67,6 +67,18 @@ def test_a_result_goes_on_from_where_it_is_in_its_own_layer(dock):
     assert len(dock.view.rows) == 4
 
 
+def test_previews_of_what_goes_on_are_no_paint(dock):
+    add_image(dock.viewer)
+    start(dock)
+    dock.finish()
+    (layer,) = labels_layers(dock)
+    dock.presenter.choose(n_classes=4)
+    dock.step_until(lambda: set(np.unique(layer.data)) == {1, 2, 3, 4})
+    dock.finish()
+    assert labels_layers(dock) == [layer]
+    assert dock.view.messages == []
+
+
 def test_with_another_question_the_slider_waits_for_run(dock):
     add_image(dock.viewer)
     start(dock)

@@ -74,7 +74,7 @@ class Run:
         self._previewed_at = float("-inf")
         self._looked_at: int | None = None
         self._pause_wanted = self._stop_wanted = False
-        self._cancelled = self._over = False
+        self._cancelled = self._over = self._previewed = False
         view.show_messages([])
         view.show_result([], "")
         view.show_refinement("", [], keeps_spatial=False)
@@ -260,7 +260,8 @@ class Run:
         self._progress = self._looked_at = None
         self._drop_showing()
         if self._shown is not None:
-            self._protect_paint()
+            if not self._previewed:
+                self._protect_paint()
             self._layer.rest()
         elif self._layer.layer is None and not self._layer.was_removed:
             self._layer.begin(self._session.classes or self.inputs.expected_classes)
@@ -304,7 +305,7 @@ class Run:
         preview = job.take_preview() if due and self.image_is_there else None
         if preview is None or self._grid is None:
             return
-        self._previewed_at = now
+        self._previewed_at, self._previewed = now, True
         last = job.logbook.last
         if last is not None and last.classes is not None:
             self._layer.colour(self._session.classes or last.classes)
@@ -352,9 +353,10 @@ class Run:
         if job.result is None:
             self._end_without_result(error_message(job.error) if job.error else wording.CANCELLED)
             return
-        self._protect_paint()
+        if not self._previewed:
+            self._protect_paint()
         messages = [wording.paint_kept(self._painted[0].name)] if self._painted and not self._shown else []
-        self._painted = None
+        self._painted, self._previewed = None, False
         self._shown = ShownResult(self._viewer, self._view, self._layer, job.result, str(self._image.name), messages)
 
     def _protect_paint(self) -> None:
@@ -378,6 +380,7 @@ class Run:
         if self._shown is None:
             self._end_without_result(why)
             return
+        self._previewed = False
         self._shown.show_again()
         self._view.show_messages([why])
 
