@@ -89,7 +89,7 @@ class Driver:
     def _cut(self, config: FitConfig, known: tuple[int, ...] = ()) -> FitTask:
         plan = plan_memory(self._volume, self._prepared, config, choose_device(config.device))
         fixed, look = self._fixed_labels, self._look if self._looked is None else self._looked.slice_index
-        task = FitTask.cut(self._volume, self._prepared, config, plan.device, fixed, look, known=known)
+        task = FitTask.cut(self._volume, self._prepared, plan.config, plan.device, fixed, look, known=known)
         self._predicted = plan.predicted
         self._noticed.extend(plan.findings)
         return replace(task, savings=plan.savings)

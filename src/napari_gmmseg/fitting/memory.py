@@ -30,6 +30,8 @@ class Plan:
         Where.
     savings : Savings
         With how little.
+    config : FitConfig
+        Settings: as they were, or without the refinement.
     predicted : int
         Bytes at the peak, above the image.
     findings : tuple of Finding
@@ -38,6 +40,7 @@ class Plan:
 
     device: torch.device
     savings: Savings
+    config: FitConfig
     predicted: int
     findings: tuple[Finding, ...] = ()
 
@@ -59,7 +62,9 @@ def free_memory(device: torch.device) -> int | None:
 
 
 def plan_memory(volume: Volume, prepared: Prepared, config: FitConfig, device: torch.device) -> Plan:
-    """Return the first way that fits into what there is: as set, with smaller batches, in bfloat16, on the processor.
+    """Return the first way that fits into what there is.
+
+    As set, with smaller batches, in bfloat16, on the processor, and for the method auto without the refinement.
 
     Parameters
     ----------
@@ -79,13 +84,13 @@ def plan_memory(volume: Volume, prepared: Prepared, config: FitConfig, device: t
     """
     ways: list[Plan] = []
     free = {place: free_memory(place) for place in {device, torch.device("cpu")}}
-    for place, savings in _ways(config, device):
-        predicted = predict(volume, prepared, config, place, savings)
+    for place, savings, settings in _ways(config, device):
+        predicted = predict(volume, prepared, settings, place, savings)
         left = free[place]
         if left is None or predicted <= left:
-            told = () if not ways else (_stepped_down(ways[0].predicted, free[device], device, place, savings),)
-            return Plan(place, savings, predicted, told)
-        ways.append(Plan(place, savings, predicted))
+            plan = Plan(place, savings, settings, predicted)
+            return plan if not ways else replace(plan, findings=(_stepped_down(ways[0], free[device], plan),))
+        ways.append(Plan(place, savings, settings, predicted))
     least = min(ways, key=lambda way: way.predicted)
     left = free[least.device]
     assert left is not None
@@ -93,8 +98,7 @@ def plan_memory(volume: Volume, prepared: Prepared, config: FitConfig, device: t
         raise ResourceError(
             f"This fit needs about {in_words(least.predicted)} of memory, and {in_words(left)} are free.", _HINT
         )
-    doubt = _stepped_down(ways[0].predicted, free[device], device, least.device, least.savings)
-    return replace(least, findings=(doubt,))
+    return replace(least, findings=(_stepped_down(ways[0], free[device], least),))
 
 
 def predict(
@@ -128,29 +132,35 @@ def predict(
     return footprint.peak()
 
 
-def _ways(config: FitConfig, device: torch.device) -> Iterator[tuple[torch.device, Savings]]:
-    yield device, Savings()
-    if config.method in ("deepg", "deepsvg", "blindspot", "auto"):
-        yield device, Savings(1)
+def _ways(config: FitConfig, device: torch.device) -> Iterator[tuple[torch.device, Savings, FitConfig]]:
+    yield device, Savings(), config
+    learns = config.method in ("deepg", "deepsvg", "blindspot") or (config.method == "auto" and config.refine)
+    if learns:
+        yield device, Savings(1), config
         if config.precision == "auto" and multiplies_bfloat16_fast(device):
-            yield device, Savings(1, "bfloat16")
-    if config.device == "auto" and device.type != "cpu":
-        yield torch.device("cpu"), Savings()
-        yield torch.device("cpu"), Savings(1)
+            yield device, Savings(1, "bfloat16"), config
+    processor = torch.device("cpu")
+    elsewhere = config.device == "auto" and device != processor
+    if elsewhere:
+        yield processor, Savings(), config
+        if learns:
+            yield processor, Savings(1), config
+    if learns and config.method == "auto":
+        yield processor if elsewhere else device, Savings(), replace(config, refine=False)
 
 
-def _stepped_down(
-    wanted: int, free: int | None, device: torch.device, place: torch.device, savings: Savings
-) -> Finding:
+def _stepped_down(wanted: Plan, free: int | None, plan: Plan) -> Finding:
     how = []
-    if place != device:
+    if plan.config != wanted.config:
+        how.append("without the refinement")
+    if plan.device != wanted.device:
         how.append("on the processor")
-    if savings.batch_slices is not None:
+    if plan.savings.batch_slices is not None:
         how.append("one slice or patch a step")
-    if savings.precision is not None:
-        how.append(f"in {savings.precision}")
+    if plan.savings.precision is not None:
+        how.append(f"in {plan.savings.precision}")
     there = "" if free is None else f", and {in_words(free)} are free"
     what = f"it is fitted {' and '.join(how)}" if how else "it may run out"
     return Finding(
-        "memory-planned", f"As set, this fit needs about {in_words(wanted)} of memory{there}: {what}.", _HINT, "note"
+        "memory-planned", f"As set, this fit needs about {in_words(wanted.predicted)} of memory{there}: {what}.", _HINT
     )

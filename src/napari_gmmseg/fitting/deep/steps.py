@@ -42,9 +42,9 @@ class Mark:
         The random state.
     left : tuple of int
         Pieces that were drawn and not yet given out.
-    running : dict of str to Tensor
+    running : dict of str to Tensor, of any shape
         Of the objective.
-    norms : tuple of Tensor
+    norms : tuple of Tensor, of any shape
         Copies of the network's running means and variances.
     """
 
