@@ -41,8 +41,8 @@ class Replay:
             Unused: nothing is written.
         """
         history = read_history(self.folder)
-        with FitProgress() as progress:
-            replayer = Replayer(history, progress, strict=self.verify)
+        replayer = Replayer(history, strict=self.verify)
+        with FitProgress() as replayer.watch:
             made = replayer.result()
         case, wanted = replayer.opened, replayer.wanted
         names = tuple(name or f"channel {c + 1}" for c, name in enumerate(case.request.volume.channels))

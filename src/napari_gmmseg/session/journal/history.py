@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_gmmseg.config import FitConfig
+from napari_gmmseg.errors import InputError
 from napari_gmmseg.session.journal.encoding import files_in
 from napari_gmmseg.session.journal.lines import JOURNAL, read_lines
 from napari_gmmseg.session.journal.nouns import command_of
@@ -140,8 +141,14 @@ def read_history(folder: Path) -> History:
     """
     events, notes = read_lines(folder / JOURNAL)
     history = History(folder, events, notes)
-    for event in events:
-        _take(history, event)
+    for number, event in enumerate(events, 1):
+        try:
+            _take(history, event)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{folder / JOURNAL} is damaged: line {number} does not hold what its kind has ({error!r}).",
+                "It was changed by hand or by another program; put back a copy.",
+            ) from error
     return history
 
 

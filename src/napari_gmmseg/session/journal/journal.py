@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import threading
 import time
@@ -26,6 +27,7 @@ from napari_gmmseg.volumes import Finding, FitState, Volume
 SAVE_EVERY = 1.2
 #: A folder that cannot be written to: what a person may want to go on without.
 _REFUSED = NO_SPACE | {errno.EACCES, errno.EPERM, errno.EROFS}
+_log = logging.getLogger(__name__)
 
 
 class Journal:
@@ -192,7 +194,7 @@ class Journal:
         Parameters
         ----------
         event : mapping
-            With a "kind".
+            With a "kind"; "store" False where no file is made of its result.
         """
         if self._writer is None or not self.recording:
             return
@@ -224,7 +226,8 @@ class Journal:
         Parameters
         ----------
         finished : bool
-            Whether nothing is left to go on with; else the session is offered at the next start.
+            Whether nothing is left to go on with: states and results are removed then. Else the session is offered at
+            the next start.
         """
         if self._closed:
             return
@@ -232,11 +235,17 @@ class Journal:
             self.record({"kind": "closed"})
         self._closed = True
         if self._writer is not None:
-            if finished and self.warning is None:
-                self._writer.put(self._states.clear)
+            if finished:
+                self._writer.put(self._remove_large)
             self._writer.close()
             self._lines.close()
             self._held.release()
+
+    def _remove_large(self) -> None:
+        """Keep of a finished session what it takes to do it again: nothing goes on from its states and results."""
+        self._states.clear()
+        self._results.used.clear()
+        self._results.remove_unused()
 
     def _write(self, event: dict[str, Any], kind: str, number: int) -> None:
         newest = not kind or number == self._newest[kind]
@@ -246,7 +255,8 @@ class Journal:
         if event["kind"] == "opened":
             event = self._opened(event)
         self._number(event)
-        line = {name: encoded(part, self._results, write=newest) for name, part in event.items()}
+        write = event.pop("store", True) and newest
+        line = {name: encoded(part, self._results, write=write) for name, part in event.items()}
         if event["kind"] == "began" and isinstance(event.get("state"), FitState):
             line["state"] = self._put_began(event)
         self._lines.append(line)
@@ -303,6 +313,8 @@ class Journal:
         self._results.remove_unused()
 
     def _fail(self, error: Exception) -> None:
+        if not isinstance(error, OSError):
+            _log.error("recording failed", exc_info=error)
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         if isinstance(error, GmmsegError):
             reason = error.message
