@@ -73,6 +73,7 @@ class FakeView:
         self.kept: Sequence[KeptRow] = ()
         self.agreement: tuple[str, Sequence[AgreementRow]] = ("", ())
         self.suggestion = ""
+        self.recovery = ("", False)
         self.polling = False
         self.save_to: Path | None = None
 
@@ -108,6 +109,9 @@ class FakeView:
 
     def show_suggestion(self, sentence: str) -> None:
         self.suggestion = sentence
+
+    def show_recovery(self, sentence: str, *, can_choose: bool = True) -> None:
+        self.recovery = (sentence, can_choose and bool(sentence))
 
     def start_polling(self) -> None:
         self.polling = True
@@ -275,6 +279,12 @@ class Dock:
         self.poll_until(lambda: not self.view.polling)
         while self.permits.acquire(blocking=False):
             pass
+
+
+@pytest.fixture(autouse=True)
+def _sessions_of_tests(monkeypatch, tmp_path):
+    """Record in a folder of the test's own."""
+    monkeypatch.setenv("NAPARI_GMMSEG_SESSIONS", str(tmp_path / "sessions"))
 
 
 @pytest.fixture

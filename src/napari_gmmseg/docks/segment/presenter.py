@@ -9,8 +9,9 @@ from typing import Any
 
 from napari_gmmseg.docks.common.calm import CalmCollector
 from napari_gmmseg.docks.common.keys import KEYS, BoundKeys
-from napari_gmmseg.docks.common.sentences import error_message, finding_message
+from napari_gmmseg.docks.common.sentences import Message, error_message, finding_message
 from napari_gmmseg.docks.segment import wording
+from napari_gmmseg.docks.segment.case import Asked, open_in_steps, restored_in_steps
 from napari_gmmseg.docks.segment.choices import Choices, Controls
 from napari_gmmseg.docks.segment.keeping import Keeping
 from napari_gmmseg.docks.segment.layer_list import offer, settle, with_preset
@@ -19,6 +20,7 @@ from napari_gmmseg.docks.segment.run import Run
 from napari_gmmseg.docks.segment.taking_down import missing, take_down
 from napari_gmmseg.docks.segment.view_protocol import SegmentView
 from napari_gmmseg.errors import GmmsegError
+from napari_gmmseg.plugin.layer_grids import LayerGrid
 from napari_gmmseg.plugin.layers import label_axes
 from napari_gmmseg.session import Job, JobState
 from napari_gmmseg.session.registry import session_of
@@ -42,6 +44,8 @@ class SegmentPresenter:
         What fits; None for the viewer's own.
     clock : callable
         Returns the time in s.
+    begin_anew : callable
+        Called before another image is worked on.
     """
 
     def __init__(
@@ -51,11 +55,12 @@ class SegmentPresenter:
         *,
         session: Session | None = None,
         clock: Callable[[], float] = time.monotonic,
+        begin_anew: Callable[[], None] = lambda: None,
     ) -> None:
         self._viewer = viewer
         self._view = view
         self.session = session_of(viewer) if session is None else session
-        self._clock = clock
+        self._clock, self._begin_anew = clock, begin_anew
         self._choices = Choices()
         self._touched = False
         self._run: Run | None = None
@@ -156,7 +161,35 @@ class SegmentPresenter:
             return
         self._add_all_maps()
         self._asked = asked(self._choices)
-        self._run = Run(self._viewer, self._view, self.session, inputs, image, axes, self._clock)
+        before = self.session.request
+        classes, maps = inputs.expected_classes, inputs.wants_maps
+        self._follow(Asked(lambda: open_in_steps(inputs, before), classes, image, axes, maps))
+
+    def show_restored(self, image: Any, grid: LayerGrid, choices: Choices, messages: tuple[Message, ...]) -> None:
+        """Follow a session that was restored.
+
+        Parameters
+        ----------
+        image : napari.layers.Image
+            Its first channel.
+        grid : LayerGrid
+            The way from its volume to that layer.
+        choices : Choices
+            What it was asked for.
+        messages : tuple of Message
+            What is said of it.
+        """
+        request, classes = self.session.request, self.session.classes
+        if request is None or classes is None:
+            return
+        self._touched = True
+        self._settle(choices)
+        self._asked = asked(self._choices)
+        axes = grid.label_axes(image.ndim)
+        self._follow(Asked(lambda: restored_in_steps(request, grid), classes, image, axes, messages=messages))
+
+    def _follow(self, asked_for: Asked) -> None:
+        self._run = Run(self._viewer, self._view, self.session, asked_for, self._clock, begin_anew=self._begin_anew)
         self._look_often()
 
     def pause_or_resume(self) -> None:
