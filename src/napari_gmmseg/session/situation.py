@@ -55,7 +55,7 @@ class Given:
 
 
 def with_given(table: ClassTable, given: Mapping[int, Given]) -> ClassTable:
-    """Return a class table with what a person said of its classes; a name that a person gave is no other class's.
+    """Return a class table with what a person said of its classes, and no name twice: a person's goes before a fit's.
 
     Parameters
     ----------
@@ -64,15 +64,16 @@ def with_given(table: ClassTable, given: Mapping[int, Given]) -> ClassTable:
     given : mapping of int to Given
         By label value.
     """
-    if not any(tissue.value in given for tissue in table):
-        return table
     classes = [given[t.value].applied(t) if t.value in given else t for t in table]
-    names = {tissue.name for tissue in classes if tissue.value in given}
-    numbers = (n for n in range(1, 512) if f"Class {n}" not in names | {tissue.name for tissue in classes})
-    for k, tissue in enumerate(classes):
-        if tissue.value not in given and tissue.name in names:
-            number = next(numbers)
-            classes[k] = replace(tissue, name=f"Class {number}", abbreviation=f"C{number}")
+    by_person = [k for k, t in enumerate(classes) if t.value in given and given[t.value].name is not None]
+    taken: set[str] = set()
+    for k in sorted(range(len(classes)), key=lambda k: (k not in by_person, k)):
+        name = classes[k].name
+        if name in taken:
+            number = next(n for n in range(1, 512) if f"Class {n}" not in taken | {t.name for t in classes})
+            name = f"Class {number}"
+            classes[k] = replace(classes[k], name=name, abbreviation=f"C{number}")
+        taken.add(name)
     return ClassTable(tuple(classes))
 
 
