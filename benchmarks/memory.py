@@ -18,6 +18,7 @@ import argparse
 import ctypes
 import gc
 import json
+import math
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -89,9 +90,9 @@ def fit_constants(rows: list[dict[str, Any]]) -> None:
     from napari_gmmseg.config import FitConfig, memory
 
     def sizes(row: dict[str, Any]) -> Any:
-        box = tuple(max(n - row["margin"], 1) for n in row["grid"])
         config = FitConfig(**row["settings"])
-        return memory.Footprint.of(row["grid"], box, row["n_channels"], config, (1.0, 1.0, 1.0), low=bool(row["low"]))
+        low, channels = bool(row["low"]), row["n_channels"]
+        return memory.Footprint.of(row["grid"], row["box"], channels, config, (1.0, 1.0, 1.0), low=low)
 
     def held(row: dict[str, Any], constants: Any) -> float:
         memory.CONSTANTS[row["settings"]["method"]] = memory.Constants(*constants)
@@ -144,7 +145,7 @@ def make_case(setting: Setting, config: Any) -> tuple[Any, Any, Any]:
     return volume, prepare(volume, PreparationConfig(mask="given"), mask=mask, preset=preset), preset
 
 
-def measure(setting: Setting, device: str) -> dict[str, float]:
+def measure(setting: Setting, device: str) -> dict[str, Any]:
     """Fit once, and return measured and predicted bytes."""
     import torch
 
@@ -177,12 +178,10 @@ def measure(setting: Setting, device: str) -> dict[str, float]:
     return {
         "measured": peak - before,
         "predicted": told.peak(),
-        "crop": float(prepared.mask[prepared.crop].size),
+        "box": crop,
         "mask": float(prepared.mask.sum()),
         "voxels": float(prepared.mask.size),
         "low": float(low),
-        "features": told.activations,
-        "weights": told.weights,
     }
 
 
@@ -235,9 +234,10 @@ def main() -> int:
         rows.append({**asdict(setting), **found})
         more = {k: v for k, v in setting.settings.items() if k not in ("method", "warm_steps", "max_steps")}
         words = " ".join(f"{k}={v}" for k, v in more.items())
+        box = math.prod(found["box"])
         print(
             f"| {setting.settings['method']} | {'×'.join(map(str, setting.grid))} | {setting.n_channels} | {words} "
-            f"| {found['crop'] / MEGA:.2f} | {found['measured'] / MEGA:.0f} | {found['predicted'] / MEGA:.0f} "
+            f"| {box / MEGA:.2f} | {found['measured'] / MEGA:.0f} | {found['predicted'] / MEGA:.0f} "
             f"| {found['predicted'] / max(found['measured'], 1):.2f} |",
             flush=True,
         )
