@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -135,11 +135,9 @@ class Situation:
     run: HoldsArrays | None = None
 
     def arrays(self) -> Iterator[NDArray[Any]]:
-        """Yield the arrays that are held, some perhaps twice."""
+        """Yield the arrays of the results, some perhaps twice; those of a run are its own matter."""
         yield from arrays_of(self.result)
         yield from arrays_of(self.fitted)
-        if self.run is not None:
-            yield from self.run.arrays()
 
 
 def arrays_of(result: Segmentation | None) -> Iterator[NDArray[Any]]:
@@ -157,24 +155,16 @@ def arrays_of(result: Segmentation | None) -> Iterator[NDArray[Any]]:
         result = result.base
 
 
-def bytes_held(situations: list[Situation], besides: Situation | None = None) -> int:
-    """Return how many bytes of arrays situations hold; what several share is counted once.
+def sizes(arrays: Iterable[NDArray[Any]]) -> dict[int, int]:
+    """Return the bytes of the memory behind arrays, by the identity of its owner: views of one array are one.
 
     Parameters
     ----------
-    situations : list of Situation
-        What is held.
-    besides : Situation or None
-        Its arrays are held anyhow, and are not counted.
+    arrays : iterable of ndarray, any shape
+        Which have to stay alive as long as the identities are used.
     """
-    own = set() if besides is None else {id(_owner(array)) for array in besides.arrays()}
-    found: dict[int, int] = {}
-    for situation in situations:
-        for array in situation.arrays():
-            owner = _owner(array)
-            if id(owner) not in own:
-                found[id(owner)] = owner.nbytes
-    return sum(found.values())
+    owners = map(_owner, arrays)
+    return {id(owner): owner.nbytes for owner in owners}
 
 
 def _owner(array: NDArray[Any]) -> NDArray[Any]:
