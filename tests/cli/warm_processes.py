@@ -28,6 +28,10 @@ for line in sys.stdin:
         os.dup2(log, 1), os.dup2(log, 2)
         if order["largest_file"]:
             resource.setrlimit(resource.RLIMIT_FSIZE, (order["largest_file"],) * 2)
+        script, *arguments = order["arguments"]
+        if script.endswith(".py"):
+            exec(compile(open(script).read(), script, "exec"), {"arguments": arguments})
+            os._exit(0)
         os._exit(main(order["arguments"]))
     print(child, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
@@ -35,7 +39,7 @@ for line in sys.stdin:
 
 
 class WarmProcesses:
-    """Run the command line in processes of its own, one after another, each a moment after it was asked for.
+    """Run commands and scripts in processes of their own, one after another, each a moment after it was asked for.
 
     Parameters
     ----------
@@ -48,7 +52,8 @@ class WarmProcesses:
         self._pid = 0
 
     def __enter__(self) -> WarmProcesses:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        paths = os.pathsep.join(path for path in sys.path if path)
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
         self._parent = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment
         )
@@ -62,7 +67,10 @@ class WarmProcesses:
         self._parent.communicate()
 
     def start(self, *arguments: object, largest_file: int = 0) -> None:
-        """Begin with a command; with the size of the largest file that it can write, in bytes, or 0."""
+        """Begin with a command, or a script that finds its `arguments`.
+
+        With the size of the largest file that it can write, in bytes, or 0.
+        """
         order = {"arguments": [str(a) for a in arguments], "log": str(self._log), "largest_file": largest_file}
         assert self._parent.stdin is not None
         self._parent.stdin.write(json.dumps(order).encode() + b"\n")

@@ -25,7 +25,7 @@ class Resume:
     """Go on with a session where it was ended: the mask has the same bits as without the break."""
 
     folder: Annotated[
-        Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER", help="A session: see `segment --session`.")
+        Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER", help="A session that `segment` recorded.")
     ]
     output: Annotated[
         Path | None,

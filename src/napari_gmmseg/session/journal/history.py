@@ -62,6 +62,16 @@ class RunRecord:
         """What a fit has to be told after which of its reports to come to the same end."""
         return {after: command for after, command in self.told if not isinstance(command, Look | SaveState)}
 
+    @property
+    def waiting(self) -> list[tuple[int | None, Command]]:
+        """What was wanted from the beginning and was not told yet."""
+        left = list(self.wanted)
+        for _, command in self.told:
+            place = next((n for n, (_, wanted) in enumerate(left) if wanted == command), None)
+            if place is not None:
+                del left[place]
+        return left
+
 
 @dataclass
 class History:

@@ -92,9 +92,13 @@ class Journal:
                 f"The session in {self.folder} is in use by process {holder(self.folder) or '(unknown)'}.",
                 "Close that program first, or name another folder.",
             ) from error
-        remove_unfinished(self.folder)
-        self._lines = LineFile(self.folder / JOURNAL)
-        self._states, self._results = StateFiles(self.folder), ResultFiles(self.folder)
+        try:
+            remove_unfinished(self.folder)
+            self._lines = LineFile(self.folder / JOURNAL)
+            self._states, self._results = StateFiles(self.folder), ResultFiles(self.folder)
+        except OSError:
+            self._held.release()
+            raise
         if history is not None:
             self._results.used = dict(history.used)
             self._spent = {(run.number, after) for run in history.runs for after, _ in run.told}

@@ -103,7 +103,7 @@ class Replayer:
         if not self.history.runs or self.history.runs[-1].reason is not None:
             return None
         run = self.history.runs[-1]
-        orders, waiting = run.orders, run.wanted[len(run.told) :]
+        orders, waiting = run.orders, run.waiting
         orders |= {after: command for after, command in waiting if after is not None}
         saved = self._saved(run, orders)
         offset = 0 if saved is None else saved.report
