@@ -132,3 +132,12 @@ def test_there_is_nothing_to_blink_or_keep_without_a_result(dock):
     assert "No result is kept" in dock.view.messages[0].text
     dock.presenter.keeping.keep("x")
     assert "nothing to keep" in dock.view.messages[0].text
+
+
+def test_the_number_that_is_suggested_stands_beside_the_slider_after_a_run(done):
+    done.poll_until(lambda: "classes (least BIC" in done.view.suggestion)
+    four_classes(done)
+    done.poll_until(lambda: "classes (least BIC" in done.view.suggestion)
+    done.presenter.choose(n_classes=5)
+    done.poll_until(lambda: done.session.running)
+    done.finish()

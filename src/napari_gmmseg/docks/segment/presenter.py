@@ -11,6 +11,7 @@ from napari_gmmseg.docks.common.calm import CalmCollector
 from napari_gmmseg.docks.common.keys import KEYS, BoundKeys
 from napari_gmmseg.docks.common.sentences import Message, error_message, finding_message
 from napari_gmmseg.docks.segment import wording
+from napari_gmmseg.docks.segment.advice import Advice
 from napari_gmmseg.docks.segment.case import Asked, open_in_steps, restored_in_steps
 from napari_gmmseg.docks.segment.choices import Choices, Controls
 from napari_gmmseg.docks.segment.keeping import Keeping
@@ -65,6 +66,7 @@ class SegmentPresenter:
         self._touched = False
         self._run: Run | None = None
         self._asked: object = None
+        self._advice = Advice(self.session, view)
         self.keeping = Keeping(viewer, view, self.session, lambda: self._run)
         self._calm = CalmCollector()
         self._rest_until = float("-inf")
@@ -245,6 +247,7 @@ class SegmentPresenter:
         """Take what the run has to say; called by the window several times a second."""
         run = self._run
         self.keeping.poll()
+        self._advice.poll(idle=not self.running)
         was_awaited = run is not None and run.awaited
         if run is None or not (run.poll() or was_awaited):
             self._rest()
@@ -257,7 +260,7 @@ class SegmentPresenter:
     def _rest(self) -> None:
         """Let the result be drawn, and its maps come, before Python clears up; then look no more."""
         more = self._run is not None and self._run.add_next_map()
-        if not more and not self.keeping.busy and self._clock() >= self._rest_until:
+        if not more and not (self.keeping.busy or self._advice.busy) and self._clock() >= self._rest_until:
             self._calm.end()
             self._view.stop_polling()
 
@@ -290,6 +293,7 @@ class SegmentPresenter:
         self.session.refused.disconnect(self._on_refused)
         self._keys.release()
         self.keeping.shut_down()
+        self._advice.shut_down()
         if self._run is not None:
             self._run.cancel()
 
