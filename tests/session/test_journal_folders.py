@@ -5,23 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.session.journal_making import run_recorded, small_request
+from tests.session.journal_making import made_up_result, run_recorded, small_request
 
+from napari_gmmseg.config import FitConfig
 from napari_gmmseg.session.journal import (
     JOURNAL,
     Journal,
     discard,
     new_folder,
     prune,
+    read_history,
     recoverable,
     sessions_root,
 )
 from napari_gmmseg.session.journal.folders import LONGEST, MOST_FINISHED
+from napari_gmmseg.session.situation import Kept
 
 
 def _session(folder: Path, *, finished: bool) -> Path:
     journal = Journal.create(folder)
     journal.record({"kind": "opened", "request": small_request()})
+    journal.record({"kind": "kept", "kept": Kept("a", made_up_result(), FitConfig())})
     journal.close(finished=finished)
     return folder
 
@@ -98,3 +102,23 @@ def test_two_new_folders_of_one_moment_are_two(tmp_path: Path) -> None:
     first = new_folder(tmp_path)
     first.mkdir()
     assert new_folder(tmp_path) != first
+
+
+def test_a_session_in_which_nothing_was_done_is_not_offered_and_goes(tmp_path: Path) -> None:
+    journal = Journal.create(tmp_path / "session")
+    journal.record({"kind": "opened", "request": small_request()})
+    journal.flush()
+    assert prune(tmp_path) == []
+    journal.close(finished=False)
+    assert recoverable(tmp_path) == []
+    assert prune(tmp_path) == [tmp_path / "session"]
+
+
+def test_a_journal_that_nobody_waits_for_is_whole_all_the_same(tmp_path: Path) -> None:
+    journal = Journal.create(tmp_path / "session")
+    for n in range(20):
+        journal.record({"kind": "kept", "kept": Kept(str(n), made_up_result(n), FitConfig())})
+    journal.close(finished=True, wait=False)
+    journal.wait()
+    assert [event["kind"] for event in read_history(tmp_path / "session").events] == ["kept"] * 20 + ["closed"]
+    Journal.reopen(tmp_path / "session")[0].close(finished=True)

@@ -224,7 +224,7 @@ class Journal:
         if self._writer is not None:
             self._writer.flush()
 
-    def close(self, *, finished: bool) -> None:
+    def close(self, *, finished: bool, wait: bool = True) -> None:
         """Write what was recorded, and let go of the folder.
 
         Parameters
@@ -232,18 +232,26 @@ class Journal:
         finished : bool
             Whether nothing is left to go on with: states and results are removed then. Else the session is offered at
             the next start.
+        wait : bool
+            Whether to wait until that is done; a window does not.
         """
-        if self._closed:
+        if self._closed or self._writer is None:
             return
         if finished:
             self.record({"kind": "closed"})
+            self._writer.put(self._remove_large)
         self._closed = True
-        if self._writer is not None:
-            if finished:
-                self._writer.put(self._remove_large)
+        self._writer.put_last(self._let_go)
+        self._writer.close(wait=wait)
+
+    def wait(self) -> None:
+        """Wait until a journal that was closed has let go of its folder."""
+        if self._closed and self._writer is not None:
             self._writer.close()
-            self._lines.close()
-            self._held.release()
+
+    def _let_go(self) -> None:
+        self._lines.close()
+        self._held.release()
 
     def _remove_large(self) -> None:
         """Keep of a finished session what it takes to do it again: nothing goes on from its states and results."""
