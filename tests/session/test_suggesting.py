@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_gmmseg.config import numbered_classes
+from napari_gmmseg.config import PRESETS, numbered_classes
 from napari_gmmseg.io.sample import load_sample
 from napari_gmmseg.session.suggesting import suggest
 from napari_gmmseg.volumes import Geometry, LabelMap, Mixture, Segmentation, Volume
@@ -54,6 +54,19 @@ def test_three_are_suggested_for_the_sample_brain_whatever_was_found():
     found = suggest(volume, result_of(volume, split))
     assert found.n_classes == 3
     assert found.sentences[0].startswith("The intensities speak for 3 classes")
+
+
+def test_where_tissues_are_known_fewer_are_blamed_on_the_image():
+    volume, result = case(2)
+    tissues = PRESETS["brain-t1"].classes
+    labels = result.label_map.labels.copy()
+    labels.reshape(-1)[::5] = 3
+    means = np.array([[100.0], [200.0], [300.0]])
+    three = Mixture(np.full(3, 1 / 3), means, np.full((3, 1, 1), 100.0), np.arange(3))
+    named = replace(result, label_map=replace(result.label_map, labels=labels, classes=tissues), mixture=three)
+    assert suggest(volume, named).sentences == (
+        "By their intensities alone only 2 of the 3 tissues can be told apart (least BIC of 2 to 7): noise or shading.",
+    )
 
 
 def test_a_tissue_that_was_split_in_two_is_told_by_name():

@@ -51,12 +51,16 @@ def suggest(volume: Volume, result: Segmentation) -> Suggestion:
     """
     k = len(result.label_map.classes)
     best = _best(volume, result) if volume.n_channels == 1 else None
-    told = []
-    if best is not None and best != k:
-        told.append(f"The intensities speak for {best} classes (least BIC of {_COUNTS[0]} to {_COUNTS[-1]}).")
-    elif best is not None:
-        told.append(f"The intensities speak for these {k} classes (least BIC of {_COUNTS[0]} to {_COUNTS[-1]}).")
+    told = [] if best is None else [_number(best, k, named=all(c.role for c in result.label_map.classes))]
     return Suggestion(best, (*told, *_split_tissue(result), *_small_classes(result)))
+
+
+def _number(best: int, k: int, *, named: bool) -> str:
+    why = f"(least BIC of {_COUNTS[0]} to {_COUNTS[-1]})"
+    if best < k and named:
+        # Under strong noise or shading fewer are found than there are: the tissues are known to be there.
+        return f"By their intensities alone only {best} of the {k} tissues can be told apart {why}: noise or shading."
+    return f"The intensities speak for {f'these {k}' if best == k else best} classes {why}."
 
 
 def _best(volume: Volume, result: Segmentation) -> int | None:
