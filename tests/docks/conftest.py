@@ -73,6 +73,7 @@ class FakeView:
         self.kept: Sequence[KeptRow] = ()
         self.agreement: tuple[str, Sequence[AgreementRow]] = ("", ())
         self.suggestion = ""
+        self.recovery = ("", False)
         self.polling = False
         self.save_to: Path | None = None
 
@@ -109,6 +110,9 @@ class FakeView:
     def show_suggestion(self, sentence: str) -> None:
         self.suggestion = sentence
 
+    def show_recovery(self, sentence: str, *, can_choose: bool = True) -> None:
+        self.recovery = (sentence, can_choose and bool(sentence))
+
     def start_polling(self) -> None:
         self.polling = True
 
@@ -121,12 +125,20 @@ class FakeView:
 
 
 class SteppedFit:
-    """A fit of ten steps, each of which waits for a permit; it takes commands as fits do, and notes them."""
+    """A fit whose steps wait for a permit each; it takes commands as fits do, and notes them."""
 
-    def __init__(self, request: SegmentationRequest, permits: threading.Semaphore, fails: bool, refines: bool):
+    def __init__(
+        self,
+        request: SegmentationRequest,
+        permits: threading.Semaphore,
+        fails: bool = False,
+        refines: bool = False,
+        n_steps: int = 10,
+    ):
         self.request = request
         self.heard: list[Command] = []
         self._permits, self._fails, self._refines = permits, fails, refines
+        self._n_steps = n_steps
         start, k = request.start, request.config.n_classes
         classes = request.preset.classes
         if start is not None:
@@ -136,14 +148,14 @@ class SteppedFit:
 
     def steps(self) -> Steps[Segmentation]:
         stopped, refused = False, None
-        for step in range(1, 11):
+        for step in range(1, self._n_steps + 1):
             assert self._permits.acquire(timeout=10)
             if self._fails:
                 raise InputError("The image is odd.", "Take another.")
             command = yield FitReport(
                 "Testing",
                 step,
-                10,
+                self._n_steps,
                 preview=self.labels(),
                 classes=self.classes,
                 mixture=self._mixture(),
@@ -214,6 +226,7 @@ class Dock:
         self.permits = threading.Semaphore(0)
         self.fails = False
         self.refines = False
+        self.n_steps = 10
         self.fits: list[SteppedFit] = []
         self.now, self.tick = 0.0, 10.0
         self.presenter = SegmentPresenter(self.viewer, self.view, clock=self._clock)
@@ -228,7 +241,7 @@ class Dock:
         return self.presenter.session
 
     def segment_in_steps(self, request: SegmentationRequest) -> Steps[Segmentation]:
-        self.fits.append(SteppedFit(request, self.permits, self.fails, self.refines))
+        self.fits.append(SteppedFit(request, self.permits, self.fails, self.refines, self.n_steps))
         return self.fits[-1].steps()
 
     def _clock(self) -> float:
@@ -252,7 +265,7 @@ class Dock:
 
     def step_until(self, ready: Callable[[], bool]) -> None:
         """Let it take a step whenever the one before was reported: reports come 25 times a second at most."""
-        for _ in range(9):
+        for _ in range(self.n_steps - 1):
             self.allow(1)
             for _ in range(10):
                 self.presenter.poll()
@@ -262,10 +275,16 @@ class Dock:
         raise AssertionError(f"never became so; {self.view.progress}, {self.view.messages}")
 
     def finish(self) -> None:
-        self.allow(20)
+        self.allow(2 * self.n_steps)
         self.poll_until(lambda: not self.view.polling)
         while self.permits.acquire(blocking=False):
             pass
+
+
+@pytest.fixture(autouse=True)
+def _sessions_of_tests(monkeypatch, tmp_path):
+    """Record in a folder of the test's own."""
+    monkeypatch.setenv("NAPARI_GMMSEG_SESSIONS", str(tmp_path / "sessions"))
 
 
 @pytest.fixture

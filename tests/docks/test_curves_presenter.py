@@ -204,5 +204,5 @@ def test_a_long_run_is_drawn_with_a_bounded_number_of_points(monkeypatch):
     many = [replace(report, step=i + 1) for i, report in enumerate(reports(3) * 3000)]
     monkeypatch.setattr(type(session), "trail", tuple(many))
     panels = Case(session).view.picture.panels
-    assert max(len(line.values) for panel in panels for line in panel.lines) <= 2048
+    assert max(len(line.values) for panel in panels for line in panel.lines) <= 512
     assert np.nanmax(panels[0].lines[0].values) == pytest.approx(4 - 1 / 3)

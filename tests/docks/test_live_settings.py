@@ -40,6 +40,7 @@ def test_a_class_more_keeps_names_and_colours_of_the_others(dock):
 
 
 def test_what_is_refused_is_a_sentence_with_what_to_do_and_the_slider_goes_back(dock):
+    dock.n_steps = 60
     running_with_a_table(dock)
     for value in (1, 2, 3):
         dock.session.lock(value, True)
@@ -64,6 +65,18 @@ def test_a_result_goes_on_from_where_it_is_in_its_own_layer(dock):
     assert labels_layers(dock) == [layer]
     assert set(np.unique(layer.data)) == {1, 2, 3, 4}
     assert len(dock.view.rows) == 4
+
+
+def test_previews_of_what_goes_on_are_no_paint(dock):
+    add_image(dock.viewer)
+    start(dock)
+    dock.finish()
+    (layer,) = labels_layers(dock)
+    dock.presenter.choose(n_classes=4)
+    dock.step_until(lambda: set(np.unique(layer.data)) == {1, 2, 3, 4})
+    dock.finish()
+    assert labels_layers(dock) == [layer]
+    assert dock.view.messages == []
 
 
 def test_with_another_question_the_slider_waits_for_run(dock):

@@ -38,7 +38,7 @@ def refined(window, qtbot, monkeypatch):
     viewer, dock = window
     monkeypatch.setattr(
         "napari_gmmseg.session.following.segment_in_steps",
-        lambda request: SteppedFit(request, threading.Semaphore(99), False, True).steps(),
+        lambda request: SteppedFit(request, threading.Semaphore(99), refines=True).steps(),
     )
     viewer.open_sample("napari-gmmseg", "heart")
     dock.presenter.run()

@@ -60,7 +60,7 @@ class Gate:
 
         def there() -> bool:
             waits = me.arrived > me.permits and not me.free
-            return waits or me.ended or job.state is JobState.PAUSED or job.state.ended
+            return waits or me.ended or (job.state is JobState.PAUSED and job.pausing) or job.state.ended
 
         job.state_changed.connect(self._notify)
         with self._condition:
@@ -71,7 +71,7 @@ class Gate:
             me.permits = min(me.permits, me.arrived)
         if me.ended:
             assert job.join(WAIT)
-        session.poll()
+        look_at(session)
 
     def open(self) -> None:
         """Let all fits through from now on."""
@@ -101,6 +101,13 @@ class Gate:
             self._condition.notify_all()
 
 
+def look_at(session: Session) -> None:
+    """Have a session take what there is, once the edit at hand is worked out."""
+    if session._edits._at_hand is not None:
+        assert session._edits._at_hand[1].join(WAIT)
+    session.poll()
+
+
 def _name(job: Job) -> str:
     return f"gmmseg-segmentation-{job.generation}"
 
@@ -111,4 +118,4 @@ def rest(session: Session) -> None:
         if session.running:
             assert session.job is not None
             assert session.job.join(WAIT)
-        session.poll()
+        look_at(session)

@@ -248,3 +248,15 @@ def test_locks_go_with_every_command_that_could_undo_them(session: Session, gate
     gate.advance(session, 8)
     assert set(session.locked) <= set(session.classes.values if session.classes else ())
     assert session.config.n_classes == 2
+
+
+def test_a_class_that_is_locked_before_the_fit_hears_of_fewer_stays(session: Session, gate: Gate):
+    session.run()
+    gate.advance(session, 2)
+    session.retune(n_classes=2)
+    session.lock(3, True)
+    gate.advance(session, 6)
+    assert session.locked == {3}
+    assert session.classes is not None
+    assert 3 in session.classes.values
+    assert len(session.classes) == 2

@@ -23,7 +23,7 @@ class Replay:
     """Do a finished session again from its inputs and its journal, and tell whether the result is the same."""
 
     folder: Annotated[
-        Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER", help="A session: see `segment --session`.")
+        Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER", help="A session that `segment` recorded.")
     ]
     verify: Annotated[
         bool, tyro.conf.arg(help="End with exit code 1 unless the result has the same SHA-256 as the recorded one.")
@@ -41,8 +41,8 @@ class Replay:
             Unused: nothing is written.
         """
         history = read_history(self.folder)
-        with FitProgress() as progress:
-            replayer = Replayer(history, progress, strict=self.verify)
+        replayer = Replayer(history, strict=self.verify)
+        with FitProgress() as replayer.watch:
             made = replayer.result()
         case, wanted = replayer.opened, replayer.wanted
         names = tuple(name or f"channel {c + 1}" for c, name in enumerate(case.request.volume.channels))

@@ -12,6 +12,7 @@ from napari_gmmseg import api
 from napari_gmmseg.cli.answers import Answer, Errand
 from napari_gmmseg.cli.delivering import deliver
 from napari_gmmseg.cli.flags import MapFlags
+from napari_gmmseg.cli.progress import FitProgress
 from napari_gmmseg.cli.recording import Recording, warn
 from napari_gmmseg.cli.targets import check_images, check_targets
 from napari_gmmseg.errors import SettingsError
@@ -24,7 +25,7 @@ class Resume:
     """Go on with a session where it was ended: the mask has the same bits as without the break."""
 
     folder: Annotated[
-        Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER", help="A session: see `segment --session`.")
+        Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER", help="A session that `segment` recorded.")
     ]
     output: Annotated[
         Path | None,
@@ -73,4 +74,6 @@ def _result(recording: Recording, replayer: Replayer) -> tuple[Segmentation, dic
         return result, {"resumed_after": 0 if saved is None else saved.report}
     if replayer.wanted is None:
         return recording.go_on(case, case.request, {}), {"resumed_after": 0}
-    return recording.end(case, replayer.stored(replayer.wanted)), {"resumed_after": None}
+    with FitProgress() as replayer.watch:
+        result = replayer.stored(replayer.wanted)
+    return recording.end(case, result), {"resumed_after": None}

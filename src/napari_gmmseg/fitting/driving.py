@@ -7,18 +7,21 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from napari_gmmseg.config import FitConfig, Preset
+from napari_gmmseg.config.memory import Savings
 from napari_gmmseg.errors import GmmsegError
 from napari_gmmseg.fitting.commands import Names, translate
 from napari_gmmseg.fitting.deep.fitting import fit_deep
 from napari_gmmseg.fitting.live import Change, apply_change
+from napari_gmmseg.fitting.memory import plan_memory
 from napari_gmmseg.fitting.methods import fit_gmm, fit_spatial
 from napari_gmmseg.fitting.progress import Fitted, Method, Progress, Told
 from napari_gmmseg.fitting.refining import fit_auto
 from napari_gmmseg.fitting.results import label_values, segmentation_of
-from napari_gmmseg.fitting.runtime import choose_device, choose_threads
+from napari_gmmseg.fitting.runtime import choose_device, choose_threads, ran_out
 from napari_gmmseg.fitting.task import FitTask
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import (
@@ -77,10 +80,19 @@ class Driver:
         self._fitted: Fitted | None = None
         self._view: tuple[ClassTable, NDArray[np.int64]] | None = None
         self._pending: Progress | None = None
+        self._last: Mixture | None = None
+        #: What was noticed of the machine, and of that what no report has told yet.
+        self._noticed: list[Finding] = []
+        self._told_of = 0
+        self._predicted = 0
 
     def _cut(self, config: FitConfig, known: tuple[int, ...] = ()) -> FitTask:
-        device, fixed = choose_device(config.device), self._fixed_labels
-        return FitTask.cut(self._volume, self._prepared, config, device, fixed, self._look, known=known)
+        plan = plan_memory(self._volume, self._prepared, config, choose_device(config.device))
+        fixed, look = self._fixed_labels, self._look if self._looked is None else self._looked.slice_index
+        task = FitTask.cut(self._volume, self._prepared, plan.config, plan.device, fixed, look, known=known)
+        self._predicted = plan.predicted
+        self._noticed.extend(plan.findings)
+        return replace(task, savings=plan.savings)
 
     def begin(self, start: Segmentation | None, state: FitState | None) -> None:
         """Make the method that the settings mean.
@@ -122,6 +134,7 @@ class Driver:
             next_identity=int(meta["next_identity"]),
             locked=frozenset(meta["locked"]),
             widths_set=bool(meta["widths_set"]),
+            savings=Savings(**meta["savings"]),
         )
 
     def _taken_up(self, start: Segmentation) -> tuple[FitTask, Mixture]:
@@ -147,7 +160,11 @@ class Driver:
         except StopIteration as end:
             self._fitted = end.value
             return None
-        self._first = False
+        except (MemoryError, RuntimeError) as error:
+            if not ran_out(error) or self._task.image.device.type == "cpu":
+                raise
+            progress = self._on_processor()
+        self._first, self._last = False, progress.mixture
         if isinstance(told, Change) and progress.refused is None and self._view is not None:
             self._names.keep(*self._view, self._task.identities)
         self._task = progress.task or self._task
@@ -164,6 +181,21 @@ class Driver:
         if pending is not None:
             return pending
         return next(self._method) if told is None or self._first else self._method.send(told)
+
+    def _on_processor(self) -> Progress:
+        """Begin what the card has no memory for on the processor, from the last Gaussians."""
+        self._method.close()
+        self._task = replace(self._task.to(torch.device("cpu")), savings=Savings())
+        self._noticed.append(
+            Finding(
+                "out-of-memory",
+                "The memory of the card ran out: it went on from the last Gaussians on the processor.",
+                "The result is valid; --device cpu does so from the start.",
+                "note",
+            )
+        )
+        self._method = _method(self._task, self._last, None)
+        return next(self._method)
 
     def _told(self, command: Command | None) -> Told | None:
         """Return what the method is told; begins anew where a setting asks for it."""
@@ -225,7 +257,12 @@ class Driver:
             classes=table,
             state=state,
             refused=refused,
+            findings=(*self._fresh_findings(), *progress.findings),
         )
+
+    def _fresh_findings(self) -> list[Finding]:
+        fresh, self._told_of = self._noticed[self._told_of :], len(self._noticed)
+        return fresh
 
     def close(self) -> None:
         """End the method."""
@@ -244,8 +281,10 @@ class Driver:
         seconds = time.perf_counter() - self._began
         task = self._fitted.task or self._task
         machine = {"device": str(task.image.device), "threads": self.threads, "seconds": seconds}
+        machine["predicted_memory_mb"] = round(self._predicted / 1e6)
         result = segmentation_of(self._fitted, task, self._preset, self._names, machine, stopped=self._stopped)
-        return replace(result, history=tuple(self._history))
+        findings = (*result.findings, *self._noticed)
+        return replace(result, findings=findings, history=tuple(self._history))
 
 
 def _method(task: FitTask, start: Mixture | None, state: FitState | None) -> Method:

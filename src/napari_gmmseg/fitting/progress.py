@@ -38,6 +38,8 @@ class Progress:
         Why the last change was not taken up.
     state : FitState or None
         Where it stands, where that was asked for.
+    findings : tuple of Finding
+        Doubts that came up since the report before.
     """
 
     step: int
@@ -51,6 +53,7 @@ class Progress:
     task: FitTask | None = None
     refused: Finding | None = None
     state: FitState | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)

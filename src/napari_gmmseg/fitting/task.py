@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from napari_gmmseg.config import FitConfig
 from napari_gmmseg.config.fit import Means
+from napari_gmmseg.config.memory import Savings
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.mixture.tensors import as_tensor
 from napari_gmmseg.preparation.prepared import Prepared
@@ -52,6 +53,8 @@ class FitTask:
         Identities of classes that were split off, each with that of the class that it comes from; the newest first.
     left : tuple of (tuple of int, Mixture)
         Classes and Gaussians that a change of K left behind, and to which it can come back; a network keeps its own.
+    savings : Savings
+        With how little memory a network has to do.
     as_start : bool
         Whether it is the mixture from which a network starts: bounds on steps and means are the network's then.
     keeps_means : bool
@@ -72,6 +75,7 @@ class FitTask:
     known: tuple[int, ...] = ()
     origins: tuple[tuple[int, int], ...] = ()
     left: tuple[tuple[tuple[int, ...], Mixture], ...] = ()
+    savings: Savings = field(default_factory=Savings)
     as_start: bool = False
     keeps_means: bool = False
 
@@ -152,6 +156,17 @@ class FitTask:
                 )
             fixed = renumbered(torch.from_numpy(cropped).to(device).masked_fill(~mask, -1), numbers)
         return cls(image, mask, fixed, volume, prepared, config, look)
+
+    def to(self, device: torch.device) -> FitTask:
+        """Return the task on another device.
+
+        Parameters
+        ----------
+        device : torch.device
+            Where to.
+        """
+        fixed = None if self.fixed_labels is None else self.fixed_labels.to(device)
+        return replace(self, image=self.image.to(device), mask=self.mask.to(device), fixed_labels=fixed)
 
     def for_start(self, *, keep_means: bool = False) -> FitTask:
         """Return the task of the spatial mixture from which a network starts.

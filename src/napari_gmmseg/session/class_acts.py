@@ -157,10 +157,15 @@ class ClassActs(Following):
         table = self._named(value)
         if table is None or (value in self.locked) is on:
             return
+        if not self.running and self._now.result is None:
+            self._refuse(Finding("refused", "There is no Gaussian to hold yet.", "Segment the image first."))
+            return
         before = self._now
         locked = before.locked | {value} if on else before.locked - {value}
         words = f"{'Lock' if on else 'Unlock'} {table[value]}"
         tag = self._act(words, replace(before, locked=locked), "lock", value=value, on=on)
+        if on and self._run is not None and self._run.on:
+            self._run.protect(value)
         self._say(Adjust(locked=locked), words, tag, before)
 
     @after_edits

@@ -250,6 +250,8 @@ class Following:
         self._mixture = report.mixture or self._mixture
         if report.classes is not None and report.classes != self._table:
             self._table = report.classes
+            # A class that was gone before the fit heard that it is held cannot be.
+            self._put(replace(self._now, locked=self._now.locked & frozenset(report.classes.values)))
             self._emit("classes")
         k = None if self._table is None else len(self._table)
         if k is not None and run.settled(n_reports) and k != self._now.config.n_classes:

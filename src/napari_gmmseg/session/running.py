@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from napari_gmmseg.session.jobs import FitGenerator, Job
 from napari_gmmseg.session.progress import Note, Progress, Told
 from napari_gmmseg.session.run_log import Resumption, RunPoint, Said, Sentence
-from napari_gmmseg.volumes import Command, FitReport, FitState, Look, SaveState, Segmentation
+from napari_gmmseg.volumes import Command, FitReport, FitState, Look, Retune, SaveState, Segmentation
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,28 @@ class Run:
         if last is None or last.sentence.tag is not sentence.tag:
             return False
         command = merge(last.sentence.command, sentence.command)
-        if command is None or not self.job.amend(last.order, command):
+        return command is not None and self._exchange(last, command, sentence.words)
+
+    def protect(self, value: int) -> None:
+        """Have no number of classes that the fit has not heard of yet cost a class that a person holds now.
+
+        Parameters
+        ----------
+        value : int
+            Its label value.
+        """
+        for said in self.log.said:
+            command = said.sentence.command
+            if isinstance(command, Retune):
+                held = Retune(command.settings, command.protected | {value})
+                self._exchange(said, held, said.sentence.words)
+
+    def _exchange(self, said: Said, command: Command, words: str) -> bool:
+        """Say something else in place of what the fit has not heard yet; return whether it could be."""
+        if not self.job.amend(said.order, command):
             return False
-        both = Sentence(command, sentence.words, sentence.tag, last.sentence.before)
-        self.log.said = (*self.log.said[:-1], Said(both, last.order, last.offset))
+        new = Said(replace(said.sentence, command=command, words=words), said.order, said.offset)
+        self.log.said = tuple(new if other is said else other for other in self.log.said)
         return True
 
     def go_to(self, point: RunPoint) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -55,7 +55,7 @@ class Given:
 
 
 def with_given(table: ClassTable, given: Mapping[int, Given]) -> ClassTable:
-    """Return a class table with what a person said of its classes; a name that a person gave is no other class's.
+    """Return a class table with what a person said of its classes, and no name twice: a person's goes before a fit's.
 
     Parameters
     ----------
@@ -64,15 +64,16 @@ def with_given(table: ClassTable, given: Mapping[int, Given]) -> ClassTable:
     given : mapping of int to Given
         By label value.
     """
-    if not any(tissue.value in given for tissue in table):
-        return table
     classes = [given[t.value].applied(t) if t.value in given else t for t in table]
-    names = {tissue.name for tissue in classes if tissue.value in given}
-    numbers = (n for n in range(1, 512) if f"Class {n}" not in names | {tissue.name for tissue in classes})
-    for k, tissue in enumerate(classes):
-        if tissue.value not in given and tissue.name in names:
-            number = next(numbers)
-            classes[k] = replace(tissue, name=f"Class {number}", abbreviation=f"C{number}")
+    by_person = [k for k, t in enumerate(classes) if t.value in given and given[t.value].name is not None]
+    taken: set[str] = set()
+    for k in sorted(range(len(classes)), key=lambda k: (k not in by_person, k)):
+        name = classes[k].name
+        if name in taken:
+            number = next(n for n in range(1, 512) if f"Class {n}" not in taken | {t.name for t in classes})
+            name = f"Class {number}"
+            classes[k] = replace(classes[k], name=name, abbreviation=f"C{number}")
+        taken.add(name)
     return ClassTable(tuple(classes))
 
 
@@ -134,11 +135,9 @@ class Situation:
     run: HoldsArrays | None = None
 
     def arrays(self) -> Iterator[NDArray[Any]]:
-        """Yield the arrays that are held, some perhaps twice."""
+        """Yield the arrays of the results, some perhaps twice; those of a run are its own matter."""
         yield from arrays_of(self.result)
         yield from arrays_of(self.fitted)
-        if self.run is not None:
-            yield from self.run.arrays()
 
 
 def arrays_of(result: Segmentation | None) -> Iterator[NDArray[Any]]:
@@ -156,24 +155,16 @@ def arrays_of(result: Segmentation | None) -> Iterator[NDArray[Any]]:
         result = result.base
 
 
-def bytes_held(situations: list[Situation], besides: Situation | None = None) -> int:
-    """Return how many bytes of arrays situations hold; what several share is counted once.
+def sizes(arrays: Iterable[NDArray[Any]]) -> dict[int, int]:
+    """Return the bytes of the memory behind arrays, by the identity of its owner: views of one array are one.
 
     Parameters
     ----------
-    situations : list of Situation
-        What is held.
-    besides : Situation or None
-        Its arrays are held anyhow, and are not counted.
+    arrays : iterable of ndarray, any shape
+        Which have to stay alive as long as the identities are used.
     """
-    own = set() if besides is None else {id(_owner(array)) for array in besides.arrays()}
-    found: dict[int, int] = {}
-    for situation in situations:
-        for array in situation.arrays():
-            owner = _owner(array)
-            if id(owner) not in own:
-                found[id(owner)] = owner.nbytes
-    return sum(found.values())
+    owners = map(_owner, arrays)
+    return {id(owner): owner.nbytes for owner in owners}
 
 
 def _owner(array: NDArray[Any]) -> NDArray[Any]:

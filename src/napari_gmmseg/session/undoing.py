@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from napari_gmmseg.session.situation import Situation, bytes_held
+from napari_gmmseg.session.situation import Situation, sizes
 
 #: Bytes that undo may hold beyond what is shown.
 LIMIT = 1_000_000_000
@@ -29,6 +30,16 @@ class Act:
     words: str
     situation: Situation
     tag: object
+    _results: Mapping[int, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_results", sizes(self.situation.arrays()))
+
+    @property
+    def sizes(self) -> Mapping[int, int]:
+        """Bytes of the arrays that are held, by the identity of who owns their memory; a run goes on growing."""
+        run = self.situation.run
+        return self._results if run is None else {**self._results, **sizes(run.arrays())}
 
 
 class UndoStack:
@@ -134,7 +145,12 @@ class UndoStack:
         now : Situation
             As it is.
         """
-        return bytes_held([act.situation for act in (*self._done, *self._undone)], besides=now)
+        held: dict[int, int] = {}
+        for act in (*self._done, *self._undone):
+            held |= act.sizes
+        for owner in Act("", now, None).sizes:
+            held.pop(owner, None)
+        return sum(held.values())
 
     def fit_memory(self, now: Situation) -> None:
         """Forget the oldest acts until the rest is within the bounds.

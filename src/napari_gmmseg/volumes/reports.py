@@ -40,6 +40,8 @@ class FitReport:
         Where it stands, after `SaveState`.
     refused : Finding or None
         Why what was told before was not taken up.
+    findings : tuple of Finding
+        Doubts that came up since the report before, such as memory that ran out; the result has them, too.
     """
 
     phase: str
@@ -53,6 +55,7 @@ class FitReport:
     classes: ClassTable | None = None
     state: FitState | None = None
     refused: Finding | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)

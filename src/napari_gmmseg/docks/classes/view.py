@@ -150,7 +150,7 @@ class ClassesView(QWidget):
     def _make_table(self) -> QTableWidget:
         table = QTableWidget()
         table.setObjectName("classes_table")
-        table.setToolTip("The classes: colour, name, lock, mean ± standard deviation in each channel, volume, share.")
+        table.setToolTip("The classes: colour, name, lock, mean ± standard deviation in each channel, volume.")
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         table.setEditTriggers(
@@ -170,14 +170,15 @@ class ClassesView(QWidget):
 
     def _reshape(self) -> None:
         table, n = self._table, len(self._channels)
-        table.setColumnCount(_FIRST_CHANNEL + n + 2)
-        table.setHorizontalHeaderLabels(["", "Class", "Lock", *self._channels, "Volume", "%"])
+        table.setColumnCount(_FIRST_CHANNEL + n + 1)
+        table.setHorizontalHeaderLabels(["", "Class", "Lock", *self._channels, "Volume"])
         table.setRowCount(len(self._lines))
         header = table.horizontalHeader()
         header.setMinimumSectionSize(16)
         for column in range(table.columnCount()):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
+        if n <= 1:
+            header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
         for row in range(len(self._lines)):
             for column in range(table.columnCount()):
                 item = QTableWidgetItem()
@@ -194,12 +195,13 @@ class ClassesView(QWidget):
         lock = Qt.CheckState.Checked if line.locked else Qt.CheckState.Unchecked
         self._table.item(row, _LOCK).setCheckState(lock)
         missing = [""] * (len(self._channels) - len(line.intensities))
-        behind = (*line.intensities, *missing, line.amount, line.share)
+        behind = (*line.intensities, *missing, line.amount)
         texts = {_NAME: line.name, **{_FIRST_CHANNEL + i: text for i, text in enumerate(behind)}}
         for column, text in texts.items():
             item = self._table.item(row, column)
             if item.text() != text:
                 item.setText(text)
+        self._table.item(row, _FIRST_CHANNEL + len(self._channels)).setToolTip(f"{line.share} of all classes.")
         self._table.item(row, _NAME).setToolTip(f"{line.name}. {_TIPS[_NAME]}")
 
     def _select(self, values: set[int]) -> None:
@@ -239,7 +241,10 @@ class ClassesView(QWidget):
         table = self._table
         height = 2 * table.frameWidth() + table.horizontalHeader().sizeHint().height()
         height += sum(table.rowHeight(row) for row in range(table.rowCount()))
-        table.setFixedHeight(height + table.horizontalScrollBar().sizeHint().height())
+        # Several channels may be wider than the dock: they are scrolled to.
+        bar = table.horizontalScrollBar().sizeHint().height() if len(self._channels) > 1 else 0
+        table.setFixedHeight(height + bar)
+        table.setMinimumWidth(20 * table.fontMetrics().height())
 
     def _button(self, label: str, name: str, tip: str, signal: Signal | None) -> QPushButton:
         button = QPushButton(label)

@@ -36,18 +36,18 @@ class HistoryRow(QWidget):
         self._help.setText("?")
         self._help.setToolTip("The keys of this dock.")
         self._help.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self._help.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QMenu(self._help)
+        self._help.clicked.connect(self._show_keys)
+        self.keys = QMenu(self)
         for key in keys:
-            action = menu.addAction(f"{key.shown}\t{key.does}")
+            action = self.keys.addAction(f"{key.shown}\t{key.does}")
             action.triggered.connect(lambda _=False, name=key.name: self.key_asked.emit(name))
-        self._help.setMenu(menu)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         for button in (self._undo, self._redo):
             layout.addWidget(button, 1)
         layout.addWidget(self._help)
+        self._row = layout
 
     def show_history(self, undo: str | None, redo: str | None) -> None:
         """Say what would be undone and redone.
@@ -64,6 +64,8 @@ class HistoryRow(QWidget):
             verb = "Undo" if button is self._undo else "Redo"
             self._words[button] = f"{verb}: {words}" if words else verb
             button.setEnabled(words is not None)
+            # What has nothing to say leaves its room to the other.
+            self._row.setStretchFactor(button, 3 if words else 1)
             button.setToolTip(tip.format(words) if words else f"There is nothing to {verb.lower()}.")
         self._fit()
 
@@ -78,9 +80,12 @@ class HistoryRow(QWidget):
         if event is not None and event.type() == QEvent.Type.FontChange:
             self._fit()
 
+    def _show_keys(self) -> None:
+        self.keys.popup(self._help.mapToGlobal(self._help.rect().bottomLeft()))
+
     def _fit(self) -> None:
         for button, words in self._words.items():
-            room = button.width() - 2 * button.fontMetrics().height()
+            room = button.width() - button.fontMetrics().height()
             shown = button.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, max(room, 0))
             if button.text() != shown:
                 button.setText(shown)

@@ -33,6 +33,8 @@ class NumberSlider(QWidget):
         self._number.setObjectName(name)
         self._number.setRange(low, high)
         self._number.setKeyboardTracking(False)
+        # Room for two digits and a theme's arrows; the rest is the slider's.
+        self._number.setFixedWidth(6 * self._number.fontMetrics().height())
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST)

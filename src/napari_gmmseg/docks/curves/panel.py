@@ -20,6 +20,8 @@ _COLOURS = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (204, 121, 167), (213,
 _STYLES = {"retuned": Qt.PenStyle.DashLine, "paused": Qt.PenStyle.DotLine, "phase": Qt.PenStyle.SolidLine}
 _HEIGHT, _NUMBERED = 70, 34
 _AXIS_WIDTH = 48
+#: Curves with more points are thin: Qt takes several times as long for thick ones.
+_FEW = 128
 
 
 class _Plot(pg.PlotWidget):
@@ -116,12 +118,15 @@ class CurvePanel(QWidget):
         n_steps : int
             How far the axis goes.
         """
-        looks = [(title, None), *((line.name, line.colour) for line in lines)]
+        looks: list[tuple[str, object]] = [(title, None), *((line.name, line.colour) for line in lines)]
         if looks != self._looks:
             self._make_curves(title, lines)
             self._looks = looks
         for line, curve in zip(lines, self._curves, strict=True):
             curve.setData(line.steps, line.values, connect="finite")
+            width = 2 if len(line.steps) <= _FEW else 1
+            if curve.opts["pen"].width() != width:
+                curve.setPen(pg.mkPen(curve.opts["pen"].color(), width=width))
         box = self.plot.getPlotItem().getViewBox()
         box.setLimits(xMin=0.0, xMax=max(2.0, n_steps + 1.0))
         low, high = _range_of(lines)

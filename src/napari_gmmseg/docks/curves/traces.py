@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from napari_gmmseg.session.histograms import class_weights
 from napari_gmmseg.volumes import FitReport
 
-#: Most places of a curve; a screen has no more.
-_PLACES = 1024
+#: Most places of a curve: two points each, about as many as a dock is wide, and drawn in a few milliseconds.
+_PLACES = 192
 #: Loss terms that are not in nat per voxel: they have an axis of their own.
 PACE = ("learning rate", "mean shift")
 

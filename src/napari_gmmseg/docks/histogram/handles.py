@@ -31,6 +31,7 @@ class _Draggable:
     grip: Grip
     movable: bool
     _offset: Any = None
+    _shown: tuple[bool, Qt.CursorShape] | None = None
 
     def mouseDragEvent(self, event: Any) -> None:  # noqa: N802 - pyqtgraph's name
         """Say where it is wanted."""
@@ -62,7 +63,10 @@ class _Draggable:
         cursor : Qt.CursorShape
             How the pointer looks over it then.
         """
+        if (movable, cursor) == self._shown:
+            return
         self.movable = movable
+        self._shown = (movable, cursor)
         item: Any = self
         if movable:
             item.setCursor(cursor)

@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor, QPixmap
-from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QGridLayout, QHBoxLayout, QLabel, QWidget
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QWidget
 from superqt import QElidingLabel
 from superqt.utils import signals_blocked
 
+from napari_gmmseg.docks.histogram.number_box import NumberBox
 from napari_gmmseg.docks.histogram.shown import ClassCurve, Colour
 
 _SWATCH = 10
-#: A box is as wide as this number and what its theme puts around it, in pixels.
-_LONGEST, _AROUND = "12345.6", 14
-_WIDEST = 1e9
-#: A box shows so many decimals that its range is told in about ten thousand steps.
-_DIGITS = 4
 
 
 class NumberTable(QWidget):
@@ -36,7 +31,7 @@ class NumberTable(QWidget):
         self._grid.setHorizontalSpacing(4)
         self._grid.setVerticalSpacing(2)
         self._made_for: tuple[object, ...] = ()
-        self._boxes: dict[tuple[int, str], list[QDoubleSpinBox]] = {}
+        self._boxes: dict[tuple[int, str], list[NumberBox]] = {}
         self._locks: dict[int, QCheckBox] = {}
 
     def show_rows(self, classes: Sequence[ClassCurve], names: Sequence[str]) -> None:
@@ -59,7 +54,7 @@ class NumberTable(QWidget):
                 lock.setChecked(shown.locked)
             for what, numbers in (("mean", shown.mean), ("std", shown.std)):
                 for box, number, limits in zip(self._boxes[shown.value, what], numbers, shown.limits, strict=True):
-                    _write(box, what, number, limits)
+                    box.show_number(number, limits[1] - limits[0])
                     box.setEnabled(not shown.locked)
 
     def _make(self, classes: Sequence[ClassCurve], names: Sequence[str]) -> None:
@@ -94,22 +89,17 @@ class NumberTable(QWidget):
         self._locks[value] = lock
         self._grid.addWidget(lock, row, len(ordered) + 1, Qt.AlignmentFlag.AlignRight)
 
-    def _box(self, value: int, name: str, what: str, channel: str, i: int) -> QDoubleSpinBox:
-        box = QDoubleSpinBox()
+    def _box(self, value: int, name: str, what: str, channel: str, i: int) -> NumberBox:
+        box = NumberBox()
         box.setObjectName(f"histogram_{what}_{value}_{i}")
         word = "Mean" if what == "mean" else "Standard deviation"
         box.setAccessibleName(f"{word} of {name} in {channel}")
         box.setToolTip(f"{word} of {name} in {channel}, in the image's own unit.")
-        box.setKeyboardTracking(False)
-        box.setRange(-_WIDEST, _WIDEST)
-        box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
-        box.setAlignment(Qt.AlignmentFlag.AlignRight)
-        box.setFixedWidth(box.fontMetrics().horizontalAdvance(_LONGEST) + _AROUND)
-        box.valueChanged.connect(partial(self._tell, value, what))
+        box.number_set.connect(partial(self._tell, value, what))
         return box
 
     def _tell(self, value: int, what: str, _number: float = 0.0) -> None:
-        self.number_set.emit(value, what, tuple(box.value() for box in self._boxes[value, what]))
+        self.number_set.emit(value, what, tuple(box.number for box in self._boxes[value, what]))
 
 
 def _titles(names: Sequence[str]) -> list[str]:
@@ -137,19 +127,3 @@ def _swatch(colour: Colour) -> QPixmap:
     pixmap = QPixmap(_SWATCH, _SWATCH)
     pixmap.fill(QColor.fromRgbF(*colour))
     return pixmap
-
-
-def _write(box: QDoubleSpinBox, what: str, number: float, limits: tuple[float, float]) -> None:
-    """Show a number, unless the person is typing another."""
-    typing = box.lineEdit()
-    if typing is not None and typing.hasFocus() and typing.isModified():
-        return
-    spread = max(limits[1] - limits[0], 1e-9)
-    decimals = int(np.clip(_DIGITS - np.floor(np.log10(spread)), 0, 9))
-    with signals_blocked(box):
-        if box.decimals() != decimals:
-            box.setDecimals(decimals)
-            box.setSingleStep(10.0 ** (2 - decimals))
-        if what == "std":
-            box.setMinimum(10.0**-decimals)
-        box.setValue(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from napari_gmmseg.config import FitConfig, PreparationConfig, Preset, numbered_classes
 from napari_gmmseg.config.recipes import FORMS, recipe_for
+from napari_gmmseg.docks.common.sentences import Message
 from napari_gmmseg.docks.common.settings import make_settings
 from napari_gmmseg.docks.segment.choices import Choices
 from napari_gmmseg.plugin.layer_grids import LayerGrid
@@ -98,13 +100,42 @@ class Opened:
         What is fitted.
     grid : LayerGrid
         The way to the first image's layer.
-    goes_on : bool
-        Whether it is the case that was worked on before, but for settings: what was kept and done then stays.
+    how : "anew", "again" or "restored"
+        A new case; the case that was worked on before, but for settings, so that what was kept and done then stays; or
+        one that the session has already.
     """
 
     request: SegmentationRequest
     grid: LayerGrid
-    goes_on: bool = False
+    how: Literal["anew", "again", "restored"] = "anew"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a run is asked for.
+
+    Parameters
+    ----------
+    steps : callable
+        Returns the generator that reads the case.
+    classes : ClassTable
+        As they are shown before there is a result.
+    image : napari.layers.Image
+        The first channel.
+    axes : sequence of int
+        Those of the image's axes that its labels have.
+    wants_maps : bool
+        Whether probabilities and the like are shown.
+    messages : tuple of Message
+        What is said with its first result.
+    """
+
+    steps: Callable[[], Steps[Opened]]
+    classes: ClassTable
+    image: Any
+    axes: Sequence[int]
+    wants_maps: bool = False
+    messages: tuple[Message, ...] = ()
 
 
 def open_in_steps(inputs: CaseInputs, before: SegmentationRequest | None = None) -> Steps[Opened]:
@@ -152,7 +183,32 @@ def open_in_steps(inputs: CaseInputs, before: SegmentationRequest | None = None)
         config=inputs.config,
         look=slice_at(inputs.shown, first.grid) if inputs.shown else None,
     )
-    return Opened(request, first.grid, goes_on=before is not None and _is_one_case(before, request))
+    again = before is not None and _is_one_case(before, request)
+    return Opened(request, first.grid, "again" if again else "anew")
+
+
+def restored_in_steps(request: SegmentationRequest, grid: LayerGrid) -> Steps[Opened]:
+    """Return a case that the session has already, as a generator for a job.
+
+    Parameters
+    ----------
+    request : SegmentationRequest
+        The session's.
+    grid : LayerGrid
+        The way to the first image's layer.
+
+    Yields
+    ------
+    FitReport
+        Progress.
+
+    Returns
+    -------
+    Opened
+        The case.
+    """
+    yield FitReport("Showing the session", 0, 0)
+    return Opened(request, grid, "restored")
 
 
 def _is_one_case(a: SegmentationRequest, b: SegmentationRequest) -> bool:

@@ -197,7 +197,7 @@ class AgreementRow:
     colour : (r, g, b)
         Each 0 ... 1.
     amount_a, amount_b : str
-        Its volume in both, with the unit.
+        Its volume in both, without the unit.
     dice : str
         How far both overlap.
     """

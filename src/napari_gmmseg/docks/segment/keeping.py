@@ -196,7 +196,8 @@ def _steps(kept: tuple[Kept, ...], result: Segmentation | None, selected: tuple[
     if found is None or other is None:
         return Compared(rows, f"{a.name!r} has nothing to be compared with: the current result is of another grid.", ())
     name = "the current result" if b is None else repr(b.name)
-    sentence = f"A is {a.name!r}, B is {name}: mean Dice {found.mean_dice:.3f}."
+    _, _, unit = amount_of(0, other).rpartition(" ")
+    sentence = f"A is {a.name!r}, B is {name}, both in {unit}; mean Dice {found.mean_dice:.3f}."
     return Compared(rows, sentence, _table(found, a.segmentation.label_map, other))
 
 
@@ -224,8 +225,8 @@ def _table(found: Agreement, a: LabelMap, b: LabelMap) -> tuple[AgreementRow, ..
         AgreementRow(
             name=c.tissue.name,
             colour=c.tissue.colour,
-            amount_a=amount_of(c.voxels_a, a),
-            amount_b=amount_of(c.voxels_b, b),
+            amount_a=amount_of(c.voxels_a, a).rpartition(" ")[0],
+            amount_b=amount_of(c.voxels_b, b).rpartition(" ")[0],
             dice=f"{c.dice:.3f}",
         )
         for c in found.classes

@@ -9,8 +9,10 @@ from typing import Any
 
 from napari_gmmseg.docks.common.calm import CalmCollector
 from napari_gmmseg.docks.common.keys import KEYS, BoundKeys
-from napari_gmmseg.docks.common.sentences import error_message, finding_message
+from napari_gmmseg.docks.common.sentences import Message, error_message, finding_message
 from napari_gmmseg.docks.segment import wording
+from napari_gmmseg.docks.segment.advice import Advice
+from napari_gmmseg.docks.segment.case import Asked, open_in_steps, restored_in_steps
 from napari_gmmseg.docks.segment.choices import Choices, Controls
 from napari_gmmseg.docks.segment.keeping import Keeping
 from napari_gmmseg.docks.segment.layer_list import offer, settle, with_preset
@@ -19,6 +21,7 @@ from napari_gmmseg.docks.segment.run import Run
 from napari_gmmseg.docks.segment.taking_down import missing, take_down
 from napari_gmmseg.docks.segment.view_protocol import SegmentView
 from napari_gmmseg.errors import GmmsegError
+from napari_gmmseg.plugin.layer_grids import LayerGrid
 from napari_gmmseg.plugin.layers import label_axes
 from napari_gmmseg.session import Job, JobState
 from napari_gmmseg.session.registry import session_of
@@ -42,6 +45,8 @@ class SegmentPresenter:
         What fits; None for the viewer's own.
     clock : callable
         Returns the time in s.
+    begin_anew : callable
+        Called before another image is worked on.
     """
 
     def __init__(
@@ -51,15 +56,17 @@ class SegmentPresenter:
         *,
         session: Session | None = None,
         clock: Callable[[], float] = time.monotonic,
+        begin_anew: Callable[[], None] = lambda: None,
     ) -> None:
         self._viewer = viewer
         self._view = view
         self.session = session_of(viewer) if session is None else session
-        self._clock = clock
+        self._clock, self._begin_anew = clock, begin_anew
         self._choices = Choices()
         self._touched = False
         self._run: Run | None = None
         self._asked: object = None
+        self._advice = Advice(self.session, view)
         self.keeping = Keeping(viewer, view, self.session, lambda: self._run)
         self._calm = CalmCollector()
         self._rest_until = float("-inf")
@@ -156,7 +163,35 @@ class SegmentPresenter:
             return
         self._add_all_maps()
         self._asked = asked(self._choices)
-        self._run = Run(self._viewer, self._view, self.session, inputs, image, axes, self._clock)
+        before = self.session.request
+        classes, maps = inputs.expected_classes, inputs.wants_maps
+        self._follow(Asked(lambda: open_in_steps(inputs, before), classes, image, axes, maps))
+
+    def show_restored(self, image: Any, grid: LayerGrid, choices: Choices, messages: tuple[Message, ...]) -> None:
+        """Follow a session that was restored.
+
+        Parameters
+        ----------
+        image : napari.layers.Image
+            Its first channel.
+        grid : LayerGrid
+            The way from its volume to that layer.
+        choices : Choices
+            What it was asked for.
+        messages : tuple of Message
+            What is said of it.
+        """
+        request, classes = self.session.request, self.session.classes
+        if request is None or classes is None:
+            return
+        self._touched = True
+        self._settle(choices)
+        self._asked = asked(self._choices)
+        axes = grid.label_axes(image.ndim)
+        self._follow(Asked(lambda: restored_in_steps(request, grid), classes, image, axes, messages=messages))
+
+    def _follow(self, asked_for: Asked) -> None:
+        self._run = Run(self._viewer, self._view, self.session, asked_for, self._clock, begin_anew=self._begin_anew)
         self._look_often()
 
     def pause_or_resume(self) -> None:
@@ -212,6 +247,7 @@ class SegmentPresenter:
         """Take what the run has to say; called by the window several times a second."""
         run = self._run
         self.keeping.poll()
+        self._advice.poll(idle=not self.running)
         was_awaited = run is not None and run.awaited
         if run is None or not (run.poll() or was_awaited):
             self._rest()
@@ -224,7 +260,7 @@ class SegmentPresenter:
     def _rest(self) -> None:
         """Let the result be drawn, and its maps come, before Python clears up; then look no more."""
         more = self._run is not None and self._run.add_next_map()
-        if not more and not self.keeping.busy and self._clock() >= self._rest_until:
+        if not more and not (self.keeping.busy or self._advice.busy) and self._clock() >= self._rest_until:
             self._calm.end()
             self._view.stop_polling()
 
@@ -257,6 +293,7 @@ class SegmentPresenter:
         self.session.refused.disconnect(self._on_refused)
         self._keys.release()
         self.keeping.shut_down()
+        self._advice.shut_down()
         if self._run is not None:
             self._run.cancel()
 
@@ -348,6 +385,6 @@ class SegmentPresenter:
                 keep=self.session.result is not None and not alive,
                 keep_spatial=run is not None and run.can_swap,
                 paused=run is not None and endable and run.pausing,
-                busy=alive,
+                busy=endable,
             )
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
 from napari_gmmseg.docks.common.sentences import Message, error_message
 from napari_gmmseg.docks.segment import wording
-from napari_gmmseg.docks.segment.case import CaseInputs, Opened, open_in_steps
+from napari_gmmseg.docks.segment.case import Asked, Opened
 from napari_gmmseg.docks.segment.outcome import Outcome, make_outcome
 from napari_gmmseg.docks.segment.result_layer import ResultLayer
 from napari_gmmseg.docks.segment.shown_result import ShownResult
@@ -35,14 +35,12 @@ class Run:
         The window.
     session : Session
         What fits.
-    inputs : CaseInputs
+    asked : Asked
         The case.
-    image : napari.layers.Image
-        The first channel.
-    axes : sequence of int
-        Those of the image's axes that its labels have.
     clock : callable
         Returns the time in s.
+    begin_anew : callable
+        Called before another case is opened.
     """
 
     def __init__(
@@ -50,22 +48,21 @@ class Run:
         viewer: Any,
         view: SegmentView,
         session: Session,
-        inputs: CaseInputs,
-        image: Any,
-        axes: Sequence[int],
+        asked: Asked,
         clock: Callable[[], float],
+        *,
+        begin_anew: Callable[[], None] = lambda: None,
     ) -> None:
-        self.inputs = inputs
+        self._asked, self._begin_anew = asked, begin_anew
         self._viewer, self._view, self._session = viewer, view, session
-        self._image, self._axes, self._clock = image, axes, clock
-        before = session.request
-        self._opening: Job[Opened] = Job(lambda: open_in_steps(inputs, before), name="reading")
+        self._image, self._clock = asked.image, clock
+        self._fitting: Job[Segmentation] | None = None
+        self._opening: Job[Opened] = Job(asked.steps, name="reading")
         self._reading: Job[Opened] | None = self._opening
         self._grid: LayerGrid | None = None
-        self._fitting: Job[Segmentation] | None = None
         self._alive: Job[Segmentation] | None = None
         self._showing: Job[Outcome] | None = None
-        self._layer = ResultLayer(viewer, image, self._opening.generation, axes)
+        self._layer = self._new_layer()
         self._shown: ShownResult | None = None
         self._painted: tuple[ResultLayer, ShownResult] | None = None
         self._result: Segmentation | None = None
@@ -73,15 +70,16 @@ class Run:
         self._held: tuple[JobState, bool, int] = (JobState.IDLE, False, 0)
         self._previewed_at = float("-inf")
         self._looked_at: int | None = None
+        self._messages = asked.messages
         self._pause_wanted = self._stop_wanted = False
-        self._cancelled = self._over = False
+        self._cancelled = self._over = self._previewed = False
         view.show_messages([])
         view.show_result([], "")
         view.show_refinement("", [], keeps_spatial=False)
         view.show_saved("")
         view.show_progress("Starting", None)
         # napari takes its tenth of a second for a new layer now; the work begins with the next look at it.
-        self._layer.begin(inputs.expected_classes)
+        self._layer.begin(asked.classes)
 
     @property
     def job(self) -> Job[Any]:
@@ -91,8 +89,13 @@ class Run:
     @property
     def awaited(self) -> bool:
         """Whether something is alive, or its end is not shown yet."""
-        working = (self._reading, self._alive, self._showing)
-        return not self._over and (any(job is not None for job in working) or self._session.editing)
+        works = any(job is not None for job in (self._reading, self._alive, self._showing))
+        return not self._over and (works or self._session.editing or self._is_behind)
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether the session has another result than the one that is shown."""
+        return self._grid is not None and self._session.result is not self._result
 
     @property
     def fitting(self) -> bool:
@@ -222,13 +225,14 @@ class Run:
             return
         opened = reading.result
         self._grid = opened.grid
-        if opened.goes_on:
+        if opened.how == "again":
             wanted, now = opened.request.config, self._session.config
             names = [f.name for f in fields(now) if getattr(wanted, f.name) != getattr(now, f.name)]
             self._session.retune(**{name: getattr(wanted, name) for name in names})
-        else:
+        elif opened.how == "anew":
+            self._begin_anew()
             self._session.open(opened.request)
-        if not self._session.running:
+        if opened.how != "restored" and not self._session.running:
             self._session.run(look=opened.request.look)
         if self._stop_wanted:
             self._session.stop()
@@ -246,7 +250,7 @@ class Run:
         self._progress = self._session.poll() or self._progress
         if self._alive is not None and state is not None:
             self._follow_fit(self._alive, state)
-        elif self._session.result is not self._result:
+        elif self._is_behind:
             self._show(self._session.result)
 
     def _take_up(self, job: Job[Segmentation]) -> None:
@@ -255,10 +259,11 @@ class Run:
         self._progress = self._looked_at = None
         self._drop_showing()
         if self._shown is not None:
-            self._protect_paint()
+            if not self._previewed:
+                self._protect_paint()
             self._layer.rest()
         elif self._layer.layer is None and not self._layer.was_removed:
-            self._layer.begin(self._session.classes or self.inputs.expected_classes)
+            self._layer.begin(self._session.classes or self._asked.classes)
 
     def _follow_fit(self, job: Job[Segmentation], state: JobState) -> None:
         self._tell_where_to_look(job)
@@ -299,7 +304,7 @@ class Run:
         preview = job.take_preview() if due and self.image_is_there else None
         if preview is None or self._grid is None:
             return
-        self._previewed_at = now
+        self._previewed_at, self._previewed = now, True
         last = job.logbook.last
         if last is not None and last.classes is not None:
             self._layer.colour(self._session.classes or last.classes)
@@ -311,7 +316,7 @@ class Run:
         """Work out tables and sentences of a result on a thread of their own."""
         self._result = result
         self._drop_showing()
-        grid, wants_maps = self._grid, self.inputs.wants_maps
+        grid, wants_maps = self._grid, self._asked.wants_maps
         if result is None or grid is None:
             self._show_nothing()
             return
@@ -331,7 +336,7 @@ class Run:
     def _show_nothing(self) -> None:
         """Take everything away that was shown, but paint."""
         if self._shown is not None and self._shown.is_painted_on:
-            self._layer = ResultLayer(self._viewer, self._image, self.job.generation, self._axes)
+            self._layer = self._new_layer()
         self._shown = self._painted = None
         self._layer.remove()
         self._view.show_result([], "")
@@ -347,9 +352,12 @@ class Run:
         if job.result is None:
             self._end_without_result(error_message(job.error) if job.error else wording.CANCELLED)
             return
-        self._protect_paint()
-        messages = [wording.paint_kept(self._painted[0].name)] if self._painted and not self._shown else []
-        self._painted = None
+        if not self._previewed:
+            self._protect_paint()
+        messages, self._messages = list(self._messages), ()
+        if self._painted and not self._shown:
+            messages.append(wording.paint_kept(self._painted[0].name))
+        self._painted, self._previewed = None, False
         self._shown = ShownResult(self._viewer, self._view, self._layer, job.result, str(self._image.name), messages)
 
     def _protect_paint(self) -> None:
@@ -358,9 +366,12 @@ class Run:
         if shown is None or not shown.is_painted_on:
             return
         self._painted = (self._layer, shown)
-        self._layer = ResultLayer(self._viewer, self._image, self.job.generation, self._axes)
+        self._layer = self._new_layer()
         self._layer.begin(shown.classes)
         self._shown = None
+
+    def _new_layer(self) -> ResultLayer:
+        return ResultLayer(self._viewer, self._image, self.job.generation, self._asked.axes)
 
     def _give_up(self, job: Job[Any]) -> None:
         """Show what was there before a fit that brought nothing."""
@@ -373,6 +384,7 @@ class Run:
         if self._shown is None:
             self._end_without_result(why)
             return
+        self._previewed = False
         self._shown.show_again()
         self._view.show_messages([why])
 

@@ -24,6 +24,7 @@ from napari_gmmseg.docks.common.scroll_column import ScrollColumn
 from napari_gmmseg.docks.common.sentences import Message
 from napari_gmmseg.docks.segment.choices import AgreementRow, ChangeRow, Choices, ClassRow, Controls, KeptRow
 from napari_gmmseg.docks.segment.form import SegmentForm
+from napari_gmmseg.docks.segment.recovery_row import RecoveryRow
 from napari_gmmseg.docks.segment.result_panel import ResultPanel
 
 #: Milliseconds between two looks at a running job.
@@ -48,6 +49,7 @@ class SegmentView(QWidget):
         self.form = SegmentForm()
         self.result = ResultPanel()
         self.messages = MessageList()
+        self.recovery = RecoveryRow()
         self.history = HistoryRow("segment", KEYS)
         self._bar = QProgressBar()
         self._bar.setObjectName("segment_progress")
@@ -143,6 +145,10 @@ class SegmentView(QWidget):
         """Say which number of classes the image speaks for."""
         self.form.show_suggestion(sentence)
 
+    def show_recovery(self, sentence: str, *, can_choose: bool = True) -> None:
+        """Offer a session that did not end."""
+        self.recovery.show_recovery(sentence, can_choose=can_choose)
+
     def start_polling(self) -> None:
         """Emit `polled` from now on."""
         self._timer.start()
@@ -176,6 +182,7 @@ class SegmentView(QWidget):
         column = QVBoxLayout(inside)
         column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(8)
+        column.addWidget(self.recovery)
         column.addWidget(self.form)
         column.addLayout(buttons)
         for widget in (self._bar, self._text, self.history, self.messages, self.result):

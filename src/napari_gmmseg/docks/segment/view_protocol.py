@@ -46,6 +46,9 @@ class SegmentView(Protocol):
     def show_suggestion(self, sentence: str) -> None:
         """Say which number of classes the image speaks for; empty takes it away."""
 
+    def show_recovery(self, sentence: str, *, can_choose: bool = True) -> None:
+        """Offer a session that did not end; empty takes the offer away."""
+
     def start_polling(self) -> None:
         """Call `poll` from now on, several times a second."""
 

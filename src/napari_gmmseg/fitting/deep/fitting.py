@@ -7,6 +7,7 @@ from dataclasses import replace
 from napari_gmmseg.config.recipes import Form, Recipe, recipe_for
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.fitting.deep.steps import UNSEEN, Training
+from napari_gmmseg.fitting.deep.surviving import survive
 from napari_gmmseg.fitting.live import Change
 from napari_gmmseg.fitting.methods import fit_spatial
 from napari_gmmseg.fitting.progress import Fitted, Method
@@ -72,7 +73,8 @@ def train(task: FitTask, form: Form, base: Fitted | None, state: FitState | None
     told = None
     saving = False
     while not training.done and not isinstance(told, Stop):
-        training.step()
+        training = survive(training, Training.step)
+        training = survive(training, Training.predict, predicting=True)
         told = yield training.progress(saving=saving)
         saving = isinstance(told, SaveState)
         if isinstance(told, Look):
@@ -83,5 +85,7 @@ def train(task: FitTask, form: Form, base: Fitted | None, state: FitState | None
     known = training.base
     early = training.steps < max(training.recipe.warm_steps or UNSEEN, 2)
     if isinstance(told, Stop) and known is not None and early:
-        return replace(known, name="spatial", task=training.task)
-    return training.fitted()
+        return replace(known, name="spatial", task=training.task, findings=(*known.findings, *training.findings))
+    answers: list[Fitted] = []
+    survive(training, lambda lighter: answers.append(lighter.fitted()), predicting=True)
+    return answers[-1]

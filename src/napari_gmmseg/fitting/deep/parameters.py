@@ -120,8 +120,7 @@ class Parameters:
         running : dict of str to Tensor, of any shape
             From `running`.
         """
-        if running:
-            self._mean = SoftMixture(*(running[name] for name in _NAMES))
+        self._mean = SoftMixture(*(running[name] for name in _NAMES)) if running else None
 
     def mixture(self) -> Mixture:
         """Return the parameters so far, in the image's own unit."""

@@ -22,6 +22,8 @@ from napari_gmmseg.mixture.spatial import clamp_
 _PREVIEW_INTERVAL = 0.3
 #: Steps between the last predictions, which are averaged.
 _BETWEEN_SNAPSHOTS = 5
+#: Pieces that are predicted at once, in 2-D and 3-D.
+_AT_ONCE = {2: 4, 3: 1}
 #: Least probability of a class in the logarithm of the prior.
 _LEAST_PRIOR = 1e-4
 
@@ -53,6 +55,11 @@ class Predictions:
         self.steps = 0
         self.total: Tensor | None = None
         self.n_snapshots = 0
+        #: Pieces of the snapshot at hand that are in the sum already.
+        self.added = 0
+        #: Pieces that are predicted at once.
+        self.at_once = _AT_ONCE[case.stack.n_dims]
+        self._averaged = 0
         self._own = self._own_intensity()
         self.piece = self._shown(task.look)
         self._labels = (
@@ -105,7 +112,12 @@ class Predictions:
     def _snapshot(self) -> None:
         if self.total is None:
             self.total = torch.zeros((self._case.n_classes, *self._case.mask.shape), device=self._case.mask.device)
-        self._trainer.add_prior(self._case.stack, self._case.seen, self.total)
+        stack = self._case.stack
+        while self.added < stack.n_pieces:
+            pieces = range(self.added, min(self.added + self.at_once, stack.n_pieces))
+            self._trainer.add_prior(stack, self._case.seen, self.total, pieces)
+            self.added = pieces.stop
+        self.added = 0
         self.n_snapshots += 1
 
     def preview(self) -> Tensor | None:
@@ -132,10 +144,13 @@ class Predictions:
     def fitted(self) -> Fitted:
         """Return the answer: the prior, and with as much of the own intensity as the recipe says, the posterior."""
         case, objective = self._case, self._objective
-        if self.total is None:
+        if self.total is None or self.added:
             self._snapshot()
         assert self.total is not None
         prior = self.total.div_(self.n_snapshots).mul_(case.mask)
+        # Where the memory runs out below, it is done again.
+        self.n_snapshots, shots = 1, self.n_snapshots
+        self._averaged = max(self._averaged, shots)
         objective.settle(prior)
         if self._form == "deepg":
             likelihood = mean_log_likelihood(objective.mixture(), self._task.samples(), dtype=torch.float32)
@@ -151,7 +166,7 @@ class Predictions:
             likelihood,
             self.steps,
             (),
-            (*notes, ("own intensity", self._own), ("snapshots", float(self.n_snapshots))),
+            (*notes, ("own intensity", self._own), ("snapshots", float(self._averaged))),
             prior=None if self._form == "deepg" else prior,
             name=self._form,
             named_by=None if case.base is None else case.base.mixture,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from napari_gmmseg.config.memory import Savings
 from napari_gmmseg.config.recipes import Form, Recipe, recipe_for
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.fitting.deep.case import DeepCase
@@ -17,6 +19,7 @@ from napari_gmmseg.fitting.deep.saving import base_arrays, base_of, load_trainer
 from napari_gmmseg.fitting.deep.training import Draws, Plateau, Schedule, Trainer, draw_axes, safe_precision
 from napari_gmmseg.fitting.live import Change, Changed, attempt
 from napari_gmmseg.fitting.progress import Fitted, Progress
+from napari_gmmseg.fitting.runtime import multiplies_bfloat16_fast
 from napari_gmmseg.fitting.task import FitTask
 from napari_gmmseg.networks import UNet, rehead_
 from napari_gmmseg.volumes import Finding, FitState
@@ -25,6 +28,35 @@ from napari_gmmseg.volumes import Finding, FitState
 UNSEEN = 20
 
 PHASES = {"deepg": "deepG", "deepsvg": "deepSVG", "blindspot": "Blind-spot prior"}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a training stands before a step.
+
+    Parameters
+    ----------
+    steps : int
+        Taken.
+    generator : Tensor (n,) uint8
+        The random state.
+    left : tuple of int
+        Pieces that were drawn and not yet given out.
+    running : dict of str to Tensor, of any shape
+        Of the objective.
+    norms : tuple of Tensor, of any shape
+        Copies of the network's running means and variances.
+    """
+
+    steps: int
+    generator: Tensor
+    left: tuple[int, ...]
+    running: dict[str, Tensor]
+    norms: tuple[Tensor, ...]
+
+
+def _norms(trainer: Trainer) -> tuple[Tensor, ...]:
+    return tuple(value.clone() for value in trainer.network.buffers())
 
 
 class Training:
@@ -42,7 +74,10 @@ class Training:
 
     def __init__(self, task: FitTask, form: Form, base: Fitted | None) -> None:
         self.task, self.form, self.base = task, form, base
-        self.recipe: Recipe = recipe_for(task.config, form)
+        self.recipe: Recipe = task.savings.applied(recipe_for(task.config, form))
+        #: What was made smaller because the memory ran out.
+        self.findings: list[Finding] = []
+        self._told = 0
         self.steps = 0
         self._generator = torch.Generator().manual_seed(task.config.seed)
         self._case = DeepCase.of_task(task, base, sees_start=self._sees_start)
@@ -84,8 +119,11 @@ class Training:
         trainer.step(terms.loss, self._rate)
         if terms.nll is not None and self._plateau.reached(float(terms.nll)):
             self._schedule.settle(self.steps)
-        self._predictions.after(self.steps, self._schedule.end)
         self._terms = terms
+
+    def predict(self) -> None:
+        """Predict the whole case where it is time to; what was predicted before the memory ran out is kept."""
+        self._predictions.after(self.steps, self._schedule.end)
 
     def progress(self, *, saving: bool) -> Progress:
         """Return what is told of the last step.
@@ -101,6 +139,7 @@ class Training:
         told.append(("learning rate", self._rate))
         seen = self.steps > self.recipe.warm_steps + UNSEEN
         refused, self._refused = self._refused, None
+        fresh, self._told = tuple(self.findings[self._told :]), len(self.findings)
         return Progress(
             self.steps,
             self._schedule.end,
@@ -113,6 +152,7 @@ class Training:
             self.task,
             refused,
             self.state() if saving else None,
+            fresh,
         )
 
     def look(self, slice_index: int) -> None:
@@ -128,7 +168,8 @@ class Training:
 
     def fitted(self) -> Fitted:
         """Return the answer."""
-        return self._predictions.fitted()
+        fitted = self._predictions.fitted()
+        return replace(fitted, findings=(*fitted.findings, *self.findings))
 
     def change(self, change: Change) -> None:
         """Go on with other settings, classes or Gaussians; what is not possible is told with the next step.
@@ -142,7 +183,7 @@ class Training:
         if isinstance(changed, Finding):
             self._refused = changed
             return
-        recipe = recipe_for(changed.task.config, self.form)
+        recipe = changed.task.savings.applied(recipe_for(changed.task.config, self.form))
         before, old = self._case, self._trainer
         self._generation += 1
         # The start does not move while a network is trained: what was split comes back as it was by itself.
@@ -209,6 +250,9 @@ class Training:
             "plateau": self._plateau.values(),
             "left": list(self._draws.left),
             "snapshots": self._predictions.n_snapshots,
+            "added": self._predictions.added,
+            "savings": asdict(task.savings),
+            "findings": [asdict(finding) for finding in self.findings],
         }
         start: dict[str, np.ndarray] = {}
         if self.base is not None:
@@ -240,6 +284,9 @@ class Training:
         self._draws.left = [int(piece) for piece in meta["left"]]
         self._predictions.steps = self.steps
         self._predictions.n_snapshots = int(meta["snapshots"])
+        self._predictions.added = int(meta["added"])
+        self.findings = [Finding(**finding) for finding in meta["findings"]]
+        self._told = len(self.findings)
         device = task.image.device
         if "total" in state.arrays:
             self._predictions.total = torch.from_numpy(np.array(state.arrays["total"])).to(device)
@@ -251,6 +298,66 @@ class Training:
         self._objective.run_on(running)
         self._generator.set_state(torch.from_numpy(np.array(state.arrays["generator"])))
         return self
+
+    def mark(self) -> Mark:
+        """Return where it stands before a step: all that a step changes before the weights."""
+        draws = tuple(self._draws.left)
+        return Mark(self.steps, self._generator.get_state(), draws, self._objective.running(), _norms(self._trainer))
+
+    def go_back(self, mark: Mark) -> None:
+        """Stand again where it stood.
+
+        Parameters
+        ----------
+        mark : Mark
+            From `mark`, with no step completed since.
+        """
+        self.steps = mark.steps
+        self._generator.set_state(mark.generator)
+        self._draws.left = list(mark.left)
+        self._objective.run_on(mark.running)
+        for norm, value in zip(self._trainer.network.buffers(), mark.norms, strict=True):
+            norm.copy_(value)
+
+    def on_processor(self) -> Training:
+        """Return a training that goes on from here on the processor, with batches of the recipe's size again."""
+        task = replace(self.task.to(torch.device("cpu")), savings=Savings())
+        other = Training.restored(task, self.form, self.state())
+        other._told, other._refused, other._rate = self._told, self._refused, self._rate
+        if self._terms is not None:
+            nll = None if self._terms.nll is None else self._terms.nll.cpu()
+            parts = {name: part.cpu() for name, part in self._terms.parts.items()}
+            other._terms = Terms(self._terms.loss.detach().cpu(), nll, parts)
+        return other
+
+    def lighten(self, *, predicting: bool) -> str | None:
+        """Do with less memory on the same device; return what was made smaller, or None where nothing can be.
+
+        Parameters
+        ----------
+        predicting : bool
+            Whether a prediction ran out of memory, not a step.
+        """
+        savings, device = self.task.savings, self.task.image.device
+        if not predicting and self._draws.per_step > 1:
+            half = self._draws.per_step // 2
+            savings, words = replace(savings, batch_slices=half), f"{half} {'piece' if half == 1 else 'pieces'} a step"
+            self._draws.per_step = half
+        elif predicting and self._predictions.at_once > 1:
+            self._predictions.at_once //= 2
+            words = f"predicting {self._predictions.at_once} of them at once"
+        elif self._may_lower(device):
+            savings, words = replace(savings, precision="bfloat16"), "in bfloat16"
+            self._trainer.use_bfloat16()
+        else:
+            return None
+        self.task = replace(self.task, savings=savings)
+        self.recipe = savings.applied(self.recipe)
+        return words
+
+    def _may_lower(self, device: torch.device) -> bool:
+        allowed = self.task.config.precision == "auto" and self._trainer.precision == "float32"
+        return allowed and device.type == "cuda" and multiplies_bfloat16_fast(device)
 
     def _new_trainer(self) -> Trainer:
         case, recipe, device = self._case, self.recipe, self.task.image.device
@@ -264,7 +371,8 @@ class Training:
             generator=self._generator,
         )
         size = case.stack.gather(case.mask[None], [0]).shape[2:]
-        precision = safe_precision(self.task.config.precision, size, network.stride, device)
+        asked = self.task.savings.precision or self.task.config.precision
+        precision = safe_precision(asked, size, network.stride, device)
         return Trainer(network, recipe, device, precision)
 
     def _new_plateau(self) -> Plateau:

@@ -12,12 +12,10 @@ from napari_gmmseg.config.deep import Precision
 from napari_gmmseg.config.recipes import Recipe
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.fitting.deep.stacks import Stack
+from napari_gmmseg.fitting.runtime import multiplies_bfloat16_fast
 
 #: Steps on end whose gradient may be no finite number.
 _MOST_ASTRAY = 3
-#: Pieces that are predicted at once.
-_AT_ONCE = {2: 4, 3: 1}
-
 
 #: Where the learning rate ends, as a share of where it began.
 _LAST_RATE = 0.05
@@ -120,15 +118,12 @@ class Trainer:
     """
 
     def __init__(self, network: nn.Module, recipe: Recipe, device: torch.device, precision: Precision) -> None:
-        self._low = precision == "bfloat16" or (
-            precision == "auto" and recipe.network == "light" and multiplies_bfloat16_fast(device)
-        )
+        self._low = False
         self._network = network.to(device)
-        if self._low:
-            # Convolutions in bfloat16 are at their fastest with channels last, in 2-D and in 3-D.
-            flat = next(module for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Conv3d)))
-            self._layout = torch.channels_last if isinstance(flat, nn.Conv2d) else torch.channels_last_3d
-            self._network.to(memory_format=self._layout)  # type: ignore[call-overload]
+        if precision == "bfloat16" or (
+            precision == "auto" and recipe.network == "light" and multiplies_bfloat16_fast(device)
+        ):
+            self.use_bfloat16()
         self._device = device
         self._clip = recipe.gradient_clip
         self._astray = 0
@@ -223,8 +218,8 @@ class Trainer:
         finally:
             self._network.train()
 
-    def add_prior(self, stack: Stack, seen: Tensor, total: Tensor) -> None:
-        """Add the class probabilities of every piece to a sum, in place.
+    def add_prior(self, stack: Stack, seen: Tensor, total: Tensor, pieces: range) -> None:
+        """Add the class probabilities of some pieces to a sum, in place; all of them, or none.
 
         Parameters
         ----------
@@ -234,30 +229,18 @@ class Trainer:
             What the network sees.
         total : Tensor (K, *crop) float32
             Changed in place.
+        pieces : range
+            Their numbers.
         """
-        at_once = _AT_ONCE[stack.n_dims]
-        for begin in range(0, stack.n_pieces, at_once):
-            pieces = range(begin, min(begin + at_once, stack.n_pieces))
-            stack.put(total, pieces, self.prior(stack.look(seen, pieces)))
+        stack.put(total, pieces, self.prior(stack.look(seen, pieces)))
 
-
-def multiplies_bfloat16_fast(device: torch.device) -> bool:
-    """Tell whether a device has units for bfloat16; without them it is slower than float32.
-
-    Parameters
-    ----------
-    device : torch.device
-        The device.
-    """
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type != "cpu":
-        return False
-    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
-        supported = getattr(torch.cpu, name, None)
-        if supported is not None and supported():
-            return True
-    return False
+    def use_bfloat16(self) -> None:
+        """Compute in bfloat16 from now on; the weights stay float32."""
+        self._low = True
+        flat = next(module for module in self._network.modules() if isinstance(module, (nn.Conv2d, nn.Conv3d)))
+        # Convolutions in bfloat16 are at their fastest with channels last, in 2-D and in 3-D.
+        self._layout = torch.channels_last if isinstance(flat, nn.Conv2d) else torch.channels_last_3d
+        self._network.to(memory_format=self._layout)  # type: ignore[call-overload]
 
 
 def safe_precision(asked: Precision, size: Sequence[int], stride: int, device: torch.device) -> Precision:
@@ -348,21 +331,22 @@ class Draws:
 
     def __init__(self, pieces: Tensor, per_step: int, generator: torch.Generator) -> None:
         self._pieces, self._generator = pieces, generator
-        self._per_step = min(per_step, len(pieces))
+        #: How many at once.
+        self.per_step = min(per_step, len(pieces))
         #: Drawn in this round, and not yet given out.
         self.left: list[int] = []
 
     @property
     def steps_per_round(self) -> int:
         """Steps until each piece was drawn once."""
-        return -(-len(self._pieces) // self._per_step)
+        return -(-len(self._pieces) // self.per_step)
 
     def next(self) -> Sequence[int]:
         """Return the next pieces."""
-        while len(self.left) < self._per_step:
+        while len(self.left) < self.per_step:
             order = torch.randperm(len(self._pieces), generator=self._generator)
             self.left.extend(self._pieces[order].tolist())
-        drawn, self.left = self.left[: self._per_step], self.left[self._per_step :]
+        drawn, self.left = self.left[: self.per_step], self.left[self.per_step :]
         return drawn
 
 

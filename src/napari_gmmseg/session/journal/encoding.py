@@ -59,7 +59,7 @@ class ResultFiles:
 
     def remove_unused(self) -> None:
         """Remove the results that nothing refers to any more."""
-        used = set().union(*self.used.values())
+        used = frozenset().union(*self.used.values())
         for path in self._folder.glob("result-*.npz"):
             if path.name not in used:
                 with suppress(OSError):

@@ -112,7 +112,8 @@ def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         Where it is missing or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as there:
+        # numpy leaves a damaged file open that it opened itself.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as there:
             arrays = {name: there[name] for name in there.files}
         meta: dict[str, Any] = json.loads(arrays.pop(_META).tobytes())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from napari_gmmseg.errors import InputError
-from napari_gmmseg.session.journal.history import read_history
+from napari_gmmseg.session.journal.history import History, read_history
 from napari_gmmseg.session.journal.lines import JOURNAL
 from napari_gmmseg.session.journal.locking import LOCK, holder
 
@@ -20,6 +20,8 @@ VARIABLE = "NAPARI_GMMSEG_SESSIONS"
 #: Finished sessions that stay, and for how long, in s.
 MOST_FINISHED = 20
 LONGEST = 30 * 86400.0
+#: Kinds of events that somebody would miss.
+_DOINGS = frozenset({"began", "acted", "kept"})
 #: What a session's folder holds; nothing else is ever removed.
 _OWN = ("state-*.npz", "start-*.npz", "result-*.npz", "input-*.npz", ".unfinished-*", LOCK)
 
@@ -68,7 +70,7 @@ def new_folder(root: Path | None = None) -> Path:
 
 
 def recoverable(root: Path | None = None) -> list[Recoverable]:
-    """Return the sessions that did not end and that no program has open, the last one first.
+    """Return the sessions that did not end, in which something was done, and that no program has open; last one first.
 
     Parameters
     ----------
@@ -81,7 +83,7 @@ def recoverable(root: Path | None = None) -> list[Recoverable]:
             continue
         with suppress(InputError, KeyError, TypeError, ValueError):
             history = read_history(folder)
-            if history.finished or not history.opened:
+            if history.finished or not _anything_done(history):
                 continue
             files = history.opened["volume"].get("files") or []
             source = history.opened["volume"]["source"] or {}
@@ -99,7 +101,9 @@ def recoverable(root: Path | None = None) -> list[Recoverable]:
 
 
 def prune(root: Path | None = None, *, now: float | None = None) -> list[Path]:
-    """Remove finished sessions that are old or too many, and return their folders; those that did not end stay.
+    """Remove finished sessions that are old or too many, and those in which nothing was done; return their folders.
+
+    Sessions that did not end stay.
 
     Parameters
     ----------
@@ -113,8 +117,9 @@ def prune(root: Path | None = None, *, now: float | None = None) -> list[Path]:
     for folder in _sessions(sessions_root() if root is None else root):
         with suppress(InputError, KeyError, TypeError, ValueError):
             history = read_history(folder)
-            if history.finished and holder(folder) is None:
-                finished.append((history.events[-1]["time"], folder))
+            if holder(folder) is None and (history.finished or not _anything_done(history)):
+                last = history.events[-1]["time"] if history.finished else 0.0
+                finished.append((last, folder))
     finished.sort(reverse=True)
     old = [f for n, (last, f) in enumerate(finished) if n >= MOST_FINISHED or moment - last > LONGEST]
     for folder in old:
@@ -139,6 +144,10 @@ def discard(folder: Path) -> None:
             for path in folder.glob(pattern):
                 path.unlink()
         folder.rmdir()
+
+
+def _anything_done(history: History) -> bool:
+    return bool(history.opened) and any(event["kind"] in _DOINGS for event in history.events)
 
 
 def _sessions(root: Path) -> list[Path]:

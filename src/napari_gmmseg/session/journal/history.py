@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_gmmseg.config import FitConfig
+from napari_gmmseg.errors import InputError
 from napari_gmmseg.session.journal.encoding import files_in
 from napari_gmmseg.session.journal.lines import JOURNAL, read_lines
 from napari_gmmseg.session.journal.nouns import command_of
@@ -60,6 +61,16 @@ class RunRecord:
     def orders(self) -> dict[int, Command]:
         """What a fit has to be told after which of its reports to come to the same end."""
         return {after: command for after, command in self.told if not isinstance(command, Look | SaveState)}
+
+    @property
+    def waiting(self) -> list[tuple[int | None, Command]]:
+        """What was wanted from the beginning and was not told yet."""
+        left = list(self.wanted)
+        for _, command in self.told:
+            place = next((n for n, (_, wanted) in enumerate(left) if wanted == command), None)
+            if place is not None:
+                del left[place]
+        return left
 
 
 @dataclass
@@ -140,8 +151,14 @@ def read_history(folder: Path) -> History:
     """
     events, notes = read_lines(folder / JOURNAL)
     history = History(folder, events, notes)
-    for event in events:
-        _take(history, event)
+    for number, event in enumerate(events, 1):
+        try:
+            _take(history, event)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{folder / JOURNAL} is damaged: line {number} does not hold what its kind has ({error!r}).",
+                "It was changed by hand or by another program; put back a copy.",
+            ) from error
     return history
 
 

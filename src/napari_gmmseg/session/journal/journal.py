@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import threading
 import time
@@ -26,6 +27,7 @@ from napari_gmmseg.volumes import Finding, FitState, Volume
 SAVE_EVERY = 1.2
 #: A folder that cannot be written to: what a person may want to go on without.
 _REFUSED = NO_SPACE | {errno.EACCES, errno.EPERM, errno.EROFS}
+_log = logging.getLogger(__name__)
 
 
 class Journal:
@@ -90,9 +92,13 @@ class Journal:
                 f"The session in {self.folder} is in use by process {holder(self.folder) or '(unknown)'}.",
                 "Close that program first, or name another folder.",
             ) from error
-        remove_unfinished(self.folder)
-        self._lines = LineFile(self.folder / JOURNAL)
-        self._states, self._results = StateFiles(self.folder), ResultFiles(self.folder)
+        try:
+            remove_unfinished(self.folder)
+            self._lines = LineFile(self.folder / JOURNAL)
+            self._states, self._results = StateFiles(self.folder), ResultFiles(self.folder)
+        except OSError:
+            self._held.release()
+            raise
         if history is not None:
             self._results.used = dict(history.used)
             self._spent = {(run.number, after) for run in history.runs for after, _ in run.told}
@@ -192,7 +198,7 @@ class Journal:
         Parameters
         ----------
         event : mapping
-            With a "kind".
+            With a "kind"; "store" False where no file is made of its result.
         """
         if self._writer is None or not self.recording:
             return
@@ -218,25 +224,40 @@ class Journal:
         if self._writer is not None:
             self._writer.flush()
 
-    def close(self, *, finished: bool) -> None:
+    def close(self, *, finished: bool, wait: bool = True) -> None:
         """Write what was recorded, and let go of the folder.
 
         Parameters
         ----------
         finished : bool
-            Whether nothing is left to go on with; else the session is offered at the next start.
+            Whether nothing is left to go on with: states and results are removed then. Else the session is offered at
+            the next start.
+        wait : bool
+            Whether to wait until that is done; a window does not.
         """
-        if self._closed:
+        if self._closed or self._writer is None:
             return
         if finished:
             self.record({"kind": "closed"})
+            self._writer.put(self._remove_large)
         self._closed = True
-        if self._writer is not None:
-            if finished and self.warning is None:
-                self._writer.put(self._states.clear)
+        self._writer.put_last(self._let_go)
+        self._writer.close(wait=wait)
+
+    def wait(self) -> None:
+        """Wait until a journal that was closed has let go of its folder."""
+        if self._closed and self._writer is not None:
             self._writer.close()
-            self._lines.close()
-            self._held.release()
+
+    def _let_go(self) -> None:
+        self._lines.close()
+        self._held.release()
+
+    def _remove_large(self) -> None:
+        """Keep of a finished session what it takes to do it again: nothing goes on from its states and results."""
+        self._states.clear()
+        self._results.used.clear()
+        self._results.remove_unused()
 
     def _write(self, event: dict[str, Any], kind: str, number: int) -> None:
         newest = not kind or number == self._newest[kind]
@@ -246,7 +267,8 @@ class Journal:
         if event["kind"] == "opened":
             event = self._opened(event)
         self._number(event)
-        line = {name: encoded(part, self._results, write=newest) for name, part in event.items()}
+        write = event.pop("store", True) and newest
+        line = {name: encoded(part, self._results, write=write) for name, part in event.items()}
         if event["kind"] == "began" and isinstance(event.get("state"), FitState):
             line["state"] = self._put_began(event)
         self._lines.append(line)
@@ -303,6 +325,8 @@ class Journal:
         self._results.remove_unused()
 
     def _fail(self, error: Exception) -> None:
+        if not isinstance(error, OSError):
+            _log.error("recording failed", exc_info=error)
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         if isinstance(error, GmmsegError):
             reason = error.message

@@ -14,6 +14,8 @@ from napari_gmmseg.volumes import Finding
 
 #: Its name in a session's folder.
 JOURNAL = "journal.jsonl"
+#: Where the system has texts: lines end with one character everywhere.
+_BINARY = getattr(os, "O_BINARY", 0)
 
 
 class LineFile:
@@ -26,7 +28,7 @@ class LineFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _BINARY, 0o600)
         whole = _whole_lines(path.read_bytes())
         if whole < os.fstat(self._descriptor).st_size:
             os.ftruncate(self._descriptor, whole)

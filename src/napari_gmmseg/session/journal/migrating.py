@@ -15,7 +15,7 @@ def _from_0(event: dict[str, Any]) -> dict[str, Any]:
     """Version 0 had one run a folder, seconds under "t", the kind under "event", and commands as {name: fields}."""
     new = {key: value for key, value in event.items() if key not in ("t", "event", "command")}
     new |= {"schema": 1, "time": event["t"], "kind": event["event"]}
-    if new["kind"] in ("run-started", "command", "state", "run-ended"):
+    if new["kind"] in ("began", "told", "state", "ended"):
         new["run"] = 1
     if "command" in event:
         ((name, fields),) = event["command"].items()

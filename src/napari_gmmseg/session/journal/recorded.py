@@ -11,7 +11,6 @@ from napari_gmmseg.session.jobs import FitGenerator
 from napari_gmmseg.session.journal.journal import SAVE_EVERY, Journal
 from napari_gmmseg.session.progress import FinishReason
 from napari_gmmseg.session.segmenting import SegmentationRequest, segment_in_steps
-from napari_gmmseg.session.situation import Situation
 from napari_gmmseg.volumes import Command, FitReport, Look, SaveState, Segmentation
 
 _generations = itertools.count(1)
@@ -85,10 +84,8 @@ def recorded(
     finally:
         steps.close()
     reason = FinishReason.STOPPED if result.stopped else FinishReason.DONE
-    situation = Situation(request.config, result, result)
-    journal.record(
-        {"kind": "ended", "generation": generation, "reason": reason, "result": result, "situation": situation}
-    )
+    # Whoever wants it again after a crash gets it from the last state: the disk need not hold it twice.
+    journal.record({"kind": "ended", "generation": generation, "reason": reason, "result": result, "store": False})
     return result
 
 

@@ -48,8 +48,6 @@ class Replayer:
     ----------
     history : History
         What was recorded.
-    watch : callable
-        Called with each report of the fits.
     strict : bool
         Whether another result than was recorded is an error; else `equal` tells.
 
@@ -59,7 +57,7 @@ class Replayer:
         Where an input is not what it was.
     """
 
-    def __init__(self, history: History, watch: Watch = lambda _: None, *, strict: bool = True) -> None:
+    def __init__(self, history: History, *, strict: bool = True) -> None:
         if not history.opened:
             raise InputError(
                 f"The session in {history.folder} ended before an image was opened.", "There is nothing to go on with."
@@ -68,7 +66,9 @@ class Replayer:
         self.opened: Opened = opened_of(history.opened, history.folder)
         #: Whether everything that was done again came out as it was recorded.
         self.equal = True
-        self._watch, self._strict = watch, strict
+        #: Called with each report of a fit that is done again.
+        self.watch: Watch = _overlooked
+        self._strict = strict
         self._made: dict[str, Segmentation] = {}
 
     @property
@@ -103,19 +103,17 @@ class Replayer:
         if not self.history.runs or self.history.runs[-1].reason is not None:
             return None
         run = self.history.runs[-1]
-        orders = run.orders
+        orders, waiting = run.orders, run.waiting
+        orders |= {after: command for after, command in waiting if after is not None}
         saved = self._saved(run, orders)
         offset = 0 if saved is None else saved.report
-        for after, command in run.wanted[len(run.told) :]:
-            place = after if after is not None and after > offset else offset + 1
-            while place in orders:
-                place += 1
-            orders[place] = command
+        for command in (command for after, command in waiting if after is None):
+            orders[max([offset, *orders]) + 1] = command
         later = {after - offset: command for after, command in orders.items() if after > offset}
         return Continuation(self._request(run, None if saved is None else saved.state), later, saved)
 
     def stored(self, reference: Values) -> Segmentation:
-        """Return a result from its file, or have it anew where that is gone.
+        """Return a result from its file, or from the last state of its run, or have it anew where both are gone.
 
         Parameters
         ----------
@@ -130,7 +128,22 @@ class Replayer:
         if reference["file"]:
             with suppress(InputError):
                 return _named(read_result(self.history.folder / reference["file"]), reference)
-        return self._make(reference)
+        finished = self._finished_again(reference)
+        return self._make(reference) if finished is None else _named(finished, reference)
+
+    def _finished_again(self, reference: Values) -> Segmentation | None:
+        """Return the result of the last run from its last state; None where there is none, or it becomes another."""
+        run = self.history.runs[-1] if self.history.runs else None
+        if run is None or _name(run.result) != reference["name"]:
+            return None
+        saved = self._saved(run, run.orders)
+        if saved is None:
+            return None
+        later = {after - saved.report: command for after, command in run.orders.items() if after > saved.report}
+        result = self._drive(self._request(run, saved.state), later, until=None)
+        assert isinstance(result, Segmentation)
+        result = _relabelled(result, run.moved)
+        return result if result_hash(result) == reference["hash"] else None
 
     def _saved(self, run: RunRecord, orders: Mapping[int, Command]) -> SavedState | None:
         """Return the last state of a run after which it was told nothing: a fit takes a step before it listens."""
@@ -199,7 +212,7 @@ class Replayer:
         request = replace(self.opened.request, config=run.config, start=start, state=state)
         outcome = self._drive(request, run.orders, until=None)
         assert isinstance(outcome, Segmentation)
-        return _relabelled(outcome, run.moved) if run.moved else outcome
+        return _relabelled(outcome, run.moved)
 
     def _state(self, run: RunRecord) -> FitState:
         """Return the state that a run began with: reached again, or from its file where the journal knows no place."""
@@ -231,7 +244,7 @@ class Replayer:
             while True:
                 report = steps.send(command)
                 n_reports += report.n_steps > 0
-                self._watch(report)
+                self.watch(report)
                 if until is not None and n_reports == until and report.state is not None:
                     return report.state
                 command = orders.get(n_reports) if report.n_steps > 0 else None
@@ -249,12 +262,18 @@ class Replayer:
         return result
 
 
+def _overlooked(_: FitReport) -> None:
+    """Nobody watches."""
+
+
 def _name(reference: Values | None) -> str | None:
     return None if reference is None else reference["name"]
 
 
 def _relabelled(result: Segmentation, moved: Mapping[int, int]) -> Segmentation:
     """Return a result with the label values that its classes were given by an earlier result."""
+    if not moved:
+        return result
     values = np.arange(256, dtype=np.uint8)
     values[list(moved)] = list(moved.values())
     return replace(result, label_map=replace(result.label_map, labels=values[result.label_map.labels]))

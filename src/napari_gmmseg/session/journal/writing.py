@@ -46,13 +46,30 @@ class Writer:
             self._tasks.put((done.set, True))
             done.wait()
 
-    def close(self) -> None:
-        """Do what was put, and end the thread."""
+    def close(self, *, wait: bool = True) -> None:
+        """Do what was put, and end the thread.
+
+        Parameters
+        ----------
+        wait : bool
+            Whether to wait for that; the interpreter does in any case before it goes.
+        """
         if not self._closed:
             self._closed = True
             self._tasks.put(None)
-            _alive.discard(self)
-        self._thread.join()
+        if wait:
+            self._thread.join()
+
+    def put_last(self, task: Task) -> None:
+        """Have something done at the end, even where all else has failed.
+
+        Parameters
+        ----------
+        task : callable
+            What to do.
+        """
+        if not self._closed:
+            self._tasks.put((task, True))
 
     def _work(self) -> None:
         while (entry := self._tasks.get()) is not None:
