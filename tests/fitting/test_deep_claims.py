@@ -62,10 +62,10 @@ def heart():
     return image, truth[3:4], how
 
 
-@pytest.mark.parametrize(("method", "gain"), [("deepsvg", 0.2), ("blindspot", 0.25)])
-def test_masks_are_smoother_and_better_than_svgmm_s_at_a_higher_nll(on_slice, method, gain) -> None:
+@pytest.mark.parametrize(("method", "gain", "seeds"), [("deepg", 0.2, 2), ("deepsvg", 0.2, 5), ("blindspot", 0.25, 5)])
+def test_masks_are_smoother_and_better_than_svgmm_s_at_a_higher_nll(on_slice, method, gain, seeds) -> None:
     _, least, most_islands, nll = on_slice(method="svgmm")
-    for seed in SEEDS:
+    for seed in range(seeds):
         _, found, rest, higher = on_slice(method=method, seed=seed)
         assert found > least + gain
         assert rest < most_islands / 5
@@ -77,13 +77,14 @@ def test_the_published_recipe_with_a_narrow_network_is_smoother_at_a_higher_nll_
     image, truth, how = heart
     plain = segment(image, truth > 0, method="svgmm", **how)
     narrow = {"method": "deepsvg", "recipe": "paper", "width": 4, "depth": 3}
-    for seed in SEEDS:
+    for seed in range(3):
         result = segment(image, truth > 0, seed=seed, **narrow, **how)
         assert islands(result.label_map.labels, 4) < islands(plain.label_map.labels, 4) / 2
         assert result.log_likelihood < plain.log_likelihood - 0.3
 
 
 def test_the_mean_prior_lifts_dice_and_keeps_the_order_of_the_classes(on_slice, noisy_slice, dice) -> None:
+    """In our schedule of steps; the paper's stops some networks of few channels at their second step, as they stand."""
     truth = noisy_slice[1]
     with_prior, without = [], []
     for seed in SEEDS:
@@ -93,7 +94,7 @@ def test_the_mean_prior_lifts_dice_and_keeps_the_order_of_the_classes(on_slice, 
         with_prior.append(found)
         plain, _, _, _ = on_slice(**UNTIED, mean_weight=0.0, seed=seed)
         without.append(renumbered(plain.label_map.labels, truth, dice, 3))
-    assert np.mean(with_prior) > np.mean(without) + 0.15
+    assert np.mean(with_prior) > np.mean(without) + 0.2
 
 
 def test_three_sequences_are_worth_more_than_the_best_of_them_alone(heart, segment, dice) -> None:

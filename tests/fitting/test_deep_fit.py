@@ -119,6 +119,13 @@ def test_probabilities_sum_to_one_inside_the_mask_and_are_zero_outside(balls, se
     assert (result.prior is None) is (method == "deepg")
 
 
+def test_no_prediction_of_the_warm_up_is_averaged_into_the_answer(few) -> None:
+    """Three snapshots, five steps apart: of twelve steps the first would lie in the warm-up of four."""
+    assert few(method="deepsvg").provenance["snapshots"] == 2
+    assert few(method="deepsvg", max_steps=20).provenance["snapshots"] == 3
+    assert few(method="deepsvg", recipe="paper", warm_steps=0).provenance["snapshots"] == 1
+
+
 def test_own_intensity_leads_from_the_prior_to_bayes_rule(few) -> None:
     how = {"method": "blindspot", "max_steps": 40}
     none, all_of_it = (few(**how, own_intensity=weight) for weight in (0.0, 1.0))
