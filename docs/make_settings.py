@@ -1,7 +1,7 @@
-"""Write docs/reference/settings.md from the fields of the settings themselves.
+"""Write docs/reference/settings.md and live-settings.md from the settings themselves.
 
-python docs/make_settings.py           write the page
-python docs/make_settings.py --check   exit 1 where the page is not up to date
+python docs/make_settings.py           write the pages
+python docs/make_settings.py --check   exit 1 where a page is not up to date
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from pydantic.fields import FieldInfo
 from napari_gmmseg.config import PRESETS, Box, Disc, PreparationConfig
 from napari_gmmseg.config.bounds import bounds_of
 from napari_gmmseg.config.deep import DeepSettings
-from napari_gmmseg.config.fit import MixtureSettings
+from napari_gmmseg.config.fit import FitConfig, MixtureSettings
+from napari_gmmseg.config.liveness import LIVENESS, Liveness
 from napari_gmmseg.config.recipes import RECIPES, Recipe
 
-PAGE = Path(__file__).parent / "reference" / "settings.md"
+REFERENCE = Path(__file__).parent / "reference"
 
 HEAD = """\
 # Settings
@@ -31,6 +32,34 @@ HEAD = """\
 Each setting is described once, in `napari_gmmseg.config`; the command line, the dock and this page show the same words,
 the same bounds and the same defaults. From Python, settings of the fit are keywords of `segment`.
 """
+
+LIVE_HEAD = """\
+# What settings do while a fit is running
+
+<!-- Written by docs/make_settings.py from src/napari_gmmseg/config/liveness.py: change the table there. -->
+
+Each setting can be changed while a fit is running. Of several that are changed at once, the strongest counts. What
+cannot be done is refused with a reason, and the run goes on to the same bits as if nothing had been asked. How classes
+are split and merged is told in [The live fit](../explanation/live.md); the settings themselves in
+[Settings](settings.md).
+"""
+
+#: What each kind of change means, and its heading.
+LIVE_SECTIONS: dict[Liveness, tuple[str, str]] = {
+    "patch": (
+        "Taken up at the next step",
+        "The fit goes on with what it has learnt. A mixture goes on from its Gaussians, a network from its weights; a "
+        "setting of the phase before, such as the neighbour weight once a network is trained, changes nothing more.",
+    ),
+    "rehead": (
+        "Classes are split or merged",
+        "Gaussians, class maps and the network's last layer follow; the rest of the network stays.",
+    ),
+    "restart": (
+        "The fit begins anew",
+        "Names, locks and changes of classes are given up with it.",
+    ),
+}
 
 RECIPES_HEAD = """\
 ### What the recipes set
@@ -145,12 +174,29 @@ def page() -> str:
     return "\n".join(parts)
 
 
+def live_page() -> str:
+    """Return the page of what settings do while a fit is running."""
+    described: dict[str, FieldInfo] = FitConfig.__pydantic_fields__  # type: ignore[attr-defined]
+    parts = [LIVE_HEAD]
+    for kind, (title, words) in LIVE_SECTIONS.items():
+        names = [name for name, found in LIVENESS.items() if found == kind]
+        rows = [f"| `{name}` | {described[name].title} | {described[name].description} |" for name in names]
+        parts += [
+            f"## {title}\n",
+            f"{words}\n",
+            "\n".join(["| name | title | what it does |", "|---|---|---|", *rows, ""]),
+        ]
+    return "\n".join(parts)
+
+
 def main() -> int:
-    """Write the page, or check it."""
+    """Write the pages, or check them."""
+    pages = {REFERENCE / "settings.md": page(), REFERENCE / "live-settings.md": live_page()}
     if "--check" in sys.argv[1:]:
-        return int(not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page())
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page(), encoding="utf-8")
+        return int(any(not path.exists() or path.read_text(encoding="utf-8") != text for path, text in pages.items()))
+    for path, text in pages.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     return 0
 
 

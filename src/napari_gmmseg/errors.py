@@ -56,5 +56,11 @@ class ResourceError(GmmsegError):
     exit_code = 3
 
 
+class ReplayError(GmmsegError):
+    """A session that was done again, and came to another result."""
+
+    exit_code = 1
+
+
 class MissingLibraryError(GmmsegError):
     """A library that only this action needs is not installed; the hint holds the install line."""

@@ -16,7 +16,10 @@ Run = Callable[..., Outcome]
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("segmnt x", ["no command 'segmnt'", "Perhaps segment?", "demo, open, segment, evaluate, doctor"]),
+        (
+            "segmnt x",
+            ["no command 'segmnt'", "Perhaps segment?", "demo, open, segment, resume, replay, evaluate, doctor"],
+        ),
         ("paint", ["no command 'paint'", "demo, open"]),
         ("--verbose", ["--verbose", "napari-gmmseg --help"]),
         ("segment x --preset brain", ["--preset", "'brain'", ": brain-multi, brain-t1, cardiac, custom, glioma."]),
@@ -64,7 +67,8 @@ def test_help_of_segment_has_the_flags_of_a_network_in_a_group_of_their_own(run:
     for flag in ("--recipe", "--preset-paper", "--no-refine", "--learning-rate", "--hidden-share", "--precision"):
         assert [name for name, body in groups.items() if f" {flag} " in body] == ["deep-mixture"]
     common = set(re.findall(r"^\W*(--[\w-]+)", groups[""], flags=re.MULTILINE))
-    assert common == {"--preset", "--method", "--classes", "--steps", "--seed", "--device", "--threads", "--json"}
+    fit = {"--preset", "--method", "--classes", "--steps", "--seed", "--device", "--threads"}
+    assert common == fit | {"--session", "--json"}
 
 
 def test_help_tells_once_what_an_absent_flag_means(run: Run) -> None:

@@ -59,6 +59,7 @@ def test_json_is_the_only_thing_on_standard_output(run: Run, t1: Path, tmp_path:
     assert gm["means"]["t1"] == pytest.approx(MEANS[1], abs=4)
     assert sum(c["share"] for c in outcome.data["classes"]) == pytest.approx(1)
     assert outcome.data["files"] == {"mask": str(tmp_path / "mask.nii.gz")}
+    assert 0 < outcome.data["predicted_memory_mb"] < 1000
     assert "step" in outcome.err
 
 

@@ -98,3 +98,10 @@ def test_a_table_that_fits_has_whole_names_and_no_more_than_the_width() -> None:
     text = shown(show_evaluation, evaluation(), 90)
     assert "Cerebrospinal fluid" in text
     assert max(map(len, text.splitlines())) <= 90
+
+
+@pytest.mark.parametrize(("megabytes", "told"), [(None, False), (999, False), (1000, True), (2345, True)])
+def test_memory_is_told_where_it_is_much(megabytes: int | None, told: bool) -> None:
+    text = shown(show_segmentation, segmentation() | {"predicted_memory_mb": megabytes}, 120)
+    assert ("Memory beside the image, as predicted:" in text) is told
+    assert not told or f"{megabytes / 1000:.1f} GB" in text

@@ -16,16 +16,29 @@ from napari.components import ViewerModel
 
 from napari_gmmseg.config import numbered_classes
 from napari_gmmseg.docks.common.sentences import Message
-from napari_gmmseg.docks.segment.case import Case, CaseInputs
-from napari_gmmseg.docks.segment.choices import ChangeRow, Choices, ClassRow, Controls
-from napari_gmmseg.docks.segment.outcome import Outcome, make_outcome
+from napari_gmmseg.docks.segment.choices import AgreementRow, ChangeRow, Choices, ClassRow, Controls, KeptRow
 from napari_gmmseg.docks.segment.presenter import SegmentPresenter
 from napari_gmmseg.errors import InputError
-from napari_gmmseg.plugin.layers import volume_from_layer
 from napari_gmmseg.plugin.shown import image_layers
-from napari_gmmseg.session import Steps
+from napari_gmmseg.session import SegmentationRequest, Steps
 from napari_gmmseg.session.jobs import cancel_all
-from napari_gmmseg.volumes import Command, FitReport, Geometry, LabelMap, Mixture, Segmentation, Stop, Volume
+from napari_gmmseg.session.state import Session
+from napari_gmmseg.volumes import (
+    ClassTable,
+    Command,
+    Finding,
+    FitReport,
+    Geometry,
+    LabelMap,
+    Merge,
+    Mixture,
+    Retune,
+    SaveState,
+    Segmentation,
+    Split,
+    Stop,
+    Volume,
+)
 
 SHAPE = (4, 5, 6)
 
@@ -56,6 +69,11 @@ class FakeView:
         self.certainty = ""
         self.refinement: tuple[str, Sequence[ChangeRow], bool] = ("", (), False)
         self.saved = ""
+        self.history: tuple[str | None, str | None] = (None, None)
+        self.kept: Sequence[KeptRow] = ()
+        self.agreement: tuple[str, Sequence[AgreementRow]] = ("", ())
+        self.suggestion = ""
+        self.recovery = ("", False)
         self.polling = False
         self.save_to: Path | None = None
 
@@ -80,6 +98,21 @@ class FakeView:
     def show_saved(self, text: str) -> None:
         self.saved = text
 
+    def show_history(self, undo: str | None, redo: str | None) -> None:
+        self.history = (undo, redo)
+
+    def show_kept(self, rows: Sequence[KeptRow]) -> None:
+        self.kept = rows
+
+    def show_agreement(self, sentence: str, rows: Sequence[AgreementRow]) -> None:
+        self.agreement = (sentence, rows)
+
+    def show_suggestion(self, sentence: str) -> None:
+        self.suggestion = sentence
+
+    def show_recovery(self, sentence: str, *, can_choose: bool = True) -> None:
+        self.recovery = (sentence, can_choose and bool(sentence))
+
     def start_polling(self) -> None:
         self.polling = True
 
@@ -91,55 +124,93 @@ class FakeView:
         return self.save_to
 
 
-class SteppedCase(Case):
-    """A run of ten steps, each of which waits for `allow`; it hears commands, and can end as a refined result."""
+class SteppedFit:
+    """A fit whose steps wait for a permit each; it takes commands as fits do, and notes them."""
 
-    def __init__(self, inputs: CaseInputs, permits: threading.Semaphore, fails: bool = False, refines: bool = False):
-        super().__init__(inputs)
+    def __init__(
+        self,
+        request: SegmentationRequest,
+        permits: threading.Semaphore,
+        fails: bool = False,
+        refines: bool = False,
+        n_steps: int = 10,
+    ):
+        self.request = request
         self.heard: list[Command] = []
-        self._permits = permits
-        self._fails = fails
-        self._refines = refines
+        self._permits, self._fails, self._refines = permits, fails, refines
+        self._n_steps = n_steps
+        start, k = request.start, request.config.n_classes
+        classes = request.preset.classes
+        if start is not None:
+            classes = start.label_map.classes
+        self.classes = classes if classes is not None else numbered_classes(k)
+        self._reshape(k)
 
-    def steps(self) -> Steps[Outcome]:
-        found = volume_from_layer(self.inputs.images[0], axis4=self.inputs.axis4)
-        self._grid = found.grid
-        volume = found.volume
-        k = self.inputs.config.n_classes
-        labels = (np.arange(np.prod(volume.grid_shape)).reshape(volume.grid_shape) % k + 1).astype(np.uint8)
-        stopped = False
-        for step in range(1, 11):
+    def steps(self) -> Steps[Segmentation]:
+        stopped, refused = False, None
+        for step in range(1, self._n_steps + 1):
             assert self._permits.acquire(timeout=10)
             if self._fails:
                 raise InputError("The image is odd.", "Take another.")
-            self._previews.put(labels)
-            command = yield FitReport("Testing", step, 10)
-            if command is not None:
+            command = yield FitReport(
+                "Testing",
+                step,
+                self._n_steps,
+                preview=self.labels(),
+                classes=self.classes,
+                mixture=self._mixture(),
+                refused=refused,
+            )
+            refused = None
+            if command is not None and not isinstance(command, SaveState):
                 self.heard.append(command)
+                refused = self._take(command)
             if isinstance(command, Stop):
                 stopped = True
                 break
-        result = replace(self._segmentation(labels, volume), steps=step, stopped=stopped)
+        result = replace(self._segmentation(self.labels()), steps=step, stopped=stopped)
         if self._refines:
-            refined = labels.copy()
+            refined = self.labels()
             # Two voxels of the second class go to the first.
-            refined.reshape(-1)[[1, k + 1]] = 1
-            result = replace(self._segmentation(refined, volume), method="blindspot", steps=step, base=result)
+            refined.reshape(-1)[[1, len(self.classes) + 1]] = 1
+            result = replace(self._segmentation(refined), method="blindspot", steps=step, base=result)
             result = replace(result, prior=result.probabilities[::-1])
-        return make_outcome(result, found.grid, wants_maps=self.inputs.wants_maps)
+        return result
 
-    def _segmentation(self, labels: np.ndarray, volume: Volume) -> Segmentation:
-        k, classes = self.inputs.config.n_classes, self.inputs.preset.classes
+    def labels(self) -> np.ndarray:
+        shape, k = self.request.volume.grid_shape, len(self.classes)
+        values = np.array(self.classes.values, dtype=np.uint8)
+        return values[np.arange(np.prod(shape)).reshape(shape) % k]
+
+    def _take(self, command: Command) -> Finding | None:
+        if isinstance(command, Retune) and "n_classes" in command.settings:
+            k = command.settings["n_classes"]
+            if k < len(command.protected):
+                return Finding("refused", "All classes are named or locked.", "Say which two shall be merged.")
+            self._reshape(k)
+        elif isinstance(command, Merge):
+            self.classes = ClassTable(tuple(c for c in self.classes if c.value != command.other))
+        elif isinstance(command, Split):
+            self._reshape(len(self.classes) + 1)
+        return None
+
+    def _reshape(self, k: int) -> None:
+        fresh = numbered_classes(16)
+        kept = list(self.classes)[:k]
+        new = [c for c in fresh if c.value not in {t.value for t in kept}]
+        self.classes = ClassTable((*kept, *new[: k - len(kept)]))
+
+    def _mixture(self) -> Mixture:
+        k = len(self.classes)
+        return Mixture(np.full(k, 1 / k), np.arange(k)[:, None] * 50.0, np.full((k, 1, 1), 25.0), np.arange(k))
+
+    def _segmentation(self, labels: np.ndarray) -> Segmentation:
+        volume = self.request.volume
         return Segmentation(
-            label_map=LabelMap(
-                labels,
-                volume.geometry,
-                classes if classes is not None and len(classes) == k else numbered_classes(k),
-                volume.source,
-            ),
-            probabilities=np.stack([(labels == i + 1) * np.float32(0.95) for i in range(k)]),
+            label_map=LabelMap(labels, volume.geometry, self.classes, volume.source),
+            probabilities=np.stack([(labels == c.value) * np.float32(0.95) for c in self.classes]),
             mask=np.ones(volume.grid_shape, dtype=bool),
-            mixture=Mixture(np.full(k, 1 / k), np.zeros((k, 1)), np.ones((k, 1, 1)), np.arange(k)),
+            mixture=self._mixture(),
             method="spatial",
             log_likelihood=0.0,
             steps=0,
@@ -155,18 +226,23 @@ class Dock:
         self.permits = threading.Semaphore(0)
         self.fails = False
         self.refines = False
-        self.case: SteppedCase | None = None
+        self.n_steps = 10
+        self.fits: list[SteppedFit] = []
         self.now, self.tick = 0.0, 10.0
-        self.presenter = SegmentPresenter(
-            self.viewer,
-            self.view,
-            make_case=self._make_case,
-            clock=self._clock,
-        )
+        self.presenter = SegmentPresenter(self.viewer, self.view, clock=self._clock)
 
-    def _make_case(self, inputs: CaseInputs) -> SteppedCase:
-        self.case = SteppedCase(inputs, self.permits, self.fails, self.refines)
-        return self.case
+    @property
+    def fit(self) -> SteppedFit:
+        """The newest fit."""
+        return self.fits[-1]
+
+    @property
+    def session(self) -> Session:
+        return self.presenter.session
+
+    def segment_in_steps(self, request: SegmentationRequest) -> Steps[Segmentation]:
+        self.fits.append(SteppedFit(request, self.permits, self.fails, self.refines, self.n_steps))
+        return self.fits[-1].steps()
 
     def _clock(self) -> float:
         self.now += self.tick
@@ -189,7 +265,7 @@ class Dock:
 
     def step_until(self, ready: Callable[[], bool]) -> None:
         """Let it take a step whenever the one before was reported: reports come 25 times a second at most."""
-        for _ in range(9):
+        for _ in range(self.n_steps - 1):
             self.allow(1)
             for _ in range(10):
                 self.presenter.poll()
@@ -199,15 +275,22 @@ class Dock:
         raise AssertionError(f"never became so; {self.view.progress}, {self.view.messages}")
 
     def finish(self) -> None:
-        self.allow(20)
+        self.allow(2 * self.n_steps)
         self.poll_until(lambda: not self.view.polling)
         while self.permits.acquire(blocking=False):
             pass
 
 
+@pytest.fixture(autouse=True)
+def _sessions_of_tests(monkeypatch, tmp_path):
+    """Record in a folder of the test's own."""
+    monkeypatch.setenv("NAPARI_GMMSEG_SESSIONS", str(tmp_path / "sessions"))
+
+
 @pytest.fixture
-def dock() -> Generator[Dock]:
+def dock(monkeypatch) -> Generator[Dock]:
     made = Dock()
+    monkeypatch.setattr("napari_gmmseg.session.following.segment_in_steps", made.segment_in_steps)
     yield made
     made.presenter.shut_down()
     made.allow(50)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from napari_gmmseg.docks.common.hints import in_window
-from napari_gmmseg.docks.segment.wording import error_message, finding_message
+from napari_gmmseg.docks.common.sentences import error_message, finding_message
 from napari_gmmseg.errors import MaskError
 from napari_gmmseg.volumes import Finding
 

@@ -245,6 +245,7 @@ def test_stop_at_once_after_run_is_heard(dock):
     add_image(dock.viewer)
     dock.presenter.run()
     dock.presenter.stop()
+    dock.poll_until(lambda: dock.session.job is not None)
     dock.finish()
     assert "Stopped, the best so far is kept" in dock.view.progress[0]
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import numpy as np
 from tests.docks.conftest import SHAPE, add_image, labels_layers, start
 
-from napari_gmmseg.docks.segment.case import Case
-from napari_gmmseg.plugin.slices import slice_at
-from napari_gmmseg.session import SegmentationRequest
 from napari_gmmseg.volumes import FitReport, Look
 
 
@@ -16,28 +13,11 @@ def shown_slice(dock) -> int:
     return round(image.world_to_data(dock.viewer.dims.point)[0])
 
 
-def test_the_slice_that_is_shown_when_run_is_pressed_is_taken_down(dock):
+def test_a_request_begins_with_the_slice_that_is_shown(dock):
     add_image(dock.viewer)
     dock.viewer.dims.set_current_step(0, 3)
     start(dock)
-    assert slice_at(dock.case.inputs.shown, dock.case.grid) == shown_slice(dock)
-
-
-def test_a_request_begins_with_the_slice_that_is_shown(dock, monkeypatch):
-    add_image(dock.viewer)
-    dock.viewer.dims.set_current_step(0, 3)
-    start(dock)
-    asked: list[SegmentationRequest] = []
-
-    def remember(request: SegmentationRequest):
-        asked.append(request)
-        yield FitReport("Fitting", 1, 1)
-
-    monkeypatch.setattr("napari_gmmseg.docks.segment.case.segment_in_steps", remember)
-    steps = Case(dock.case.inputs).steps()
-    next(steps)
-    next(steps)
-    assert asked[0].look == shown_slice(dock)
+    assert dock.fit.request.look == shown_slice(dock)
 
 
 def test_the_run_hears_of_each_slice_that_is_shown_and_of_the_newest_only(dock):
@@ -50,16 +30,16 @@ def test_the_run_hears_of_each_slice_that_is_shown_and_of_the_newest_only(dock):
         dock.viewer.dims.set_current_step(0, step)
     dock.presenter.poll()
     dock.finish()
-    assert Look(shown_slice(dock)) == dock.case.heard[-1]
-    assert {command.slice_index for command in dock.case.heard} <= {first, shown_slice(dock)}
+    assert Look(shown_slice(dock)) == dock.fit.heard[-1]
+    assert {command.slice_index for command in dock.fit.heard} <= {first, shown_slice(dock)}
 
 
 def test_a_slice_that_stays_is_told_once(dock):
     add_image(dock.viewer)
     start(dock)
-    dock.step_until(lambda: bool(dock.case.heard))
+    dock.step_until(lambda: bool(dock.fit.heard))
     dock.finish()
-    assert dock.case.heard == [Look(shown_slice(dock))]
+    assert dock.fit.heard == [Look(shown_slice(dock))]
 
 
 def test_nothing_is_told_across_the_slices_or_in_three_dimensions(dock):
@@ -69,39 +49,14 @@ def test_nothing_is_told_across_the_slices_or_in_three_dimensions(dock):
     dock.presenter.poll()
     dock.viewer.dims.ndisplay = 3
     dock.finish()
-    assert dock.case.heard == []
+    assert dock.fit.heard == []
 
 
 def test_a_picture_has_no_slice_to_tell_of(dock):
     dock.viewer.add_image(np.random.default_rng(0).normal(size=SHAPE[1:]), name="picture")
     start(dock)
     dock.finish()
-    assert dock.case.heard == []
-
-
-def test_labels_of_a_report_that_was_overtaken_are_kept_and_commands_go_through(dock, monkeypatch):
-    add_image(dock.viewer)
-    start(dock)
-    labels = np.full(SHAPE, 2, dtype=np.uint8)
-    heard: list[object] = []
-
-    def reports(_: SegmentationRequest):
-        try:
-            heard.append((yield FitReport("Spatial mixture", 12, 12, preview=labels)))
-            heard.append((yield FitReport("Network", 1, 99)))
-        finally:
-            heard.append("closed")
-
-    monkeypatch.setattr("napari_gmmseg.docks.segment.case.segment_in_steps", reports)
-    case = Case(dock.case.inputs)
-    steps = case.steps()
-    next(steps)
-    next(steps)
-    steps.send(Look(1))
-    assert case.take_preview() is labels
-    assert case.take_preview() is None
-    steps.close()
-    assert heard == [Look(1), "closed"]
+    assert dock.fit.heard == []
 
 
 def test_labels_that_come_too_soon_after_others_wait_for_their_turn(dock):
@@ -109,11 +64,12 @@ def test_labels_that_come_too_soon_after_others_wait_for_their_turn(dock):
     start(dock)
     (layer,) = labels_layers(dock)
     ones, twos = (np.full(SHAPE, value, dtype=np.uint8) for value in (1, 2))
+    job = dock.session.job
     dock.presenter.poll()
-    dock.case._previews.put(ones)
+    job.logbook.write(FitReport("Testing", 1, 10, preview=ones), None)
     dock.presenter.poll()
     dock.tick = 0.0
-    dock.case._previews.put(twos)
+    job.logbook.write(FitReport("Testing", 1, 10, preview=twos), None)
     dock.presenter.poll()
     assert np.all(layer.data == 1)
     dock.tick = 10.0

@@ -19,12 +19,12 @@ def test_quick_takes_the_spatial_mixture_and_advanced_its_own_settings(dock):
     add_image(dock.viewer)
     dock.presenter.choose(method="quick", n_classes=4)
     start(dock)
-    assert dock.case.inputs.config.method == "spatial"
-    assert dock.case.inputs.config.n_classes == 4
+    assert dock.fit.request.config.method == "spatial"
+    assert dock.fit.request.config.n_classes == 4
     dock.finish()
     dock.presenter.choose(method="advanced", advanced={"method": "gmm", "covariance": "full", "seed": 7})
     start(dock)
-    config = dock.case.inputs.config
+    config = dock.fit.request.config
     assert (config.method, config.covariance, config.seed) == ("gmm", "full", 7)
 
 
@@ -101,7 +101,8 @@ def test_an_image_without_spacing_gives_voxels_not_ml(dock):
     assert all(row.amount.endswith("voxels") for row in dock.view.rows)
 
 
-def test_the_whole_way_through_a_real_fit(dock):
+def test_the_whole_way_through_a_real_fit(dock, monkeypatch):
+    monkeypatch.undo()
     volume_shape = (12, 16, 16)
     rng = np.random.default_rng(1)
     truth = np.zeros(volume_shape, dtype=int)
@@ -132,10 +133,10 @@ def test_an_ellipse_drawn_over_the_image_can_be_the_region(dock):
     dock.presenter.choose_preset("cardiac")
     assert dock.view.choices.region == id(shapes)
     start(dock)
-    region = dock.case.inputs.region
+    region = dock.fit.request.region
     assert region.shape == SHAPE
-    assert region.data[1, 2, 2]
-    assert not region.data[0].any()
+    assert region[1, 2, 2]
+    assert not region[0].any()
 
 
 def test_channels_told_for_a_fourth_axis_give_one_mask(dock):

@@ -102,14 +102,21 @@ def test_nothing_is_cut_off_at_1280_by_720(window, qtbot, theme, method):
     assert viewer.window._qt_window.width() <= 1280
 
 
-def test_the_form_rests_and_the_buttons_work_during_a_run(window, qtbot):
+def test_during_a_run_live_settings_stay_open_and_others_rest_with_the_reason(window, qtbot):
     viewer, dock = window
     viewer.open_sample("napari-gmmseg", "brain")
     before = list(viewer.layers)
+    dock.presenter.choose(method="advanced")
     qtbot.mouseClick(dock.findChild(QAbstractButton, "segment_run"), Qt.MouseButton.LeftButton)
-    assert not dock.form.isEnabled()
+    resting = [dock.findChild(QWidget, f"segment_{name}") for name in ("preset", "mask", "seed", "device", "maps")]
+    live = [dock.findChild(QWidget, f"segment_{name}") for name in ("n_classes", "n_classes_slider", "max_steps")]
+    assert not any(widget.isEnabled() for widget in resting)
+    assert all("next run" in widget.toolTip() for widget in resting)
+    assert all(widget.isEnabled() for widget in live)
+    assert all("Acts during a run" in widget.toolTip() for widget in live)
     qtbot.mouseClick(dock.findChild(QAbstractButton, "segment_cancel"), Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(dock.form.isEnabled, timeout=30_000)
+    qtbot.waitUntil(lambda: all(widget.isEnabled() for widget in resting), timeout=30_000)
+    assert not any("next run" in widget.toolTip() for widget in resting)
     assert list(viewer.layers) == before
     assert dock.findChild(QAbstractButton, "segment_run").isEnabled()
     assert "as before" in dock.messages.shown[0].text

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, QRect, Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QScrollArea, QTreeWidget, QWidget
-from tests.docks.conftest import NEEDS_SCREEN, SteppedCase
+from tests.docks.conftest import NEEDS_SCREEN, SteppedFit
 
 from napari_gmmseg.docks.segment.advanced import ADVANCED
 from napari_gmmseg.plugin.metadata import segmentation_of
@@ -33,10 +33,13 @@ def in_sight(dock: QWidget, widget: QWidget) -> bool:
 
 
 @pytest.fixture
-def refined(window, qtbot):
+def refined(window, qtbot, monkeypatch):
     """A dock after a run that refined, in the smallest window that is promised to do."""
     viewer, dock = window
-    dock.presenter._make_case = lambda inputs: SteppedCase(inputs, threading.Semaphore(99), refines=True)
+    monkeypatch.setattr(
+        "napari_gmmseg.session.following.segment_in_steps",
+        lambda request: SteppedFit(request, threading.Semaphore(99), refines=True).steps(),
+    )
     viewer.open_sample("napari-gmmseg", "heart")
     dock.presenter.run()
     qtbot.waitUntil(lambda: not dock.presenter.running, timeout=30_000)

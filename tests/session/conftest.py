@@ -7,10 +7,13 @@ from collections.abc import Callable, Generator
 
 import numpy as np
 import pytest
+from tests.session.fake_fits import fake_fit
+from tests.session.gates import Gate
 
-from napari_gmmseg.config import numbered_classes
+from napari_gmmseg.config import find_preset, numbered_classes
+from napari_gmmseg.session import SegmentationRequest, Session, segment_in_steps
 from napari_gmmseg.session.jobs import FitGenerator, Job, cancel_all
-from napari_gmmseg.volumes import FitReport, Geometry, LabelMap, Mixture, Segmentation, Stop
+from napari_gmmseg.volumes import FitReport, Geometry, LabelMap, Mixture, Segmentation, Stop, Volume
 
 GRID = (2, 3, 4)
 
@@ -95,3 +98,29 @@ def states_of() -> Callable[[Job], States]:
 def no_thread_left() -> Generator[None]:
     yield
     assert cancel_all(timeout=10), "a job outlived its test"
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Generator[Gate]:
+    """Have sessions fit nothing, and only when a test says so."""
+    made = Gate(segment_in_steps)
+    monkeypatch.setattr("napari_gmmseg.session.segmenting._load_fit", lambda: fake_fit)
+    monkeypatch.setattr("napari_gmmseg.session.following.segment_in_steps", made)
+    yield made
+    made.open()
+
+
+def numbered_request() -> SegmentationRequest:
+    """An image of 240 voxels whose intensities rise from 0 to 60."""
+    intensities = np.linspace(0, 60, 240, dtype=np.float32).reshape(1, 4, 6, 10)[0]
+    return SegmentationRequest(Volume.from_array(intensities, (1, 1, 1)), find_preset("custom"))
+
+
+@pytest.fixture
+def session(gate: Gate) -> Generator[Session]:
+    """A session with an image, and nothing done."""
+    made = Session()
+    made.open(numbered_request())
+    yield made
+    gate.open()
+    made.close()

@@ -3,7 +3,17 @@
 from napari_gmmseg.api.evaluating import evaluate
 from napari_gmmseg.api.options import PathLike
 from napari_gmmseg.api.reading import read
-from napari_gmmseg.api.segmenting import segment
+from napari_gmmseg.api.segmenting import finished, follow, open_case, segment
 from napari_gmmseg.api.writing import check_writable, write
 
-__all__ = ["PathLike", "check_writable", "evaluate", "read", "segment", "write"]
+__all__ = [
+    "PathLike",
+    "check_writable",
+    "evaluate",
+    "finished",
+    "follow",
+    "open_case",
+    "read",
+    "segment",
+    "write",
+]

@@ -14,8 +14,8 @@ from napari_gmmseg.errors import MaskError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_gmmseg.config import FitConfig, Preset
-    from napari_gmmseg.preparation import Prepared
+    from napari_gmmseg.config import Preset
+    from napari_gmmseg.session.journal import Opened
     from napari_gmmseg.volumes import Command, Finding, FitReport, LabelMap, Segmentation, Volume
 
 
@@ -86,9 +86,68 @@ def segment(
     >>> result = segment("T1.nii.gz", n_classes=3)  # doctest: +SKIP
     >>> result.label_map.counts()  # doctest: +SKIP
     """
-    from dataclasses import replace
+    case = open_case(
+        image,
+        preset=preset,
+        method=method,
+        n_classes=n_classes,
+        mask=mask,
+        region=region,
+        box=box,
+        disc=disc,
+        resample=resample,
+        seed=seed,
+        **settings,
+    )
+    return finished(case, _run_fit(case, progress))
 
-    from napari_gmmseg.preparation import prepare_case
+
+def open_case(
+    image: Volume | PathLike | Sequence[PathLike],
+    *,
+    preset: str | None = None,
+    method: str = "auto",
+    n_classes: int | None = None,
+    mask: PathLike | NDArray[Any] | LabelMap | None = "auto",
+    region: PathLike | NDArray[Any] | LabelMap | None = None,
+    box: tuple[int, int, int, int, int, int] | None = None,
+    disc: tuple[float, float, float] | None = None,
+    resample: bool = False,
+    seed: int = 0,
+    **settings: Any,
+) -> Opened:
+    """Read and check all that a segmentation depends on, and fit nothing yet.
+
+    Parameters
+    ----------
+    image : Volume, path, or sequence of paths
+        See `segment`, also for the rest.
+    preset : str or None
+        Kind of image.
+    method : str
+        How labels are found.
+    n_classes : int or None
+        Number of classes K.
+    mask, region : "auto", "none", path, ndarray (Z, Y, X) or (T, Z, Y, X), LabelMap, or None
+        Where to look.
+    box : (z0, y0, x0, z1, y1, x1) or None
+        Cut out of the mask.
+    disc : (y, x, radius) or None
+        Cut out of the mask.
+    resample : bool
+        Whether channels and masks on other grids are resampled.
+    seed : int
+        Same seed, same mask.
+    **settings
+        Further fields of `napari_gmmseg.config.FitConfig`.
+
+    Raises
+    ------
+    GmmsegError
+        Where files cannot be read, or settings contradict each other.
+    """
+    from napari_gmmseg.session import SegmentationRequest
+    from napari_gmmseg.session.journal import Opened
     from napari_gmmseg.volumes import Volume
 
     volume = image if isinstance(image, Volume) else read(image, resample=resample)
@@ -98,11 +157,27 @@ def segment(
     config = preparation_config(mask, box, disc)
     given, notes = _opened(mask if config.mask == "given" else None, volume, resample, "auto, none, or ")
     where, more = _opened(region, volume, resample)
-    volume, prepared = prepare_case(volume, config, mask=given, region=where, preset=kind, n_classes=k)
-    result = _run_fit(volume, prepared, wanted, kind, progress)
     told = {"mask": _named(mask), "region": _named(region), "box": box, "disc": disc, "resample": resample}
-    findings = (*notes, *more, *result.findings, *settings_without_effect(wanted, result.method))
-    return replace(result, findings=findings, provenance={**result.provenance, "preparation": told})
+    request = SegmentationRequest(
+        volume=volume, preset=kind, mask=given, region=where, preparation=config, config=wanted
+    )
+    return Opened(request, (*notes, *more), told)
+
+
+def finished(case: Opened, result: Segmentation) -> Segmentation:
+    """Return the result of a fit with what was noted before it, and how its preparation was asked for.
+
+    Parameters
+    ----------
+    case : Opened
+        What was fitted.
+    result : Segmentation
+        As the fit returned it.
+    """
+    from dataclasses import replace
+
+    findings = (*case.notes, *result.findings, *settings_without_effect(case.request.config, result.method))
+    return replace(result, findings=findings, provenance={**result.provenance, "preparation": dict(case.told)})
 
 
 def _choose_preset(name: str | None, volume: Volume) -> Preset:
@@ -129,17 +204,36 @@ def _named(mask: PathLike | NDArray[Any] | LabelMap | None) -> str | None:
     return os.fspath(mask) if isinstance(mask, (str, os.PathLike)) else None if mask is None else "array"
 
 
-def _run_fit(
-    volume: Volume,
-    prepared: Prepared,
-    config: FitConfig,
-    preset: Preset,
-    progress: Callable[[FitReport], object] | None,
-) -> Segmentation:
+def _run_fit(case: Opened, progress: Callable[[FitReport], object] | None) -> Segmentation:
     """Run a fit to its end; whatever ends it early closes the generator first."""
     from napari_gmmseg.fitting import fit
+    from napari_gmmseg.preparation import prepare_case
 
-    steps: Generator[FitReport, Command | None, Segmentation] = fit(volume, prepared, config, preset)
+    request = case.request
+    volume, prepared = prepare_case(
+        request.volume,
+        request.preparation,
+        mask=request.mask,
+        region=request.region,
+        preset=request.preset,
+        n_classes=request.config.n_classes,
+    )
+    steps: Generator[FitReport, Command | None, Segmentation] = fit(volume, prepared, request.config, request.preset)
+    return follow(steps, progress)
+
+
+def follow(
+    steps: Generator[FitReport, Command | None, Segmentation], progress: Callable[[FitReport], object] | None
+) -> Segmentation:
+    """Take a fit to its end; whatever ends it early closes it first.
+
+    Parameters
+    ----------
+    steps : generator
+        The fit.
+    progress : callable or None
+        Called with each report.
+    """
     try:
         while True:
             report = next(steps)

@@ -1,4 +1,4 @@
-"""The command line: `napari-gmmseg demo | open | segment | evaluate | doctor`."""
+"""The command line: `napari-gmmseg demo | open | segment | resume | replay | evaluate | doctor`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done, 2 the user's mistake, 3 out of resources, 130 interrupted.
+        0 done, 1 a replayed result is another, 2 the user's mistake, 3 out of resources, 130 interrupted.
     """
     from napari_gmmseg.cli.running import run
 

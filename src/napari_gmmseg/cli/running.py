@@ -33,7 +33,7 @@ def run(argv: Sequence[str], finished: Callable[[], object] = lambda: None) -> i
     Returns
     -------
     int
-        0 done, 2 the user's mistake, 3 out of resources, 130 interrupted.
+        0 done, 1 a replayed result is another, 2 the user's mistake, 3 out of resources, 130 interrupted.
     """
     if list(argv[:1]) in (["--version"], ["-V"]):
         print(f"napari-gmmseg {own_version()}")  # noqa: T201 - standard output is the point

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from napari_gmmseg import api
 from napari_gmmseg.cli.answers import Answer, Errand
 from napari_gmmseg.cli.channels import channels_of_one_case
+from napari_gmmseg.cli.delivering import deliver
 from napari_gmmseg.cli.flags import ChannelFlags, DeepFlags, MapFlags, MixtureFlags, PlaceFlags
 from napari_gmmseg.cli.progress import FitProgress
+from napari_gmmseg.cli.recording import Recording, warn
 from napari_gmmseg.cli.settings import about, otherwise
-from napari_gmmseg.cli.tables import segmentation_data, show_segmentation
-from napari_gmmseg.cli.targets import check_images, check_targets, side_files
+from napari_gmmseg.cli.targets import check_images, check_targets
 from napari_gmmseg.config import FitConfig
 from napari_gmmseg.config.fit import Method
 from napari_gmmseg.errors import SettingsError
-from napari_gmmseg.volumes import Finding
-
-if TYPE_CHECKING:
-    from napari_gmmseg.volumes import Segmentation
+from napari_gmmseg.session.journal import Journal, Origin
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,14 @@ class Segment:
     seed: Annotated[int, about(FitConfig, "seed")] = FitConfig.seed
     device: Annotated[str, about(FitConfig, "device", metavar="auto|cpu|cuda:0|mps")] = FitConfig.device
     threads: Annotated[int | None, about(FitConfig, "threads", "default: all cores but one")] = None
+    session: Annotated[
+        Path | None,
+        otherwise(
+            "default: not recorded",
+            "Record the run in this new folder: `resume` goes on from there after a crash, `replay` does it again.",
+            "FOLDER",
+        ),
+    ] = None
     json: Annotated[bool, tyro.conf.arg(help="Print one JSON object on standard output and nothing else there.")] = (
         False
     )
@@ -83,20 +89,23 @@ class Segment:
         self._check_prior()
         check_images((self.output, *maps.values()))
         check_targets((self.output, *maps.values()), (*paths, *self.place.files()))
+        if self.session is not None:
+            Journal.check_folder(self.session)
         volume = api.read(paths, contrasts=contrasts, **self.channels.reading())
         api.check_writable(self.output, volume, **maps)
-        with FitProgress() as progress:
-            result = api.segment(volume, progress=progress, **settings)
-        if maps["prior"] is not None and result.prior is None:
-            result, maps = _without_prior(result), {**maps, "prior": None}
-        names = tuple(name or f"channel {c + 1}" for c, name in enumerate(volume.channels))
-        files = {what: path for what, path in {"mask": self.output, **maps}.items() if path is not None}
-        beside = side_files(self.output)
-        data = segmentation_data(result, names) | {"files": files, "side_files": beside, "inputs": paths}
-        errand.watch((*files.values(), *beside))
-        # Last of all: a Ctrl-C that comes later has nothing to interrupt.
-        api.write(self.output, result, **maps)
-        return Answer(data, lambda console: show_segmentation(console, data))
+        if self.session is None:
+            with FitProgress() as progress:
+                result = api.segment(volume, progress=progress, **settings)
+            return deliver(errand, result, volume.channels, self.output, maps, {"inputs": paths})
+        case = replace(api.open_case(volume, **settings), origin=self._origin(paths, contrasts))
+        with Recording(Journal.create(self.session, warn), errand) as recording:
+            result = recording.begin(case)
+            told = {"inputs": paths, **recording.told()}
+            return deliver(errand, result, volume.channels, self.output, maps, told)
+
+    def _origin(self, paths: tuple[Path, ...], contrasts: tuple[str, ...]) -> Origin:
+        mask = None if self.place.mask in ("auto", "none") else Path(self.place.mask)
+        return Origin(paths, contrasts, self.channels.reading(), mask, self.place.region)
 
     def _check_prior(self) -> None:
         """Refuse to write a prior where it is plain that there will be none."""
@@ -126,14 +135,3 @@ class Segment:
             "threads": self.threads,
             **self.deep.settings(),
         }
-
-
-def _without_prior(result: Segmentation) -> Segmentation:
-    """Return a segmentation that tells why no prior was written: the mask is worth more than a refusal now."""
-    told = Finding(
-        "no-prior",
-        f"No prior was written: the result is of the method {result.method}, which gives none.",
-        "Only deepsvg and blindspot do, and auto where it refines by one of them.",
-        "note",
-    )
-    return replace(result, findings=(*result.findings, told))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: What is read back and compared with what was meant, after it is written.
 _READ_BACK = ("mask", "probabilities", "uncertainty", "prior")
+#: Memory that is worth a line, in MB.
+_MUCH_MEMORY = 1000
 #: Columns of characters that no table has.
 _WIDEST = 10_000
 
@@ -38,8 +40,9 @@ def segmentation_data(result: Segmentation, channels: Sequence[str]) -> dict[str
     -------
     dict
         Classes with label value, voxels, volume in ml (None without spacing), share of the mask and class mean of each
-        channel in the image's own unit; method, log-likelihood in nat per voxel, steps, findings, provenance; what a
-        refinement changed in each class, None where nothing was refined; and the course of the fit, step by step.
+        channel in the image's own unit; method, log-likelihood in nat per voxel, steps, findings, memory in MB as it
+        was predicted, provenance; what a refinement changed in each class, None where nothing was refined; and the
+        course of the fit, step by step.
     """
     label_map = result.label_map
     ml = label_map.geometry.voxel_volume_ml if label_map.geometry.unit == "mm" else None
@@ -73,6 +76,7 @@ def segmentation_data(result: Segmentation, channels: Sequence[str]) -> dict[str
             for report in result.history
         ],
         "findings": [asdict(finding) for finding in result.findings],
+        "predicted_memory_mb": result.provenance.get("predicted_memory_mb"),
         "provenance": dict(result.provenance),
     }
 
@@ -125,6 +129,8 @@ def show_segmentation(console: Console, data: Mapping[str, Any]) -> None:
     _print_table(console, title, headings, rows)
     if data.get("changes"):
         _show_changes(console, data)
+    if (data.get("predicted_memory_mb") or 0) >= _MUCH_MEMORY:
+        console.print(f"Memory beside the image, as predicted: {data['predicted_memory_mb'] / 1000:.1f} GB")
     show_findings(console, data["findings"])
     for what, path in data.get("files", {}).items():
         how = "Saved, read back and compared" if what in _READ_BACK else "Saved"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_gmmseg.errors import SettingsError
-from napari_gmmseg.fitting.progress import Fitted, Method, Progress
+from napari_gmmseg.fitting.live import Change, Changed, attempt
+from napari_gmmseg.fitting.progress import Fitted, Method, Progress, Told
 from napari_gmmseg.fitting.task import FitTask
 from napari_gmmseg.mixture import (
     EMResult,
@@ -27,7 +29,7 @@ from napari_gmmseg.mixture.labelling import label_winners
 from napari_gmmseg.mixture.neighbours import axis_weights
 from napari_gmmseg.mixture.noise import noise_ratio, noise_std, size_weight, trust_in_neighbours
 from napari_gmmseg.mixture.spatial import ClassModel, OneChannelClasses, SpatialPrior, SpatialStep, mean_field
-from napari_gmmseg.volumes import Mixture, Stop
+from napari_gmmseg.volumes import Finding, Mixture, Stop
 
 #: EM steps, where none were set.
 MOST_EM_STEPS = 200
@@ -38,8 +40,8 @@ SPATIAL = "Spatial mixture"
 FULL_NEIGHBOUR_WEIGHT = 1.0
 
 
-def fit_gmm(task: FitTask, *, spatially_variant: bool = False) -> Method:
-    """Fit a GMM or SVGMM by EM; yields after each step, ends early when sent Stop.
+def fit_gmm(task: FitTask, *, spatially_variant: bool = False, start: Mixture | None = None) -> Method:
+    """Fit a GMM or SVGMM by EM; yields after each step, takes changes, ends early when sent Stop.
 
     Parameters
     ----------
@@ -47,13 +49,26 @@ def fit_gmm(task: FitTask, *, spatially_variant: bool = False) -> Method:
         The case.
     spatially_variant : bool
         SVGMM instead of GMM.
+    start : Mixture or None
+        To begin with, in the image's own unit; None to find one.
     """
+    while True:
+        ended = yield from _em_steps(task, start, spatially_variant=spatially_variant)
+        if isinstance(ended, Fitted):
+            return replace(ended, task=task)
+        task, start = ended.task, ended.mixture
+
+
+def _em_steps(
+    task: FitTask, start: Mixture | None, *, spatially_variant: bool
+) -> Generator[Progress, Told | None, Fitted | Changed]:
+    """Take EM steps to the end, or to the next change."""
     config, samples, fixed = task.config, task.samples(), task.fixed_samples()
     most = config.max_steps or MOST_EM_STEPS
-    limit = most * max(config.n_starts, 1)
+    limit = most * (max(config.n_starts, 1) if start is None else 1)
     steps = em(
         samples,
-        _starts(task, samples, fixed),
+        _starts(task, samples, fixed) if start is None else (start,),
         spatially_variant=spatially_variant,
         covariance=config.covariance,
         fixed_labels=fixed,
@@ -62,6 +77,7 @@ def fit_gmm(task: FitTask, *, spatially_variant: bool = False) -> Method:
     )
     best: EMStep | None = None
     result: EMResult | None = None
+    refused: Finding | None = None
     while result is None:
         try:
             last = next(steps)
@@ -69,15 +85,34 @@ def fit_gmm(task: FitTask, *, spatially_variant: bool = False) -> Method:
             result = end.value
             break
         best = _better(best, last)
-        if isinstance((yield Progress(last.step, max(limit, last.step), last.mixture, last.log_likelihood)), Stop):
+        told = yield Progress(
+            last.step, max(limit, last.step), last.mixture, last.log_likelihood, task=task, refused=refused
+        )
+        refused = None
+        if isinstance(told, Stop):
             steps.close()
             break
+        if isinstance(told, Change):
+            changed = _unless_locked(task, last.mixture, told)
+            if isinstance(changed, Changed):
+                steps.close()
+                return changed
+            refused = changed
     state = best if result is None else result
     assert state is not None
     count = last.step if result is None else result.steps
     findings = () if result is None else result.findings
     rows = responsibilities(state.posterior, samples, fixed_labels=fixed).T
     return Fitted(_on_grid(rows, task.mask), state.mixture, state.log_likelihood, count, findings)
+
+
+def _unless_locked(task: FitTask, mixture: Mixture, change: Change) -> Changed | Finding:
+    """Take up a change, unless it holds a class, which EM on intensities alone cannot."""
+    if change.locked:
+        return Finding(
+            "refused", "EM moves every class: none can be held.", "Use the method spatial, or a deep one, to lock."
+        )
+    return attempt(task, mixture, change)
 
 
 def _better(best: EMStep | None, last: EMStep) -> EMStep:
@@ -132,44 +167,73 @@ def _on_grid(rows: Tensor, mask: Tensor) -> Tensor:
     return grid
 
 
-def fit_spatial(task: FitTask) -> Method:
-    """Fit the spatial mixture; yields labels after each sweep, ends early when sent Stop.
+def fit_spatial(task: FitTask, start: Mixture | None = None) -> Method:
+    """Fit the spatial mixture; yields labels after each sweep, takes changes, ends early when sent Stop.
 
     Parameters
     ----------
     task : FitTask
         The case.
+    start : Mixture or None
+        To begin with, in the image's own unit; None to find one.
 
     Raises
     ------
     SettingsError
         Where the mask holds fewer distinct intensities than classes.
     """
+    while True:
+        ended = yield from _sweeps(task, start)
+        if isinstance(ended, Fitted):
+            return ended
+        task, start = ended.task, ended.mixture
+
+
+def _sweeps(task: FitTask, start: Mixture | None) -> Generator[Progress, Told | None, Fitted | Changed]:
+    """Take sweeps to the end, or to the next change."""
     config, samples, fixed = task.config, task.samples(), task.fixed_samples()
-    start = _likeliest_start(task, samples, fixed)
+    if start is None:
+        start = _likeliest_start(task, samples, fixed)
     geometry = task.volume.geometry
     noise = noise_std(task.image, task.mask, geometry.spacing)
     ratio = noise_ratio(start.class_means(), noise)
-    model, start = _class_model(task, start, noise)
+    model, start, task = _class_model(task, start, noise)
     prior = _prior(task, ratio)
-    limit = min(config.max_steps or MOST_SWEEPS, MOST_SWEEPS)
-    labels = most_likely_class(start, samples, fixed_labels=fixed)
-    yield Progress(0, limit, start, labels=_labels_on_grid(labels, task.mask), phase=SPATIAL)
-    del samples, labels
+    limit = min(task.most_sweeps or MOST_SWEEPS, MOST_SWEEPS)
+    labels = _labels_on_grid(most_likely_class(start, samples, fixed_labels=fixed), task.mask)
+    del samples
+    report = Progress(0, limit, start, labels=labels, phase=SPATIAL, task=task)
     sweeps = mean_field(model, task.mask, prior, config.n_classes, fixed_labels=task.fixed_labels, max_steps=limit)
     last: SpatialStep | None = None
-    for last in sweeps:
-        preview = label_winners(last.memberships, task.mask)
-        told = (("mean shift", last.shift),)
-        if isinstance(
-            (yield Progress(last.step, max(limit, last.step), last.mixture, None, preview, told, SPATIAL)), Stop
-        ):
+    while True:
+        told = yield report
+        refused: Finding | None = None
+        if isinstance(told, Change):
+            changed = attempt(task, report.mixture, told)
+            if isinstance(changed, Changed):
+                return changed
+            refused = changed
+        if isinstance(told, Stop) and last is not None:
             break
+        try:
+            last = next(sweeps)
+        except StopIteration:
+            break
+        report = Progress(
+            last.step,
+            max(limit, last.step),
+            last.mixture,
+            labels=label_winners(last.memberships, task.mask),
+            terms=(("mean shift", last.shift),),
+            phase=SPATIAL,
+            task=task,
+            refused=refused,
+        )
     if last is None:
         raise SettingsError("The spatial mixture was given no step.", "Allow at least one step.")
     notes = (("noise ratio", ratio), ("neighbour weight", prior.neighbour_weight), ("size weight", prior.size_weight))
     likelihood = mean_log_likelihood(last.mixture, task.samples(), dtype=torch.float32)
-    return Fitted(last.memberships, last.mixture, likelihood, last.step, (), notes)
+    return Fitted(last.memberships, last.mixture, likelihood, last.step, (), notes, task=task)
 
 
 def _labels_on_grid(labels: Tensor, mask: Tensor) -> Tensor:
@@ -178,11 +242,12 @@ def _labels_on_grid(labels: Tensor, mask: Tensor) -> Tensor:
     return grid
 
 
-def _class_model(task: FitTask, start: Mixture, noise: NDArray[np.float64]) -> tuple[ClassModel, Mixture]:
-    """Return the class likelihoods, with partial volume for one channel, and the start in their order."""
+def _class_model(task: FitTask, start: Mixture, noise: NDArray[np.float64]) -> tuple[ClassModel, Mixture, FitTask]:
+    """Return the class likelihoods, with partial volume for one channel, and start and task in their order."""
     one_each = len(start.class_of) == start.n_classes
-    if task.volume.n_channels == 1 and one_each and task.fixed_labels is None:
+    if task.volume.n_channels == 1 and one_each and task.fixed_labels is None and not task.widths_set:
         order = np.argsort(start.means[:, 0], kind="stable")
+        task = replace(task, identities=tuple(task.identities[int(start.class_of[g])] for g in order))
         start = replace(
             start,
             mixing_weights=start.mixing_weights[order],
@@ -190,13 +255,13 @@ def _class_model(task: FitTask, start: Mixture, noise: NDArray[np.float64]) -> t
             covariances=start.covariances[order],
             class_of=np.arange(len(order)),
         )
-        return OneChannelClasses(task.image, task.mask, start, float(noise[0])), start
-    return GaussianClasses(task.image, task.mask, start, task.config.covariance), start
+        return OneChannelClasses(task.image, task.mask, start, float(noise[0]), held=task.held), start, task
+    return GaussianClasses(task.image, task.mask, start, task.config.covariance, held=task.held), start, task
 
 
 def _prior(task: FitTask, ratio: float) -> SpatialPrior:
     config, geometry = task.config, task.volume.geometry
     trust = trust_in_neighbours(ratio)
     weight = FULL_NEIGHBOUR_WEIGHT * trust if config.neighbour_weight is None else config.neighbour_weight
-    anchor = {"free": 0.0, "anchored": 1.0 - trust, "fixed": float("inf")}[config.means or "anchored"]
+    anchor = {"free": 0.0, "anchored": 1.0 - trust, "fixed": float("inf")}[task.spatial_means]
     return SpatialPrior(weight, axis_weights(geometry.spacing, geometry.unit), size_weight(ratio), anchor)

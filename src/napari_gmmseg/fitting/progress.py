@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from napari_gmmseg.volumes import Command, Finding, Mixture
+from napari_gmmseg.fitting.live import Change
+from napari_gmmseg.fitting.task import FitTask
+from napari_gmmseg.volumes import Finding, FitState, Look, Mixture, SaveState, Stop
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,14 @@ class Progress:
         What is being done, where a method has several phases.
     named_by : Mixture or None
         Whose means name the classes, where that is not `mixture`: what starts from named classes keeps their names.
+    task : FitTask or None
+        The task as it is now, with its classes' identities; None where it is as it was given.
+    refused : Finding or None
+        Why the last change was not taken up.
+    state : FitState or None
+        Where it stands, where that was asked for.
+    findings : tuple of Finding
+        Doubts that came up since the report before.
     """
 
     step: int
@@ -40,6 +50,10 @@ class Progress:
     terms: tuple[tuple[str, float], ...] = ()
     phase: str | None = None
     named_by: Mixture | None = None
+    task: FitTask | None = None
+    refused: Finding | None = None
+    state: FitState | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +82,10 @@ class Fitted:
         The method that gave it, where that was not settled before.
     named_by : Mixture or None
         See `Progress`.
+    task : FitTask or None
+        See `Progress`.
+    start : Fitted or None
+        The spatial mixture that a training started from.
     """
 
     memberships: Tensor
@@ -80,6 +98,10 @@ class Fitted:
     base: Fitted | None = None
     name: str | None = None
     named_by: Mixture | None = None
+    task: FitTask | None = None
+    start: Fitted | None = None
 
 
-Method = Generator[Progress, Command | None, Fitted]
+#: What a method takes: commands, with changes in terms of classes' identities.
+Told = Stop | Look | SaveState | Change
+Method = Generator[Progress, Told | None, Fitted]

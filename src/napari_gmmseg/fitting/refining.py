@@ -10,27 +10,38 @@ from napari_gmmseg.fitting.methods import fit_spatial
 from napari_gmmseg.fitting.progress import Fitted, Method
 from napari_gmmseg.fitting.task import FitTask
 from napari_gmmseg.mixture.noise import trust_in_neighbours
+from napari_gmmseg.volumes import FitState, Mixture
 
 
-def fit_auto(task: FitTask) -> Method:
+def fit_auto(task: FitTask, start: Mixture | None = None, state: FitState | None = None) -> Method:
     """Fit the spatial mixture, and refine it by the blind-spot prior where that pays; ends early when sent Stop.
 
     Parameters
     ----------
     task : FitTask
         The case.
+    start : Mixture or None
+        To begin with, in the image's own unit; None to find one.
+    state : FitState or None
+        Where the refinement goes on; None to begin.
 
     Raises
     ------
     SettingsError
         Where settings contradict each other, before anything is fitted.
     """
-    recipe = recipe_for(task.config, "blindspot") if task.config.refine else None
-    base = yield from fit_spatial(task.for_start(keep_means=True))
-    if recipe is None or not refinement_pays(base):
-        return replace(base, name="spatial")
-    refined = yield from train(task, "blindspot", recipe, base)
-    return refined if refined.name == "spatial" else replace(refined, base=replace(base, name="spatial"))
+    if task.config.refine:
+        recipe_for(task.config, "blindspot")
+    base: Fitted | None = None
+    if state is None:
+        base = yield from fit_spatial(task.for_start(keep_means=True), start)
+        refine = task.config.refine if base.task is None else base.task.config.refine
+        if not refine or not refinement_pays(base):
+            return replace(base, name="spatial")
+    refined = yield from train(task, "blindspot", base, state)
+    if refined.name == "spatial" or refined.start is None:
+        return refined
+    return replace(refined, base=replace(refined.start, name="spatial"))
 
 
 def refinement_pays(base: Fitted) -> bool:

@@ -48,6 +48,39 @@ def choose_threads(threads: int | None) -> int:
     return threads or max(1, (os.cpu_count() or 2) - 1)
 
 
+def multiplies_bfloat16_fast(device: torch.device) -> bool:
+    """Tell whether a device has units for bfloat16; without them it is slower than float32.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device.
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        supported = getattr(torch.cpu, name, None)
+        if supported is not None and supported():
+            return True
+    return False
+
+
+def ran_out(error: BaseException) -> bool:
+    """Tell whether an error says that memory ran out.
+
+    Parameters
+    ----------
+    error : BaseException
+        What was raised.
+    """
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    words = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in words or "can't allocate memory" in words)
+
+
 @contextmanager
 def torch_threads(threads: int) -> Iterator[None]:
     """Run a step with a number of torch threads, and put the number back after it.

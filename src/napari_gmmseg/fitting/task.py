@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_gmmseg.config import FitConfig
+from napari_gmmseg.config.fit import Means
+from napari_gmmseg.config.memory import Savings
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.mixture.tensors import as_tensor
 from napari_gmmseg.preparation.prepared import Prepared
-from napari_gmmseg.volumes import Volume
+from napari_gmmseg.volumes import Mixture, Volume
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,26 @@ class FitTask:
         Settings.
     look : int or None
         The slice of the volume's Z axis that a person looks at, to be previewed first.
+    identities : tuple of int
+        Of each fitted class: what it keeps through splits and merges.
+    next_identity : int
+        Of the next class that is new.
+    locked : frozenset of int
+        Identities of the classes whose Gaussian is held.
+    widths_set : bool
+        Whether a person set standard deviations: the likelihood is then Gaussian, without partial volume.
+    known : tuple of int
+        For each class that the fixed labels were given for: the identity of what it is part of now.
+    origins : tuple of (int, int)
+        Identities of classes that were split off, each with that of the class that it comes from; the newest first.
+    left : tuple of (tuple of int, Mixture)
+        Classes and Gaussians that a change of K left behind, and to which it can come back; a network keeps its own.
+    savings : Savings
+        With how little memory a network has to do.
+    as_start : bool
+        Whether it is the mixture from which a network starts: bounds on steps and means are the network's then.
+    keeps_means : bool
+        Whether means are the mixture's, even so.
     """
 
     image: Tensor
@@ -45,6 +68,28 @@ class FitTask:
     prepared: Prepared
     config: FitConfig
     look: int | None = None
+    identities: tuple[int, ...] = ()
+    next_identity: int = 0
+    locked: frozenset[int] = frozenset()
+    widths_set: bool = False
+    known: tuple[int, ...] = ()
+    origins: tuple[tuple[int, int], ...] = ()
+    left: tuple[tuple[tuple[int, ...], Mixture], ...] = ()
+    savings: Savings = field(default_factory=Savings)
+    as_start: bool = False
+    keeps_means: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.identities:
+            object.__setattr__(self, "identities", tuple(range(self.config.n_classes)))
+            object.__setattr__(self, "next_identity", self.config.n_classes)
+        if not self.known:
+            object.__setattr__(self, "known", self.identities)
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """Fitted classes whose Gaussian is held."""
+        return tuple(k for k, identity in enumerate(self.identities) if identity in self.locked)
 
     @classmethod
     def cut(
@@ -55,6 +100,8 @@ class FitTask:
         device: torch.device,
         fixed_labels: NDArray[np.integer] | None = None,
         look: int | None = None,
+        *,
+        known: tuple[int, ...] = (),
     ) -> FitTask:
         """Crop a volume to its mask and bring it to the device.
 
@@ -72,11 +119,14 @@ class FitTask:
             Known class k of a voxel, or -1.
         look : int or None
             The slice of the volume's Z axis that a person looks at.
+        known : tuple of int
+            The class that each number of the fixed labels means now; empty: that of its number.
 
         Raises
         ------
         SettingsError
-            Where the mask has fewer voxels than there are Gaussians, or the fixed labels have another shape.
+            Where the mask has fewer voxels than there are Gaussians, or the fixed labels have another shape or classes
+            that are not fitted.
         """
         mask = as_tensor(np.ascontiguousarray(prepared.mask[prepared.crop])).to(device)
         needed = max(config.n_classes, sum(config.gaussians_per_class))
@@ -97,8 +147,26 @@ class FitTask:
                     "Give one label for each voxel of the image.",
                 )
             cropped = np.array(fixed_labels[prepared.crop], dtype=np.int64)
-            fixed = torch.from_numpy(cropped).to(device).masked_fill(~mask, -1)
+            numbers = known or tuple(range(config.n_classes))
+            low, high = (int(cropped.min()), int(cropped.max())) if cropped.size else (-1, -1)
+            if low < -1 or high >= len(numbers):
+                raise SettingsError(
+                    f"Fixed labels go from {low} to {high}, and there are {len(numbers)} classes from 0 on.",
+                    "Give labels of classes that are fitted, and -1 where the class is not known.",
+                )
+            fixed = renumbered(torch.from_numpy(cropped).to(device).masked_fill(~mask, -1), numbers)
         return cls(image, mask, fixed, volume, prepared, config, look)
+
+    def to(self, device: torch.device) -> FitTask:
+        """Return the task on another device.
+
+        Parameters
+        ----------
+        device : torch.device
+            Where to.
+        """
+        fixed = None if self.fixed_labels is None else self.fixed_labels.to(device)
+        return replace(self, image=self.image.to(device), mask=self.mask.to(device), fixed_labels=fixed)
 
     def for_start(self, *, keep_means: bool = False) -> FitTask:
         """Return the task of the spatial mixture from which a network starts.
@@ -109,8 +177,18 @@ class FitTask:
             Whether what the settings say of class means holds for the mixture, too; otherwise it is the network's, as
             bounds on steps are.
         """
-        means = self.config.means if keep_means else None
-        return replace(self, config=replace(self.config, max_steps=None, means=means))
+        return replace(self, as_start=True, keeps_means=keep_means)
+
+    @property
+    def most_sweeps(self) -> int | None:
+        """Bound on a mixture's steps; None where the bound is the network's."""
+        return None if self.as_start else self.config.max_steps
+
+    @property
+    def spatial_means(self) -> Means:
+        """What the spatial mixture may do with its means."""
+        means = None if self.as_start and not self.keeps_means else self.config.means
+        return means or "anchored"
 
     def samples(self) -> Tensor:
         """Return the intensities (C, N) float32 inside the mask."""
@@ -154,3 +232,23 @@ class FitTask:
         result = np.zeros((*cropped.shape[:n_maps], *self.volume.grid_shape), dtype=here.dtype)
         result[(slice(None),) * n_maps + self.prepared.crop] = here
         return result
+
+
+def renumbered(labels: Tensor, numbers: Sequence[int]) -> Tensor:
+    """Return fixed labels under other numbers.
+
+    Parameters
+    ----------
+    labels : Tensor (*crop) int64
+        Known class k of a voxel, or -1.
+    numbers : sequence of int
+        The new number of each class.
+
+    Returns
+    -------
+    Tensor (*crop) int64
+        -1 where it was negative.
+    """
+    # -1 takes the last entry.
+    table = torch.tensor([*numbers, -1], device=labels.device)
+    return table[labels.clamp_min(-1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -32,9 +33,14 @@ class GaussianClasses:
         In the image's own unit.
     covariance : "diagonal" or "full"
         Channels independent within a Gaussian, or correlated.
+    held : sequence of int
+        Classes whose means and covariances stay at the start.
     """
 
-    def __init__(self, image: Tensor, mask: Tensor, start: Mixture, covariance: Covariance) -> None:
+    def __init__(
+        self, image: Tensor, mask: Tensor, start: Mixture, covariance: Covariance, *, held: Sequence[int] = ()
+    ) -> None:
+        self._held = list(held)
         self._mask = mask
         self._samples = image[:, mask].contiguous()
         order = np.argsort(start.class_of, kind="stable")
@@ -78,7 +84,10 @@ class GaussianClasses:
             fitted = self._maximised(inside)
             held = anchor / fitted.n_classes / max(len(fitted.class_of) / fitted.n_classes, 1.0)
             share = (fitted.mixing_weights / (fitted.mixing_weights + held))[:, None] if held else 1.0
-            self._mixture = replace(fitted, means=share * fitted.means + (1 - share) * self._start.means)
+            means, covariances = share * fitted.means + (1 - share) * self._start.means, fitted.covariances.copy()
+            still = np.isin(fitted.class_of, self._held)
+            means[still], covariances[still] = before.means[still], before.covariances[still]
+            self._mixture = replace(fitted, means=means, covariances=covariances)
         span = np.maximum(np.ptp(before.means, axis=0), 1e-30)
         return float((np.abs(self._mixture.means - before.means) / span).max())
 

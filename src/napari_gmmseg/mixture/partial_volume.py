@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -87,18 +88,25 @@ class PartialVolumeModel:
         result: NDArray[np.float64] = (ndtr((x - a) / s) - ndtr((x - b) / s)) / (b - a)
         return result
 
-    def with_means(self, means: NDArray[np.float64]) -> PartialVolumeModel:
+    def with_means(self, means: NDArray[np.float64], held: Sequence[int] = ()) -> PartialVolumeModel:
         """Return the model with other means, kept rising and apart.
 
         Parameters
         ----------
         means : ndarray (K,) float64
             In the image's own unit.
+        held : sequence of int
+            Classes, themselves rising, whose mean is not moved: the others make room.
         """
         span = max(self.means[-1] - self.means[0], 1e-3 * (self.high - self.low))
         least = 1e-3 * span / max(len(means) - 1, 1)
-        apart = np.maximum.accumulate(np.asarray(means, dtype=np.float64) - least * np.arange(len(means)))
-        return replace(self, means=apart + least * np.arange(len(means)))
+        steps = least * np.arange(len(means))
+        apart = np.asarray(means, dtype=np.float64) - steps
+        for k in held:
+            apart[:k] = np.minimum(apart[:k], apart[k])
+        result = np.maximum.accumulate(apart) + steps
+        result[list(held)] = np.asarray(means)[list(held)]
+        return replace(self, means=result)
 
     def mixture(self, weights: NDArray[np.float64], variances: NDArray[np.float64]) -> Mixture:
         """Return the classes as Gaussians: their shares, means, and the spread of their voxels.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +42,27 @@ class Reshaped:
     parents: tuple[tuple[int, ...], ...]
     kept: tuple[int | None, ...]
 
+    @classmethod
+    def of(cls, mixture: Mixture) -> Reshaped:
+        """Return a mixture as it is.
+
+        Parameters
+        ----------
+        mixture : Mixture
+            In the image's own unit.
+        """
+        k = mixture.n_classes
+        return cls(mixture, tuple((c,) for c in range(k)), tuple(range(k)))
+
+    @property
+    def heirs(self) -> tuple[int, ...]:
+        """For each old class the new one that keeps its identity, else the one that it became part of."""
+        numbers = range(len(self.parents))
+        return tuple(
+            min((k for k in numbers if c in self.parents[k]), key=lambda k: (self.kept[k] != c, self.kept[k] is None))
+            for c in range(1 + max(max(parents) for parents in self.parents))
+        )
+
     def memberships(self, old: Tensor, image: Tensor, mask: Tensor) -> Tensor:
         """Carry memberships over: halves share their parent's by their densities, merged classes add up.
 
@@ -74,8 +95,19 @@ class Reshaped:
         return result
 
 
-def reshape(mixture: Mixture, samples: Tensor, n_classes: int, *, protected: Collection[int] = ()) -> Reshaped:
+def reshape(
+    mixture: Mixture,
+    samples: Tensor,
+    n_classes: int,
+    *,
+    protected: Collection[int] = (),
+    origins: Mapping[int, int] | None = None,
+) -> Reshaped:
     """Split or merge until a mixture has a number of classes.
+
+    A class goes back to the one that it was split off from; where there is none, the two of least Bhattacharyya
+    distance are merged. The distance alone would not undo a split: the upper half of grey matter may lie nearer to
+    white matter than to its lower half.
 
     Parameters
     ----------
@@ -87,29 +119,36 @@ def reshape(mixture: Mixture, samples: Tensor, n_classes: int, *, protected: Col
         Wanted.
     protected : collection of int
         Classes that must not disappear: named or locked ones.
+    origins : mapping of int to int
+        For classes that were split off, the class that each comes from; the first goes back first.
 
     Raises
     ------
     SettingsError
         Where only protected classes are left to merge.
     """
-    result = Reshaped(
-        mixture,
-        tuple((k,) for k in range(mixture.n_classes)),
-        tuple(range(mixture.n_classes)),
-    )
+    result = Reshaped.of(mixture)
     while result.mixture.n_classes < n_classes:
-        result = _split(result, samples)
+        result = split(result, int(np.argmax(misfits(result.mixture, samples))), samples)
     while result.mixture.n_classes > n_classes:
-        result = _merge(result, frozenset(protected))
+        result = _back(result, origins or {}, protected) or _merge(result, frozenset(protected))
     return result
 
 
-def _split(before: Reshaped, samples: Tensor) -> Reshaped:
-    """Split the class that its Gaussian fits worst, along its main axis."""
+def split(before: Reshaped, worst: int, samples: Tensor) -> Reshaped:
+    """Split a class along its main axis; the half with more voxels keeps its identity.
+
+    Parameters
+    ----------
+    before : Reshaped
+        So far.
+    worst : int
+        The class.
+    samples : Tensor (C, N) float
+        Intensities inside the mask.
+    """
     mixture = before.mixture
     means, covariances, weights = class_moments(mixture)
-    worst = int(np.argmax(misfits(mixture, samples)))
     values, vectors = np.linalg.eigh(covariances[worst])
     axis, spread = vectors[:, -1], values[-1]
     shift = _APART * np.sqrt(spread) * axis
@@ -129,6 +168,14 @@ def _split(before: Reshaped, samples: Tensor) -> Reshaped:
         swapped[-2:] = k, worst
         new = Mixture(new.mixing_weights, new.means, new.covariances, swapped)
     return Reshaped(new, (*before.parents, before.parents[worst]), (*before.kept, None))
+
+
+def _back(before: Reshaped, origins: Mapping[int, int], protected: Collection[int]) -> Reshaped | None:
+    """Merge the first class that was split off, and may disappear, into the one that it comes from."""
+    for old, origin in origins.items():
+        if old not in protected and old in before.kept and origin in before.kept:
+            return merged(before, before.kept.index(origin), before.kept.index(old))
+    return None
 
 
 def _merge(before: Reshaped, protected: frozenset[int]) -> Reshaped:

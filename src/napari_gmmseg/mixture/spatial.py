@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -108,14 +108,17 @@ class OneChannelClasses:
         One Gaussian a class, rising means.
     noise : float
         Standard deviation of the noise, in the image's own unit.
+    held : sequence of int
+        Classes whose mean and variance stay at the start.
     """
 
-    def __init__(self, image: Tensor, mask: Tensor, start: Mixture, noise: float) -> None:
+    def __init__(self, image: Tensor, mask: Tensor, start: Mixture, noise: float, *, held: Sequence[int] = ()) -> None:
         inside = image[0][mask]
         low, high = (float(value) for value in torch.aminmax(inside))
         margin = 1e-6 * max(high - low, 1e-30)
         model = PartialVolumeModel(start.means[:, 0].copy(), noise, low, high + margin)
-        self._model = model.with_means(model.means)
+        self._held = list(held)
+        self._model = model.with_means(model.means, self._held)
         self._start_means = self._model.means
         self._bins = self._model.bins(image)
         self._inside = int(mask.sum())
@@ -159,10 +162,12 @@ class OneChannelClasses:
         if np.isfinite(anchor):
             deviations = (firsts + held * (self._start_means - self._centre)) / np.maximum(sizes + held, 1e-9)
             means = np.where(sizes + held < 1.0, before, self._centre + deviations)
-            self._model = self._model.with_means(means)
+            means[self._held] = before[self._held]
+            self._model = self._model.with_means(means, self._held)
         self._shares = sizes / max(float(sizes.sum()), 1.0)
         variances = np.maximum(seconds / floor - (firsts / floor) ** 2, self._least_variance)
-        self._variances = np.where(sizes >= 1.0, variances, self._variances)
+        still = np.isin(np.arange(len(sizes)), self._held)
+        self._variances = np.where((sizes >= 1.0) & ~still, variances, self._variances)
         span = max(float(np.ptp(before)), 1e-30)
         return float(np.abs(self._model.means - before).max()) / span
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from napari_gmmseg.plugin.layer_grids import LayerGrid
@@ -103,3 +103,15 @@ def is_region(metadata: Mapping[Any, Any]) -> bool:
         A layer's `metadata`.
     """
     return entry_of(metadata).get("role") == "region"
+
+
+def result_layer_of(layers: Iterable[Any]) -> Any | None:
+    """Return the layer that shows the newest result, or a run that is on; None where there is none.
+
+    Parameters
+    ----------
+    layers : iterable of napari.layers.Layer
+        Of a viewer, oldest first.
+    """
+    results = [layer for layer in layers if entry_of(layer.metadata).get("role") == "result"]
+    return next(iter([*(r for r in reversed(results) if r.visible), *reversed(results)]), None)

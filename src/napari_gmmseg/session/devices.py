@@ -34,6 +34,6 @@ def multiplies_bfloat16_fast(device: str) -> bool:
     """
     import torch
 
-    from napari_gmmseg.fitting.deep import training
+    from napari_gmmseg.fitting import runtime
 
-    return training.multiplies_bfloat16_fast(torch.device(device))
+    return runtime.multiplies_bfloat16_fast(torch.device(device))

@@ -9,14 +9,18 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from psygnal import EmitLoopError, Signal, SignalInstance
 
 from napari_gmmseg.errors import GmmsegError, ResourceError
+from napari_gmmseg.session.failures import is_foreseen, told_as
+from napari_gmmseg.session.logbook import Logbook
 from napari_gmmseg.session.mailbox import Mailbox
+from napari_gmmseg.session.orders import Order, Orders
+from napari_gmmseg.session.progress import FinishReason, JobState, Progress
 from napari_gmmseg.session.remaining import RemainingTime
 from napari_gmmseg.volumes import Command, FitReport, Look, Segmentation, Stop
 
@@ -29,43 +33,6 @@ FitGenerator: TypeAlias = Steps[Segmentation]
 REPORT_INTERVAL = 0.04
 _generations = itertools.count(1)
 _log = logging.getLogger(__name__)
-
-
-class JobState(StrEnum):
-    """Where a job stands."""
-
-    IDLE = "idle"
-    PREPARING = "preparing"
-    RUNNING = "running"
-    PAUSED = "paused"
-    STOPPING = "stopping"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing will happen any more."""
-        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One report on its way to whoever watches.
-
-    Parameters
-    ----------
-    generation : int
-        Number of the job, rising through the program's life: what an older job sent late can be told by it.
-    report : FitReport
-        What the fit said.
-    remaining : float or None
-        Seconds left at most; None where it cannot be told yet.
-    """
-
-    generation: int
-    report: FitReport
-    remaining: float | None
 
 
 class _Cancelled(Exception):  # noqa: N818 - not an error: a way out of the loop
@@ -84,20 +51,30 @@ class Job(Generic[R]):
         Called on the worker's thread, it returns the generator of the fit. What it does counts as preparing.
     name : str
         For the thread and the log.
+    save_every : float or None
+        Ask the fit for its state so often, in s; None where nobody wants it.
     """
 
     state_changed = Signal(JobState)
     reported = Signal(Progress)
 
-    def __init__(self, make_generator: Callable[[], Steps[R]], *, name: str = "segmentation") -> None:
+    def __init__(
+        self,
+        make_generator: Callable[[], Steps[R]],
+        *,
+        name: str = "segmentation",
+        save_every: float | None = None,
+    ) -> None:
         self.generation = next(_generations)
         self.mailbox: Mailbox[Progress] = Mailbox()
+        self.logbook = Logbook()
         self._make_generator: Callable[[], Steps[R]] | None = make_generator
         self._name = name
         self._condition = threading.Condition()
         self._state = JobState.IDLE
         self._pause = self._stop = self._cancel = False
-        self._look: Look | None = None
+        self._orders = Orders(save_every)
+        self._stop_told = False
         self._result: R | None = None
         self._error: GmmsegError | None = None
         self._thread: threading.Thread | None = None
@@ -124,6 +101,27 @@ class Job(Generic[R]):
     def error(self) -> GmmsegError | None:
         """Why it failed; None otherwise."""
         return self._error
+
+    @property
+    def reason(self) -> FinishReason | None:
+        """Why it ended; None as long as it has not."""
+        if not self._state.ended:
+            return None
+        if self._state is JobState.CANCELLED:
+            return FinishReason.CANCELLED
+        if self._error is not None:
+            short = isinstance(self._error, ResourceError)
+            return FinishReason.OUT_OF_MEMORY if short else FinishReason.FAILED
+        if self._stop:
+            return FinishReason.STOPPED
+        last = self.logbook.last
+        settled = last is not None and last.step < last.n_steps
+        return FinishReason.SETTLED if settled else FinishReason.DONE
+
+    @property
+    def n_reports(self) -> int:
+        """How many reports the fit has made; those of reading and preparing are not counted."""
+        return self.logbook.n_reports
 
     def start(self) -> None:
         """Begin to work; a job starts once.
@@ -184,8 +182,55 @@ class Job(Generic[R]):
         slice_index : int
             Position on the volume's Z axis.
         """
-        with self._condition:
-            self._look = Look(slice_index)
+        self._orders.add(Order(Look(slice_index)))
+
+    def send(self, command: Command, *, after: int | None = None) -> Order:
+        """Tell the fit something; commands reach it one a step, in their order.
+
+        Parameters
+        ----------
+        command : Command
+            What it is told; what cannot be done comes back in a later report's `refused`.
+        after : int or None
+            Not before it has made so many reports; None for the next step.
+
+        Returns
+        -------
+        Order
+            Says whether and where it was told.
+        """
+        order = Order(command, after)
+        self._orders.add(order)
+        return order
+
+    def amend(self, order: Order, command: Command) -> bool:
+        """Replace a command that was not told yet, and say whether it could be.
+
+        Parameters
+        ----------
+        order : Order
+            From `send`.
+        command : Command
+            What is to be told in its place.
+        """
+        return self._orders.amend(order, command)
+
+    def withdraw(self, order: Order) -> bool:
+        """Take back a command that was not told yet, and say whether it could be.
+
+        Parameters
+        ----------
+        order : Order
+            From `send`.
+        """
+        return self._orders.withdraw(order)
+
+    def take_preview(self) -> NDArray[np.uint8] | None:
+        """Return the newest labels so far, once; None where none came since.
+
+        Of reports only the newest is kept, and many bring no labels: here those of an earlier one wait.
+        """
+        return self.logbook.take_preview()
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until the thread has ended, and say whether it has.
@@ -211,16 +256,10 @@ class Job(Generic[R]):
             end = JobState.DONE
         except _Cancelled:
             end = JobState.CANCELLED
-        except GmmsegError as error:
-            self._error = error
-        except MemoryError:
-            self._error = ResourceError("There is not enough memory.", "Close other programs, or fit a smaller region.")
         except Exception as error:  # noqa: BLE001 - a thread's last line: whatever a fit raises must reach the person
-            _log.exception("the job %s failed", self._name)
-            self._error = GmmsegError(
-                f"Something went wrong that should not: {type(error).__name__}: {error}.",
-                "Please report it together with the log.",
-            )
+            self._error = told_as(error)
+            if not is_foreseen(error):
+                _log.exception("the job %s failed", self._name)
         finally:
             if generator is not None:
                 generator.close()
@@ -241,6 +280,7 @@ class Job(Generic[R]):
                 return result
             if self._state is JobState.PREPARING:
                 self._set_state(JobState.RUNNING)
+            self.logbook.write(report, command)
             self._deliver(report, time.monotonic() - worked_from)
             command = self._next_command(heeded=report.n_steps > 0)
             worked_from = time.monotonic()
@@ -259,24 +299,29 @@ class Job(Generic[R]):
             if not (self._stop or self._cancel):
                 self._set_state(JobState.RUNNING)
         self._check_cancelled()
-        if not self._stop:
-            return self._next_look(heeded=heeded)
+        command = None if self._stop else self._next_order(heeded=heeded)
+        if not (self._stop or isinstance(command, Stop)):
+            return command
+        self._stop = True
+        if heeded and not self._stop_told:
+            self._stop_told = True
+            self.logbook.write_told(Stop())
         if self._state is not JobState.STOPPING:
             self._set_state(JobState.STOPPING)
         # Said again after each step: reading and preparing cannot end early, the fit that comes after them can.
         return Stop()
 
-    def _next_look(self, *, heeded: bool) -> Look | None:
-        """Return where to look, once; again where it went to reading or preparing, which show no slice."""
-        with self._condition:
-            look = self._look
-            if heeded:
-                self._look = None
-        return look
+    def _next_order(self, *, heeded: bool) -> Command | None:
+        order = self._orders.next(self.n_reports, heeded=heeded)
+        if order is None:
+            return None
+        if heeded and not isinstance(order.command, Stop):
+            self.logbook.write_told(order.command)
+        return order.command
 
     def _deliver(self, report: FitReport, seconds: float) -> None:
         remaining = self._estimate.update(report.phase, report.step, report.n_steps, seconds)
-        progress = Progress(self.generation, report, remaining)
+        progress = Progress(self.generation, report, remaining, self.n_reports)
         now = time.monotonic()
         if now - self._last_sent < REPORT_INTERVAL:
             self._held_back = progress

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_gmmseg.config import FitConfig, PreparationConfig, Preset
 from napari_gmmseg.errors import MissingLibraryError
 from napari_gmmseg.session.jobs import FitGenerator, Job
-from napari_gmmseg.volumes import FitReport, LabelMap, Segmentation, Volume
+from napari_gmmseg.volumes import FitReport, FitState, LabelMap, Segmentation, Volume
 
 MaskLike = NDArray[np.generic] | LabelMap
 
@@ -36,6 +36,10 @@ class SegmentationRequest:
         How to fit.
     look : int or None
         The slice to preview first, as a position on the volume's Z axis; the result does not depend on it.
+    start : Segmentation or None
+        An earlier result of this image to go on from.
+    state : FitState or None
+        Where an earlier fit of this image stood: it goes on from there, with the settings of that time.
     """
 
     volume: Volume
@@ -45,6 +49,8 @@ class SegmentationRequest:
     preparation: PreparationConfig = field(default_factory=PreparationConfig)
     config: FitConfig = field(default_factory=FitConfig)
     look: int | None = None
+    start: Segmentation | None = None
+    state: FitState | None = None
 
 
 def segmentation_job(
@@ -123,7 +129,15 @@ def segment_in_steps(request: SegmentationRequest) -> FitGenerator:
         n_classes=request.config.n_classes,
     )
     fit = _load_fit()
-    result: Segmentation = yield from fit(volume, prepared, request.config, request.preset, look=request.look)
+    result: Segmentation = yield from fit(
+        volume,
+        prepared,
+        request.config,
+        request.preset,
+        look=request.look,
+        start=request.start,
+        state=request.state,
+    )
     return result
 
 

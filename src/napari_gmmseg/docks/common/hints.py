@@ -21,6 +21,9 @@ _CLICKED = {
         "Draw an ellipse in a Shapes layer, or paint in a Labels layer, and choose it under Region"
     ),
     "Use --recipe tuned, or --method deepsvg": "Choose the mixture deepsvg, or its recipe tuned",
+    "Use --recipe tuned, which starts": "Choose the recipe tuned, which starts",
+    "Use --means anchored or free, or --warm-steps 50": "Choose anchored or free class means, or 50 warm-up steps",
+    "Use --means free or anchored with --mean-weight": "Choose free or anchored class means with a mean weight",
     "Use --gradient full with --mean-weight, or --means anchored without it": (
         "Choose the gradient full with a mean weight, or anchored class means without one"
     ),

@@ -36,6 +36,7 @@ class SettingsForm(QWidget):
         self._layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
         self._editors: dict[str, Editor] = {}
         self._empty_texts: dict[str, str] = {}
+        self._tips = {s.name: s.tip for s in settings}
         self._may_be_empty = {s.name for s in settings if s.may_be_empty}
         self._headed: list[tuple[QLabel, list[str]]] = []
         self._shown: frozenset[str] = frozenset(s.name for s in settings)
@@ -88,6 +89,17 @@ class SettingsForm(QWidget):
         for heading, headed in self._headed:
             self._layout.setRowVisible(heading, any(name in names for name in headed))
 
+    def rest(self, reasons: Mapping[str, str]) -> None:
+        """Close some rows to changes, each with why; all others are open.
+
+        Parameters
+        ----------
+        reasons : mapping of str to str
+            By name; stands in the tip.
+        """
+        for name, editor in self._editors.items():
+            set_resting(editor.widget, reasons.get(name, ""), self._tips[name])
+
     def show_empty(self, texts: Mapping[str, str]) -> None:
         """Say what settings are while they are empty.
 
@@ -120,3 +132,20 @@ class SettingsForm(QWidget):
         heading.setFont(font)
         self._layout.addRow(heading)
         self._headed.append((heading, []))
+
+
+def set_resting(widget: QWidget, reason: str, tip: str) -> None:
+    """Close an input to changes, or open it.
+
+    Parameters
+    ----------
+    widget : QWidget
+        The input.
+    reason : str
+        Why it is closed, for its tip; empty opens it.
+    tip : str
+        What the input is for.
+    """
+    if widget.isEnabled() == bool(reason):
+        widget.setEnabled(not reason)
+        widget.setToolTip(f"{tip} {reason}".strip())

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from napari_gmmseg.config import FitConfig
+from napari_gmmseg.config.liveness import LIVENESS
 from napari_gmmseg.config.recipes import FORMS, RECIPES
 from napari_gmmseg.docks.common.settings import Setting, describe_settings
 
@@ -47,12 +48,23 @@ _MATTERS: dict[str, frozenset[str]] = {
 ADVANCED = tuple(_MATTERS)
 #: What stands above a field and those that follow it.
 HEADINGS = {"recipe": "Network", "seed": "Computing"}
+#: Ends the tip of a setting that a run takes up at its next step, and of one that it does not.
+LIVE = "Acts during a run."
+NEXT_RUN = "Acts at the next run: it rests while one is alive."
 
 
 def advanced_settings() -> list[Setting]:
-    """Describe all of it; the method is not called as the choice above it is."""
-    settings = describe_settings(FitConfig, ADVANCED)
+    """Describe all of it; the method is not called as the choice above it is, and each says when it acts."""
+    settings = [
+        s if s.name in waiting_fields() else replace(s, tip=f"{s.tip} {LIVE}")
+        for s in describe_settings(FitConfig, ADVANCED)
+    ]
     return [replace(s, title="Mixture") if s.name == "method" else s for s in settings]
+
+
+def waiting_fields() -> frozenset[str]:
+    """Return the settings that a run which is alive cannot take up."""
+    return frozenset(name for name in ADVANCED if LIVENESS[name] == "restart")
 
 
 def fields_for(values: Mapping[str, Any]) -> frozenset[str]:

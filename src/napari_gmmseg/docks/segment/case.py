@@ -1,26 +1,25 @@
-"""One run: what was chosen, taken down on the GUI thread and worked on by the job's."""
+"""One case: what was chosen, taken down on the GUI thread and read by a job's."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_gmmseg.config import FitConfig, PreparationConfig, Preset, numbered_classes
 from napari_gmmseg.config.recipes import FORMS, recipe_for
+from napari_gmmseg.docks.common.sentences import Message
 from napari_gmmseg.docks.common.settings import make_settings
 from napari_gmmseg.docks.segment.choices import Choices
-from napari_gmmseg.docks.segment.outcome import Outcome, make_outcome
 from napari_gmmseg.plugin.layer_grids import LayerGrid
-from napari_gmmseg.plugin.layers import LayerVolume, volume_from_layer
+from napari_gmmseg.plugin.layers import volume_from_layer
 from napari_gmmseg.plugin.masks import mask_from_layer
 from napari_gmmseg.plugin.slices import ShownPlace, slice_at
 from napari_gmmseg.plugin.snapshots import LayerSnapshot
-from napari_gmmseg.session import SegmentationRequest, Steps, segment_in_steps, stack
-from napari_gmmseg.session.mailbox import Mailbox
-from napari_gmmseg.volumes import ClassTable, Command, FitReport, Segmentation, Volume
+from napari_gmmseg.session import SegmentationRequest, Steps, stack
+from napari_gmmseg.volumes import ClassTable, FitReport
 
 
 @dataclass(frozen=True)
@@ -91,93 +90,142 @@ def config_of(choices: Choices) -> FitConfig:
     return config
 
 
-class Case:
-    """A run's work, as a generator for a job.
+@dataclass(frozen=True)
+class Opened:
+    """A case that was read from its layers.
+
+    Parameters
+    ----------
+    request : SegmentationRequest
+        What is fitted.
+    grid : LayerGrid
+        The way to the first image's layer.
+    how : "anew", "again" or "restored"
+        A new case; the case that was worked on before, but for settings, so that what was kept and done then stays; or
+        one that the session has already.
+    """
+
+    request: SegmentationRequest
+    grid: LayerGrid
+    how: Literal["anew", "again", "restored"] = "anew"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a run is asked for.
+
+    Parameters
+    ----------
+    steps : callable
+        Returns the generator that reads the case.
+    classes : ClassTable
+        As they are shown before there is a result.
+    image : napari.layers.Image
+        The first channel.
+    axes : sequence of int
+        Those of the image's axes that its labels have.
+    wants_maps : bool
+        Whether probabilities and the like are shown.
+    messages : tuple of Message
+        What is said with its first result.
+    """
+
+    steps: Callable[[], Steps[Opened]]
+    classes: ClassTable
+    image: Any
+    axes: Sequence[int]
+    wants_maps: bool = False
+    messages: tuple[Message, ...] = ()
+
+
+def open_in_steps(inputs: CaseInputs, before: SegmentationRequest | None = None) -> Steps[Opened]:
+    """Read the layers of a case, as a generator for a job: a layer may be lazy, or its file be read again.
 
     Parameters
     ----------
     inputs : CaseInputs
-        What it depends on.
+        What was chosen.
+    before : SegmentationRequest or None
+        What was worked on before.
+
+    Yields
+    ------
+    FitReport
+        Progress.
+
+    Returns
+    -------
+    Opened
+        The case.
+
+    Raises
+    ------
+    GmmsegError
+        Where layers do not go together.
     """
+    yield FitReport("Reading the image", 0, 0)
+    found = [
+        volume_from_layer(image, axis4=inputs.axis4 if image.ndim == 4 else None, contrast=contrast)
+        for image, contrast in zip(inputs.images, inputs.contrasts, strict=True)
+    ]
+    first = found[0]
+    volume = stack([f.volume for f in found])
+    mask, region = (
+        mask_from_layer(layer, inputs.images[0], first) if isinstance(layer, LayerSnapshot) else None
+        for layer in (inputs.mask, inputs.region)
+    )
+    request = SegmentationRequest(
+        volume=volume,
+        preset=inputs.preset,
+        mask=mask,
+        region=region,
+        preparation=PreparationConfig(mask="given" if isinstance(inputs.mask, LayerSnapshot) else inputs.mask),
+        config=inputs.config,
+        look=slice_at(inputs.shown, first.grid) if inputs.shown else None,
+    )
+    again = before is not None and _is_one_case(before, request)
+    return Opened(request, first.grid, "again" if again else "anew")
 
-    def __init__(self, inputs: CaseInputs) -> None:
-        self.inputs = inputs
-        self._grid: LayerGrid | None = None
-        self._previews: Mailbox[NDArray[np.uint8]] = Mailbox()
 
-    @property
-    def grid(self) -> LayerGrid | None:
-        """The way to the first image's layer; None until it is known. May be asked from any thread."""
-        return self._grid
+def restored_in_steps(request: SegmentationRequest, grid: LayerGrid) -> Steps[Opened]:
+    """Return a case that the session has already, as a generator for a job.
 
-    def take_preview(self) -> NDArray[np.uint8] | None:
-        """Return the newest labels so far, once; None where none came since. May be asked from any thread.
+    Parameters
+    ----------
+    request : SegmentationRequest
+        The session's.
+    grid : LayerGrid
+        The way to the first image's layer.
 
-        Of reports only the newest is kept, and many bring no labels: here those of an earlier one wait.
-        """
-        return self._previews.take()
+    Yields
+    ------
+    FitReport
+        Progress.
 
-    def steps(self) -> Steps[Outcome]:
-        """Read the layers, fit, and work out what is shown.
+    Returns
+    -------
+    Opened
+        The case.
+    """
+    yield FitReport("Showing the session", 0, 0)
+    return Opened(request, grid, "restored")
 
-        Yields
-        ------
-        FitReport
-            Progress.
 
-        Returns
-        -------
-        Outcome
-            The result.
+def _is_one_case(a: SegmentationRequest, b: SegmentationRequest) -> bool:
+    """Whether two requests differ in settings alone."""
+    return (
+        a.preset == b.preset
+        and a.preparation == b.preparation
+        and a.volume.channels == b.volume.channels
+        and all(_equal(one, other) for one, other in ((a.mask, b.mask), (a.region, b.region)))
+        and np.array_equal(a.volume.geometry.affine, b.volume.geometry.affine)
+        and _equal(a.volume.data, b.volume.data)
+    )
 
-        Raises
-        ------
-        GmmsegError
-            Where layers and settings do not go together.
-        """
-        yield FitReport("Reading the image", 0, 0)
-        found = [self._read(i) for i in range(len(self.inputs.images))]
-        grid = self._grid = found[0].grid
-        request = self._request(found)
-        segmentation = yield from self._keeping_previews(segment_in_steps(request))
-        return make_outcome(segmentation, grid, wants_maps=self.inputs.wants_maps)
 
-    def _keeping_previews(self, steps: Steps[Segmentation]) -> Steps[Segmentation]:
-        command: Command | None = None
-        try:
-            while True:
-                try:
-                    report = steps.send(command)
-                except StopIteration as end:
-                    result: Segmentation = end.value
-                    return result
-                if report.preview is not None:
-                    self._previews.put(report.preview)
-                command = yield report
-        finally:
-            steps.close()
-
-    def _read(self, i: int) -> LayerVolume:
-        image = self.inputs.images[i]
-        axis4 = self.inputs.axis4 if image.ndim == 4 else None
-        return volume_from_layer(image, axis4=axis4, contrast=self.inputs.contrasts[i])
-
-    def _request(self, found: list[LayerVolume]) -> SegmentationRequest:
-        inputs, first = self.inputs, found[0]
-        volume: Volume = stack([f.volume for f in found])
-        mask = None
-        if isinstance(inputs.mask, LayerSnapshot):
-            mask = mask_from_layer(inputs.mask, inputs.images[0], first)
-        region = None
-        if inputs.region is not None:
-            region = mask_from_layer(inputs.region, inputs.images[0], first)
-        mode = "given" if isinstance(inputs.mask, LayerSnapshot) else inputs.mask
-        return SegmentationRequest(
-            volume=volume,
-            preset=inputs.preset,
-            mask=mask,
-            region=region,
-            preparation=PreparationConfig(mask=mode),
-            config=inputs.config,
-            look=slice_at(inputs.shown, first.grid) if inputs.shown else None,
-        )
+def _equal(a: Any, b: Any) -> bool:
+    """Whether two arrays, label maps or nothing hold the same."""
+    if a is None or b is None:
+        return a is b
+    one, other = (getattr(x, "labels", x) for x in (a, b))
+    return one is other or np.array_equal(one, other, equal_nan=one.dtype.kind == "f")

@@ -98,12 +98,12 @@ class Controls:
 
     Parameters
     ----------
-    run, pause, stop, cancel, save, keep_spatial : bool
+    run, pause, stop, cancel, save, keep, keep_spatial : bool
         Whether each can be pressed.
     paused : bool
         Whether Pause says Resume.
     busy : bool
-        Whether a job is alive: the choices then rest.
+        Whether a job is alive: choices that it cannot take up then rest.
     """
 
     run: bool = False
@@ -111,6 +111,7 @@ class Controls:
     stop: bool = False
     cancel: bool = False
     save: bool = False
+    keep: bool = False
     keep_spatial: bool = False
     paused: bool = False
     busy: bool = False
@@ -161,3 +162,48 @@ class ChangeRow:
     amount: str
     percent: str
     tip: str
+
+
+@dataclass(frozen=True)
+class KeptRow:
+    """One line of the list of kept results.
+
+    Parameters
+    ----------
+    name : str
+        What it is kept as.
+    amounts : str
+        Volume of each class, in ml, or voxels where there is no spacing.
+    dice : str
+        How far it overlaps with the current result; empty where that is not known.
+    tip : str
+        All of it in words, with names.
+    """
+
+    name: str
+    amounts: str
+    dice: str
+    tip: str
+
+
+@dataclass(frozen=True)
+class AgreementRow:
+    """One line of the table that compares two results.
+
+    Parameters
+    ----------
+    name : str
+        Of the class.
+    colour : (r, g, b)
+        Each 0 ... 1.
+    amount_a, amount_b : str
+        Its volume in both, without the unit.
+    dice : str
+        How far both overlap.
+    """
+
+    name: str
+    colour: tuple[float, float, float]
+    amount_a: str
+    amount_b: str
+    dice: str

@@ -6,13 +6,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
 from napari_gmmseg.config import PRESETS, FitConfig
+from napari_gmmseg.docks.common.number_slider import NumberSlider
 from napari_gmmseg.docks.common.settings import describe_settings
-from napari_gmmseg.docks.common.settings_form import SettingsForm
-from napari_gmmseg.docks.segment.advanced import HEADINGS, advanced_settings, fields_for, recipe_in_words
+from napari_gmmseg.docks.common.settings_form import SettingsForm, set_resting
+from napari_gmmseg.docks.common.wrapped_label import wrapped_label
+from napari_gmmseg.docks.segment.advanced import (
+    HEADINGS,
+    LIVE,
+    NEXT_RUN,
+    advanced_settings,
+    fields_for,
+    recipe_in_words,
+    waiting_fields,
+)
 from napari_gmmseg.docks.segment.choices import Choices, LayerChoice
 from napari_gmmseg.docks.segment.image_rows import ImageRows
 
@@ -38,6 +48,7 @@ class SegmentForm(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self.images = ImageRows()
+        self._resting: dict[QWidget, str] = {}
         self._form = QFormLayout()
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._form.setContentsMargins(0, 0, 0, 0)
@@ -61,7 +72,7 @@ class SegmentForm(QWidget):
         for value, (label, tip) in _METHODS.items():
             self._method.addItem(label, value)
             self._method.setItemData(self._method.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
-        self._n_classes = self._spin()
+        self._n_classes = self._slider()
         self._advanced = SettingsForm(advanced_settings(), "segment", HEADINGS)
         self._advanced.changed.connect(lambda: self.chosen.emit("advanced", None))
         self._maps = QCheckBox("Add probability maps")
@@ -71,6 +82,8 @@ class SegmentForm(QWidget):
             "the uncertainty (0 sure, 1 not)."
         )
         self._maps.toggled.connect(lambda on: self.chosen.emit("wants_maps", on))
+        for widget in (self.images, self._maps):
+            self._resting[widget] = widget.toolTip()
         title = QLabel("Images")
         title.setToolTip("Image layers, newest first; the ticked ones are channels of one case.")
         for widget in (title, self.images):
@@ -108,9 +121,11 @@ class SegmentForm(QWidget):
         ):
             with signals_blocked(box):
                 box.setCurrentIndex(box.findData(value))
-        self._preset.setToolTip(PRESETS[choices.preset].tip)
-        with signals_blocked(self._n_classes):
-            self._n_classes.setValue(choices.n_classes)
+        self._resting[self._preset] = PRESETS[choices.preset].tip
+        if self._preset.isEnabled():
+            self._preset.setToolTip(PRESETS[choices.preset].tip)
+        if not self._n_classes.moving:
+            self._n_classes.show_value(choices.n_classes)
         with signals_blocked(self._maps):
             self._maps.setChecked(choices.wants_maps)
         self._form.setRowVisible(self._axis4, choices.asks_axis4)
@@ -119,6 +134,30 @@ class SegmentForm(QWidget):
         self._advanced.show_only(fields_for(choices.advanced))
         self._advanced.show_empty(recipe_in_words(choices.advanced))
         self._advanced.setVisible(choices.method == "advanced")
+
+    def show_busy(self, busy: bool) -> None:
+        """Close what a run that is alive cannot take up; the number of classes and other live settings stay open.
+
+        Parameters
+        ----------
+        busy : bool
+            Whether a run is alive.
+        """
+        reason = NEXT_RUN if busy else ""
+        for widget, tip in self._resting.items():
+            set_resting(widget, reason, tip)
+        self._advanced.rest(dict.fromkeys(waiting_fields(), NEXT_RUN) if busy else {})
+
+    def show_suggestion(self, sentence: str) -> None:
+        """Say which number of classes the image speaks for.
+
+        Parameters
+        ----------
+        sentence : str
+            Empty takes it away.
+        """
+        self._suggestion.setText(sentence)
+        self._form.setRowVisible(self._suggestion, bool(sentence))
 
     def _combo(self, name: str, title: str, tip: str) -> QComboBox:
         box = QComboBox()
@@ -130,20 +169,21 @@ class SegmentForm(QWidget):
         box.currentIndexChanged.connect(lambda _: self.chosen.emit(name, box.currentData()))
         self._form.addRow(title, box)
         self._form.labelForField(box).setToolTip(tip)
+        self._resting[box] = tip
         return box
 
-    def _spin(self) -> QSpinBox:
+    def _slider(self) -> NumberSlider:
         (setting,) = describe_settings(FitConfig, ["n_classes"])
-        spin = QSpinBox()
-        spin.setObjectName("segment_n_classes")
-        spin.setToolTip(setting.tip)
-        spin.setRange(int(setting.low or 2), int(setting.high or 16))
-        spin.setKeyboardTracking(False)
-        spin.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        spin.valueChanged.connect(lambda value: self.chosen.emit("n_classes", value))
-        self._form.addRow(setting.title, spin)
-        self._form.labelForField(spin).setToolTip(setting.tip)
-        return spin
+        slider = NumberSlider("segment_n_classes", int(setting.low or 2), int(setting.high or 16))
+        tip = f"{setting.tip} {LIVE}"
+        slider.setToolTip(tip)
+        slider.chosen.connect(lambda value: self.chosen.emit("n_classes", value))
+        self._form.addRow(setting.title, slider)
+        self._form.labelForField(slider).setToolTip(tip)
+        self._suggestion = wrapped_label("segment_suggestion")
+        self._form.addRow(self._suggestion)
+        self._form.setRowVisible(self._suggestion, False)
+        return slider
 
 
 def _fill(box: QComboBox, modes: Sequence[tuple[str, object]], layers: Sequence[LayerChoice], current: object) -> None:

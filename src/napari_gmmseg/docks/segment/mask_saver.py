@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_gmmseg.docks.common.sentences import error_message
 from napari_gmmseg.docks.segment import wording
 from napari_gmmseg.docks.segment.view_protocol import SegmentView
 from napari_gmmseg.errors import GmmsegError
@@ -47,7 +48,7 @@ class MaskSaver:
         try:
             taken = take_snapshot(layer)
         except GmmsegError as error:
-            self._view.show_messages([wording.error_message(error)])
+            self._view.show_messages([error_message(error)])
             return
         # The person may go on painting while it is written.
         snapshot = replace(taken, data=np.array(taken.data))
@@ -71,7 +72,7 @@ class MaskSaver:
         else:
             self._view.show_saved("")
             if job.error is not None:
-                self._view.show_messages([wording.error_message(job.error)])
+                self._view.show_messages([error_message(job.error)])
         return True
 
 

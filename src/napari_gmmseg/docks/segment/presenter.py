@@ -7,21 +7,26 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from napari_gmmseg.config import PRESETS
 from napari_gmmseg.docks.common.calm import CalmCollector
+from napari_gmmseg.docks.common.keys import KEYS, BoundKeys
+from napari_gmmseg.docks.common.sentences import Message, error_message, finding_message
 from napari_gmmseg.docks.segment import wording
-from napari_gmmseg.docks.segment.case import Case, CaseInputs, config_of
+from napari_gmmseg.docks.segment.advice import Advice
+from napari_gmmseg.docks.segment.case import Asked, open_in_steps, restored_in_steps
 from napari_gmmseg.docks.segment.choices import Choices, Controls
+from napari_gmmseg.docks.segment.keeping import Keeping
 from napari_gmmseg.docks.segment.layer_list import offer, settle, with_preset
-from napari_gmmseg.docks.segment.outcome import Outcome
+from napari_gmmseg.docks.segment.live import asked, differences, following
 from napari_gmmseg.docks.segment.run import Run
+from napari_gmmseg.docks.segment.taking_down import missing, take_down
 from napari_gmmseg.docks.segment.view_protocol import SegmentView
 from napari_gmmseg.errors import GmmsegError
+from napari_gmmseg.plugin.layer_grids import LayerGrid
 from napari_gmmseg.plugin.layers import label_axes
-from napari_gmmseg.plugin.masks import region_from_shapes
-from napari_gmmseg.plugin.slices import shown_place
-from napari_gmmseg.plugin.snapshots import LayerSnapshot, take_snapshot
 from napari_gmmseg.session import Job, JobState
+from napari_gmmseg.session.registry import session_of
+from napari_gmmseg.session.state import Session
+from napari_gmmseg.volumes import Finding
 
 #: Time in s after a run in which its result is drawn.
 _REST = 1.0
@@ -36,10 +41,12 @@ class SegmentPresenter:
         Whose layers are segmented.
     view : SegmentView
         The window.
-    make_case : callable
-        Makes a run's work; tests give their own.
+    session : Session or None
+        What fits; None for the viewer's own.
     clock : callable
         Returns the time in s.
+    begin_anew : callable
+        Called before another image is worked on.
     """
 
     def __init__(
@@ -47,23 +54,33 @@ class SegmentPresenter:
         viewer: Any,
         view: SegmentView,
         *,
-        make_case: Callable[[CaseInputs], Case] = Case,
+        session: Session | None = None,
         clock: Callable[[], float] = time.monotonic,
+        begin_anew: Callable[[], None] = lambda: None,
     ) -> None:
         self._viewer = viewer
         self._view = view
-        self._make_case = make_case
-        self._clock = clock
+        self.session = session_of(viewer) if session is None else session
+        self._clock, self._begin_anew = clock, begin_anew
         self._choices = Choices()
         self._touched = False
         self._run: Run | None = None
+        self._asked: object = None
+        self._advice = Advice(self.session, view)
+        self.keeping = Keeping(viewer, view, self.session, lambda: self._run)
         self._calm = CalmCollector()
         self._rest_until = float("-inf")
         self._closed = False
         events = viewer.layers.events
         events.inserted.connect(self._on_inserted)
         events.removed.connect(self._on_removed)
+        self.session.changed.connect(self._on_session_changed)
+        self.session.refused.connect(self._on_refused)
+        self._actions = {"undo": self.undo, "redo": self.redo, "blink": self.keeping.blink}
+        self._keys = BoundKeys(viewer, KEYS, self._actions)
         self._update_layers(choose=True)
+        self._on_session_changed("history")
+        self._on_session_changed("kept")
 
     @property
     def choices(self) -> Choices:
@@ -71,8 +88,8 @@ class SegmentPresenter:
         return self._choices
 
     @property
-    def job(self) -> Job[Outcome] | None:
-        """The newest run's job."""
+    def job(self) -> Job[Any] | None:
+        """What works, or worked last."""
         return None if self._run is None else self._run.job
 
     @property
@@ -127,25 +144,55 @@ class SegmentPresenter:
             Fields of `Choices`: mask, region, axis4, method, n_classes, advanced, wants_maps.
         """
         self._settle(replace(self._choices, **values))
+        if "n_classes" in values or "advanced" in values:
+            self._retune()
 
     def run(self) -> None:
         """Start a run with what is chosen now."""
         if self.running:
             return
+        lacking = missing(self._choices)
+        if lacking is not None:
+            self._view.show_messages([lacking])
+            return
         try:
-            taken = self._take_down()
-            if taken is None:
-                return
-            inputs, image = taken
+            inputs, image = take_down(self._viewer, self._choices)
             axes = label_axes(inputs.images[0], inputs.axis4)
         except GmmsegError as error:
-            self._view.show_messages([wording.error_message(error)])
+            self._view.show_messages([error_message(error)])
             return
         self._add_all_maps()
-        self._calm.begin()
-        self._run = Run(self._viewer, self._view, self._make_case(inputs), image, axes, self._clock)
-        self._show_controls()
-        self._view.start_polling()
+        self._asked = asked(self._choices)
+        before = self.session.request
+        classes, maps = inputs.expected_classes, inputs.wants_maps
+        self._follow(Asked(lambda: open_in_steps(inputs, before), classes, image, axes, maps))
+
+    def show_restored(self, image: Any, grid: LayerGrid, choices: Choices, messages: tuple[Message, ...]) -> None:
+        """Follow a session that was restored.
+
+        Parameters
+        ----------
+        image : napari.layers.Image
+            Its first channel.
+        grid : LayerGrid
+            The way from its volume to that layer.
+        choices : Choices
+            What it was asked for.
+        messages : tuple of Message
+            What is said of it.
+        """
+        request, classes = self.session.request, self.session.classes
+        if request is None or classes is None:
+            return
+        self._touched = True
+        self._settle(choices)
+        self._asked = asked(self._choices)
+        axes = grid.label_axes(image.ndim)
+        self._follow(Asked(lambda: restored_in_steps(request, grid), classes, image, axes, messages=messages))
+
+    def _follow(self, asked_for: Asked) -> None:
+        self._run = Run(self._viewer, self._view, self.session, asked_for, self._clock, begin_anew=self._begin_anew)
+        self._look_often()
 
     def pause_or_resume(self) -> None:
         """Hold the run within one step, or go on."""
@@ -165,6 +212,26 @@ class SegmentPresenter:
             self._run.cancel()
             self._show_controls()
 
+    def undo(self) -> None:
+        """Take back what was done last."""
+        if self.session.can_undo is not None:
+            self.session.undo()
+
+    def redo(self) -> None:
+        """Do again what was taken back last."""
+        if self.session.can_redo is not None:
+            self.session.redo()
+
+    def press(self, key: str) -> None:
+        """Do what a key does.
+
+        Parameters
+        ----------
+        key : str
+            Name of one of `KEYS`.
+        """
+        self._actions[key]()
+
     def keep_spatial(self, keep: bool) -> None:
         """Show, measure and save the spatial mixture, or what it was refined to.
 
@@ -179,10 +246,13 @@ class SegmentPresenter:
     def poll(self) -> None:
         """Take what the run has to say; called by the window several times a second."""
         run = self._run
-        if run is None or not run.awaited:
+        self.keeping.poll()
+        self._advice.poll(idle=not self.running)
+        was_awaited = run is not None and run.awaited
+        if run is None or not (run.poll() or was_awaited):
             self._rest()
             return
-        if not run.poll():
+        if not run.awaited:
             self._touched = False
             self._rest_until = self._clock() + _REST
         self._show_controls()
@@ -190,7 +260,7 @@ class SegmentPresenter:
     def _rest(self) -> None:
         """Let the result be drawn, and its maps come, before Python clears up; then look no more."""
         more = self._run is not None and self._run.add_next_map()
-        if not more and self._clock() >= self._rest_until:
+        if not more and not (self.keeping.busy or self._advice.busy) and self._clock() >= self._rest_until:
             self._calm.end()
             self._view.stop_polling()
 
@@ -219,42 +289,13 @@ class SegmentPresenter:
         events = self._viewer.layers.events
         events.inserted.disconnect(self._on_inserted)
         events.removed.disconnect(self._on_removed)
+        self.session.changed.disconnect(self._on_session_changed)
+        self.session.refused.disconnect(self._on_refused)
+        self._keys.release()
+        self.keeping.shut_down()
+        self._advice.shut_down()
         if self._run is not None:
-            self._run.job.cancel()
-
-    def _take_down(self) -> tuple[CaseInputs, Any] | None:
-        """Return what is chosen, and the first channel; None where something has to be chosen first, which is said."""
-        choices = self._choices
-        chosen = [i for i in reversed(choices.images) if i.chosen]
-        if not chosen:
-            self._view.show_messages([wording.NO_IMAGE if not choices.images else wording.NONE_CHOSEN])
-            return None
-        if choices.asks_region and choices.region is None and choices.mask in ("auto", "none"):
-            self._view.show_messages([wording.REGION_WANTED])
-            return None
-        layers = {id(layer): layer for layer in self._viewer.layers}
-        images = tuple(take_snapshot(layers[i.key]) for i in chosen)
-        image = layers[chosen[0].key]
-        mask = choices.mask if isinstance(choices.mask, str) else take_snapshot(layers[choices.mask])
-        inputs = CaseInputs(
-            images=images,
-            contrasts=tuple(i.contrast for i in chosen),
-            mask=mask,
-            region=self._region(layers, images[0]),
-            axis4=choices.axis4 or None,
-            preset=PRESETS[choices.preset],
-            config=config_of(choices),
-            shown=shown_place(self._viewer.dims, image),
-            wants_maps=choices.wants_maps,
-        )
-        return inputs, image
-
-    def _region(self, layers: dict[int, Any], image: LayerSnapshot) -> LayerSnapshot | None:
-        choices = self._choices
-        if choices.region is None or not choices.asks_region:
-            return None
-        layer = layers[choices.region]
-        return region_from_shapes(layer, image) if type(layer).__name__ == "Shapes" else take_snapshot(layer)
+            self._run.cancel()
 
     def _on_inserted(self, _event: Any = None) -> None:
         self._update_layers(choose=not (self._touched or self.running))
@@ -284,18 +325,66 @@ class SegmentPresenter:
         self._view.show_choices(choices)
         self._show_controls()
 
+    def _retune(self) -> None:
+        """Have a run that is alive, or the result of one, go on with what is chosen now."""
+        run = self._run
+        if run is None or not (run.fitting or (not run.awaited and self._goes_on_from_result)):
+            return
+        try:
+            changed = differences(self._choices, self.session.config, running=run.fitting)
+        except GmmsegError as error:
+            self._view.show_messages([error_message(error)])
+            return
+        if changed:
+            self._view.show_messages([])
+            self.session.retune(**changed)
+
+    @property
+    def _goes_on_from_result(self) -> bool:
+        """Whether what is chosen, but for the number of classes, is what the result was asked for."""
+        return self.session.result is not None and asked(self._choices) == self._asked
+
+    def _on_session_changed(self, what: str) -> None:
+        if what == "history":
+            self._view.show_history(self.session.can_undo, self.session.can_redo)
+        elif what == "kept":
+            self.keeping.show()
+        elif self._run is not None:
+            if what in ("settings", "classes", "result"):
+                self._follow_settings()
+            if what in ("job", "result", "classes"):
+                self._look_often()
+
+    def _on_refused(self, finding: Finding) -> None:
+        self._view.show_messages([finding_message(finding)])
+        self._follow_settings()
+
+    def _follow_settings(self) -> None:
+        """Show the settings that the session has, where they are of the case that was asked for."""
+        if self._run is not None and asked(self._choices) == self._asked:
+            choices = following(self._choices, self.session.config)
+            if choices != self._choices:
+                self._show(choices)
+
+    def _look_often(self) -> None:
+        self._calm.begin()
+        self._show_controls()
+        self._view.start_polling()
+
     def _show_controls(self) -> None:
         run, alive = self._run, self.running
-        endable = run is not None and alive and run.job.state is not JobState.STOPPING
+        endable = run is not None and run.can_end
+        stoppable = run is not None and endable and run.job.state is not JobState.STOPPING
         self._view.show_controls(
             Controls(
                 run=not alive and any(i.chosen for i in self._choices.images),
-                pause=endable,
-                stop=endable,
-                cancel=alive,
+                pause=stoppable,
+                stop=stoppable,
+                cancel=endable,
                 save=self.result_layer() is not None,
+                keep=self.session.result is not None and not alive,
                 keep_spatial=run is not None and run.can_swap,
-                paused=run is not None and alive and run.job.pausing,
-                busy=alive,
+                paused=run is not None and endable and run.pausing,
+                busy=endable,
             )
         )

@@ -38,6 +38,7 @@ class ResultLayer:
         whole = image.data[0] if image.multiscale else image.data
         self._shape = tuple(int(whole.shape[axis]) for axis in axes)
         self._begun = False
+        self._hidden: list[Any] = []
         self._own: Any = None
         self._classes: ClassTable | None = None
 
@@ -51,6 +52,12 @@ class ResultLayer:
         """The layer of this run, or None where it is not in the viewer."""
         # Not by its metadata: a duplicate that the person makes has the same, and is theirs.
         return self._own if any(layer is self._own for layer in self._viewer.layers) else None
+
+    @property
+    def name(self) -> str:
+        """The layer's name; "" where it is not in the viewer."""
+        layer = self.layer
+        return "" if layer is None else str(layer.name)
 
     @property
     def was_removed(self) -> bool:
@@ -67,7 +74,7 @@ class ResultLayer:
         classes : ClassTable
             Colours and names to begin with.
         """
-        self._hide_earlier()
+        self._hidden = self._hide_earlier()
         self._add(np.zeros(self._shape, dtype=np.uint8), classes)
         self._begun = True
 
@@ -82,11 +89,17 @@ class ResultLayer:
             The way to the layer.
         """
         layer = self.layer
-        if layer is not None:
+        if layer is not None and self.keeps_its_shape:
             self._fill(layer, grid.to_layer(labels))
 
+    def rest(self) -> None:
+        """Close it to the brush while a run goes on in it: what would be painted would be written over."""
+        layer = self.layer
+        if layer is not None:
+            layer.editable = False
+
     def finish(self, outcome: Outcome) -> None:
-        """Show the result, to be painted on.
+        """Show a result, to be painted on.
 
         Parameters
         ----------
@@ -97,10 +110,26 @@ class ResultLayer:
         layer = self.layer
         if layer is None:
             layer = self._add(np.array(shown), outcome.segmentation.label_map.classes)
-        else:
+        elif self.keeps_its_shape:
             self._fill(layer, shown)
+            # Closed, it forgets its strokes: they were made on what was there before.
+            layer.editable = False
         layer.editable = True
         self._describe(layer, outcome)
+
+    def colour(self, classes: ClassTable) -> None:
+        """Show other names and colours.
+
+        Parameters
+        ----------
+        classes : ClassTable
+            From now on.
+        """
+        layer = self.layer
+        if layer is not None and self._classes != classes:
+            layer.features = class_features(classes)
+            layer.colormap = _colormap(classes)
+            self._classes = classes
 
     def paint_on(self, outcome: Outcome) -> NDArray[Any] | None:
         """Return what the layer holds, in its own order, where it was painted on; None where it was not.
@@ -145,16 +174,16 @@ class ResultLayer:
         layer.refresh(data_displayed=False, highlight=False)
         entry = {"label_map": label_map, "grid": outcome.grid, "segmentation": outcome.segmentation}
         layer.metadata = {**layer.metadata, KEY: {**entry_of(layer.metadata), **entry}}
-        if self._classes != label_map.classes:
-            layer.features = class_features(label_map.classes)
-            layer.colormap = _colormap(label_map.classes)
-            self._classes = label_map.classes
+        self.colour(label_map.classes)
 
     def remove(self) -> None:
         """Take the layer away: it is as before."""
         layer = self.layer
         if layer is not None:
             self._viewer.layers.remove(layer)
+        for hidden in self._hidden:
+            hidden.visible = True
+        self._hidden, self._begun = [], False
 
     @staticmethod
     def _fill(layer: Any, labels: NDArray[np.uint8]) -> None:
@@ -181,12 +210,15 @@ class ResultLayer:
             self._viewer.layers.selection.active = chosen
         return layer
 
-    def _hide_earlier(self) -> None:
-        """Hide earlier results of the same image, so that this one can be seen."""
+    def _hide_earlier(self) -> list[Any]:
+        """Hide earlier results of the same image, so that this one can be seen, and return which were shown."""
+        earlier = []
         for layer in self._viewer.layers:
             entry = entry_of(layer.metadata)
-            if entry.get("role") == "result" and entry.get("of") == id(self._image):
+            if entry.get("role") == "result" and entry.get("of") == id(self._image) and layer.visible:
                 layer.visible = False
+                earlier.append(layer)
+        return earlier
 
 
 def _forget_strokes(layer: Any) -> None:

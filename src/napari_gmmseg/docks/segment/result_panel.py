@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
 from napari_gmmseg.docks.common.class_table import ClassTableView
-from napari_gmmseg.docks.segment.choices import ChangeRow, ClassRow
+from napari_gmmseg.docks.common.wrapped_label import wrapped_label
+from napari_gmmseg.docks.segment.choices import ChangeRow, ClassRow, KeptRow
+from napari_gmmseg.docks.segment.kept_panel import KeptPanel
 
 
 class ResultPanel(QWidget):
@@ -20,6 +22,7 @@ class ResultPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self._has_result = self._has_kept = False
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self._table = ClassTableView(["Class", "Volume", "%"])
@@ -27,8 +30,8 @@ class ResultPanel(QWidget):
         self._table.setToolTip(
             "Volume of each class (per frame where there are several), and its share of all classes."
         )
-        self._certainty = _wrapped("segment_certainty")
-        self._changed = _wrapped("segment_changed")
+        self._certainty = wrapped_label("segment_certainty")
+        self._changed = wrapped_label("segment_changed")
         self._changes = ClassTableView(["Class", "Volume", "%"], has_header=False)
         self._changes.setObjectName("segment_changes")
         self._changes.setToolTip(
@@ -49,13 +52,15 @@ class ResultPanel(QWidget):
             "class names and colours stand beside it."
         )
         self.save.clicked.connect(self.save_asked)
-        self._saved = _wrapped("segment_saved")
+        self._saved = wrapped_label("segment_saved")
         row = QHBoxLayout()
         row.addWidget(self.save)
         row.addWidget(self._saved, 1)
         for widget in (self._table, self._certainty, self._changed, self._changes, self.keep_spatial):
             layout.addWidget(widget)
+        self.kept = KeptPanel()
         layout.addLayout(row)
+        layout.addWidget(self.kept)
 
     def show_result(self, rows: Sequence[ClassRow], certainty: str) -> None:
         """Show a result; no rows take it away.
@@ -69,7 +74,9 @@ class ResultPanel(QWidget):
         """
         self._table.show_rows([((row.name, row.amount, row.share), row.colour, row.name) for row in rows])
         self._certainty.setText(certainty)
-        self.setVisible(bool(rows))
+        for widget in (self._table, self._certainty, self.save, self._saved):
+            widget.setVisible(bool(rows))
+        self._show_or_hide(has_result=bool(rows))
 
     def show_refinement(self, sentence: str, rows: Sequence[ChangeRow], *, keeps_spatial: bool) -> None:
         """Show what a refinement changed; no rows take it away.
@@ -90,6 +97,22 @@ class ResultPanel(QWidget):
         for widget in (self._changed, self._changes, self.keep_spatial):
             widget.setVisible(bool(rows))
 
+    def show_kept(self, rows: Sequence[KeptRow]) -> None:
+        """Show what was kept; it stays there while there is no result.
+
+        Parameters
+        ----------
+        rows : sequence of KeptRow
+            The list.
+        """
+        self.kept.show_kept(rows)
+        self._show_or_hide(has_kept=bool(rows))
+
+    def _show_or_hide(self, *, has_result: bool | None = None, has_kept: bool | None = None) -> None:
+        self._has_result = self._has_result if has_result is None else has_result
+        self._has_kept = self._has_kept if has_kept is None else has_kept
+        self.setVisible(self._has_result or self._has_kept)
+
     def show_saved(self, text: str) -> None:
         """Show the tick of a saved mask.
 
@@ -99,12 +122,3 @@ class ResultPanel(QWidget):
             Empty takes it away.
         """
         self._saved.setText(text)
-
-
-def _wrapped(name: str) -> QLabel:
-    label = QLabel()
-    label.setObjectName(name)
-    label.setWordWrap(True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-    return label

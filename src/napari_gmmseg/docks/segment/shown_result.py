@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
-from napari_gmmseg.docks.common.sentences import Message
+from napari_gmmseg.docks.common.sentences import Message, finding_message
 from napari_gmmseg.docks.segment import wording
+from napari_gmmseg.docks.segment.choices import ChangeRow
 from napari_gmmseg.docks.segment.map_layers import MapLayers
 from napari_gmmseg.docks.segment.outcome import Outcome
 from napari_gmmseg.docks.segment.result_layer import ResultLayer
 from napari_gmmseg.docks.segment.view_protocol import SegmentView
 from napari_gmmseg.plugin.slices import slider_step
+from napari_gmmseg.volumes import ClassTable
 
 
 class ShownResult:
@@ -30,9 +33,19 @@ class ShownResult:
         The result.
     name : str
         The image's name.
+    messages : sequence of Message
+        What else is said.
     """
 
-    def __init__(self, viewer: Any, view: SegmentView, layer: ResultLayer, outcome: Outcome, name: str) -> None:
+    def __init__(
+        self,
+        viewer: Any,
+        view: SegmentView,
+        layer: ResultLayer,
+        outcome: Outcome,
+        name: str,
+        messages: Sequence[Message] = (),
+    ) -> None:
         self._viewer = viewer
         self._view = view
         self._layer = layer
@@ -41,12 +54,28 @@ class ShownResult:
         self._painted: dict[bool, NDArray[Any] | None] = {}
         layer.finish(outcome)
         self._maps = MapLayers(viewer, outcome, layer.place, name)
-        self._tell()
+        self._tell(*messages)
 
     @property
     def can_swap(self) -> bool:
         """Whether something was refined, and the layer is there to show either."""
         return self._result.refinement is not None and self._layer.layer is not None
+
+    @property
+    def is_painted_on(self) -> bool:
+        """Whether a person changed the layer since it was shown."""
+        return self._layer.layer is not None and self._layer.paint_on(self._shown) is not None
+
+    @property
+    def classes(self) -> ClassTable:
+        """Names and colours of what is shown."""
+        return self._shown.segmentation.label_map.classes
+
+    def show_again(self) -> None:
+        """Show it once more, after something else was in its layer."""
+        self._layer.finish(self._shown)
+        self._view.show_progress(wording.done_in_words(self._result.segmentation), 1.0)
+        self._tell()
 
     def add_next_map(self) -> bool:
         """Add one more map, where there is one; return whether there are others still."""
@@ -91,10 +120,11 @@ class ShownResult:
         done = wording.done_in_words(self._result.segmentation, keeps_base=self._keeps_base)
         self._view.show_progress(done, 1.0)
         self._view.show_result(shown.rows, wording.with_place(shown.certainty, step))
-        self._view.show_messages([*messages, *map(wording.finding_message, shown.segmentation.findings)])
+        self._view.show_messages([*messages, *map(finding_message, shown.segmentation.findings)])
         self._tell_refinement()
 
     def _tell_refinement(self) -> None:
         refinement = self._result.refinement
-        if refinement is not None:
-            self._view.show_refinement(refinement.sentence, refinement.changes, keeps_spatial=self._keeps_base)
+        changes: Sequence[ChangeRow]
+        sentence, changes = ("", []) if refinement is None else (refinement.sentence, refinement.changes)
+        self._view.show_refinement(sentence, changes, keeps_spatial=self._keeps_base)

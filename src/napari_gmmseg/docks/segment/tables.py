@@ -26,7 +26,7 @@ def class_rows(label_map: LabelMap) -> tuple[ClassRow, ...]:
         ClassRow(
             name=f"{c.value} {c.name}",
             colour=c.colour,
-            amount=_amount(counts[c.value], label_map),
+            amount=amount_of(counts[c.value], label_map),
             share=f"{100 * counts[c.value] / total:.0f}",
         )
         for c in label_map.classes
@@ -47,7 +47,7 @@ def change_rows(changes: Sequence[ClassChange], label_map: LabelMap) -> tuple[Ch
         ChangeRow(
             name=c.tissue.name,
             colour=c.tissue.colour,
-            amount=_amount(c.voxels_after - c.voxels_before, label_map, signed=True),
+            amount=amount_of(c.voxels_after - c.voxels_before, label_map, signed=True),
             percent="new" if isnan(c.percent) else f"{_signed(c.percent, 1)} %",
             tip=f"{c.tissue.name}: {_grouped(c.gained)} voxels came from other classes, "
             f"{_grouped(c.lost)} went to others.",
@@ -56,8 +56,18 @@ def change_rows(changes: Sequence[ClassChange], label_map: LabelMap) -> tuple[Ch
     )
 
 
-def _amount(n: int, label_map: LabelMap, *, signed: bool = False) -> str:
-    """Return a number of voxels as the volume of one frame."""
+def amount_of(n: int, label_map: LabelMap, *, signed: bool = False) -> str:
+    """Return a number of voxels as the volume of one frame, in ml, or in voxels where there is no spacing.
+
+    Parameters
+    ----------
+    n : int
+        Voxels of all frames.
+    label_map : LabelMap
+        Tells the size of a voxel.
+    signed : bool
+        Whether a sign is put before it.
+    """
     geometry = label_map.geometry
     if geometry.unit != "mm":
         return f"{_signed(n, 0) if signed else _grouped(n)} voxels"

@@ -17,11 +17,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_gmmseg.docks.common.history_row import HistoryRow
+from napari_gmmseg.docks.common.keys import KEYS
 from napari_gmmseg.docks.common.messages import MessageList
 from napari_gmmseg.docks.common.scroll_column import ScrollColumn
 from napari_gmmseg.docks.common.sentences import Message
-from napari_gmmseg.docks.segment.choices import ChangeRow, Choices, ClassRow, Controls
+from napari_gmmseg.docks.segment.choices import AgreementRow, ChangeRow, Choices, ClassRow, Controls, KeptRow
 from napari_gmmseg.docks.segment.form import SegmentForm
+from napari_gmmseg.docks.segment.recovery_row import RecoveryRow
 from napari_gmmseg.docks.segment.result_panel import ResultPanel
 
 #: Milliseconds between two looks at a running job.
@@ -46,6 +49,8 @@ class SegmentView(QWidget):
         self.form = SegmentForm()
         self.result = ResultPanel()
         self.messages = MessageList()
+        self.recovery = RecoveryRow()
+        self.history = HistoryRow("segment", KEYS)
         self._bar = QProgressBar()
         self._bar.setObjectName("segment_progress")
         self._bar.setTextVisible(False)
@@ -87,6 +92,7 @@ class SegmentView(QWidget):
             (self._stop, controls.stop),
             (self._cancel, controls.cancel),
             (self.result.save, controls.save),
+            (self.result.kept.keep, controls.keep),
             (self.result.keep_spatial, controls.keep_spatial),
         ):
             if button.isEnabled() != enabled:
@@ -94,8 +100,7 @@ class SegmentView(QWidget):
         label = "Resume" if controls.paused else "Pause"
         if self._pause.text() != label:
             self._pause.setText(label)
-        if self.form.isEnabled() == controls.busy:
-            self.form.setEnabled(not controls.busy)
+        self.form.show_busy(controls.busy)
 
     def show_progress(self, text: str, fraction: float | None) -> None:
         """Show how far it is."""
@@ -123,6 +128,26 @@ class SegmentView(QWidget):
     def show_saved(self, text: str) -> None:
         """Show the tick of a saved mask."""
         self.result.show_saved(text)
+
+    def show_history(self, undo: str | None, redo: str | None) -> None:
+        """Say what would be undone and redone."""
+        self.history.show_history(undo, redo)
+
+    def show_kept(self, rows: Sequence[KeptRow]) -> None:
+        """Show what was kept."""
+        self.result.show_kept(rows)
+
+    def show_agreement(self, sentence: str, rows: Sequence[AgreementRow]) -> None:
+        """Show how two results agree."""
+        self.result.kept.show_agreement(sentence, rows)
+
+    def show_suggestion(self, sentence: str) -> None:
+        """Say which number of classes the image speaks for."""
+        self.form.show_suggestion(sentence)
+
+    def show_recovery(self, sentence: str, *, can_choose: bool = True) -> None:
+        """Offer a session that did not end."""
+        self.recovery.show_recovery(sentence, can_choose=can_choose)
 
     def start_polling(self) -> None:
         """Emit `polled` from now on."""
@@ -157,9 +182,10 @@ class SegmentView(QWidget):
         column = QVBoxLayout(inside)
         column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(8)
+        column.addWidget(self.recovery)
         column.addWidget(self.form)
         column.addLayout(buttons)
-        for widget in (self._bar, self._text, self.messages, self.result):
+        for widget in (self._bar, self._text, self.history, self.messages, self.result):
             column.addWidget(widget)
         column.addStretch(1)
         self._scroll = ScrollColumn(inside)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from napari_gmmseg.docks.common.sentences import Message
-from napari_gmmseg.docks.segment.choices import ChangeRow, Choices, ClassRow, Controls
+from napari_gmmseg.docks.segment.choices import AgreementRow, ChangeRow, Choices, ClassRow, Controls, KeptRow
 
 
 class SegmentView(Protocol):
@@ -33,6 +33,21 @@ class SegmentView(Protocol):
 
     def show_saved(self, text: str) -> None:
         """Show the tick of a saved mask; empty takes it away."""
+
+    def show_history(self, undo: str | None, redo: str | None) -> None:
+        """Say what would be undone and redone; None where there is nothing."""
+
+    def show_kept(self, rows: Sequence[KeptRow]) -> None:
+        """Show what was kept."""
+
+    def show_agreement(self, sentence: str, rows: Sequence[AgreementRow]) -> None:
+        """Show how two results agree; empty takes it away."""
+
+    def show_suggestion(self, sentence: str) -> None:
+        """Say which number of classes the image speaks for; empty takes it away."""
+
+    def show_recovery(self, sentence: str, *, can_choose: bool = True) -> None:
+        """Offer a session that did not end; empty takes the offer away."""
 
     def start_polling(self) -> None:
         """Call `poll` from now on, several times a second."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from napari_gmmseg.config import FitConfig
 from napari_gmmseg.config.recipes import FORMS
-from napari_gmmseg.docks.common.hints import in_window
 from napari_gmmseg.docks.common.sentences import Message
-from napari_gmmseg.errors import GmmsegError
 from napari_gmmseg.session import JobState, Progress, device_in_words
-from napari_gmmseg.volumes import Finding, Segmentation
+from napari_gmmseg.volumes import Segmentation
 
 METHODS = {
     "gmm": "Gaussian mixture",
@@ -93,28 +91,6 @@ def _more_follows(phase: str, config: FitConfig) -> bool:
     return may_train and phase.lower() == METHODS["spatial"]
 
 
-def error_message(error: GmmsegError) -> Message:
-    """Return an error as a message.
-
-    Parameters
-    ----------
-    error : GmmsegError
-        What went wrong.
-    """
-    return Message(error.message, in_window(error.hint), "error")
-
-
-def finding_message(finding: Finding) -> Message:
-    """Return a finding as a message.
-
-    Parameters
-    ----------
-    finding : Finding
-        A doubt.
-    """
-    return Message(finding.message, in_window(finding.hint), finding.severity)
-
-
 def image_removed(name: str) -> Message:
     """Say that a run lost its image.
 
@@ -124,6 +100,17 @@ def image_removed(name: str) -> Message:
         The layer's name.
     """
     return Message(f"The image layer {name!r} was removed, so the run was cancelled.", "Open it again and press Run.")
+
+
+def paint_kept(name: str) -> Message:
+    """Say that a layer with paint on it was left as it is.
+
+    Parameters
+    ----------
+    name : str
+        The layer's name.
+    """
+    return Message(f"You had painted on {name!r}: it stays as it is, hidden, and the new result has its own layer.")
 
 
 def done_in_words(segmentation: Segmentation, *, keeps_base: bool = False) -> str:

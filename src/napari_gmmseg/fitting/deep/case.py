@@ -73,6 +73,8 @@ class DeepCase:
         See `Batch`; None without a start.
     base : Fitted or None
         The spatial mixture that it starts from.
+    held : tuple of int
+        Classes whose Gaussian stays at the start.
     """
 
     stack: Stack
@@ -85,6 +87,7 @@ class DeepCase:
     densities: Tensor | None
     target: Tensor | None
     base: Fitted | None
+    held: tuple[int, ...] = ()
 
     @classmethod
     def of_task(cls, task: FitTask, base: Fitted | None, *, sees_start: bool = True) -> DeepCase:
@@ -118,7 +121,7 @@ class DeepCase:
         geometry = task.volume.geometry
         stack = make_stack(task.mask, geometry.spacing, task.config.view)
         k = task.config.n_classes
-        return cls(stack, image, seen, task.mask, standardisation, k, evidence, densities, target, base)
+        return cls(stack, image, seen, task.mask, standardisation, k, evidence, densities, target, base, task.held)
 
     def batch(self, pieces: Sequence[int]) -> Batch:
         """Return some pieces.

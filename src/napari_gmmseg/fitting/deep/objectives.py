@@ -78,6 +78,18 @@ class Objective(Protocol):
             The network's class probabilities, 0 outside the mask.
         """
 
+    def running(self) -> dict[str, Tensor]:
+        """Return what it carries from step to step."""
+
+    def run_on(self, running: dict[str, Tensor]) -> None:
+        """Take up what it carried.
+
+        Parameters
+        ----------
+        running : dict of str to Tensor, of any shape
+            From `running`.
+        """
+
     def mixture(self) -> Mixture:
         """Return the parameters so far, in the image's own unit."""
 
@@ -223,6 +235,20 @@ class DeepMixture:
         if self._recipe.means != "fixed":
             self._parameters.settle(prior)
 
+    def running(self) -> dict[str, Tensor]:
+        """Return what it carries from step to step."""
+        return self._parameters.running()
+
+    def run_on(self, running: dict[str, Tensor]) -> None:
+        """Take up what it carried.
+
+        Parameters
+        ----------
+        running : dict of str to Tensor, of any shape
+            From `running`.
+        """
+        self._parameters.run_on(running)
+
     def mixture(self) -> Mixture:
         """Return the parameters so far, in the image's own unit."""
         return self._parameters.mixture()
@@ -322,6 +348,20 @@ class BlindSpot:
             sizes = self._log_sizes.view((-1,) + (1,) * self._case.mask.ndim)
             logits = prior.clamp_min(LEAST_SHARE).log() + self.log_densities() + sizes
             self._parameters.settle(torch.softmax(logits, 0).mul_(self._case.mask))
+
+    def running(self) -> dict[str, Tensor]:
+        """Return what it carries from step to step."""
+        return self._parameters.running()
+
+    def run_on(self, running: dict[str, Tensor]) -> None:
+        """Take up what it carried.
+
+        Parameters
+        ----------
+        running : dict of str to Tensor, of any shape
+            From `running`.
+        """
+        self._parameters.run_on(running)
 
     def mixture(self) -> Mixture:
         """Return the parameters so far, in the image's own unit."""

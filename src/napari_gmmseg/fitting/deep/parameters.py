@@ -11,11 +11,13 @@ from torch import Tensor
 
 from napari_gmmseg.config.recipes import Recipe
 from napari_gmmseg.fitting.deep.case import Batch, DeepCase
+from napari_gmmseg.mixture.reshaping import class_moments
 from napari_gmmseg.mixture.soft_moments import Anchor, SoftMixture, soft_log_densities, soft_moments
 from napari_gmmseg.volumes import Mixture
 
 #: Pseudo-voxels that hold an anchored class at its start, as a share of N / K.
 ANCHOR_STRENGTH = 1.0
+_NAMES = ("mixing_weights", "means", "variances")
 #: Share of the newest step in the running mean of the mixture's parameters.
 _NEWEST = 0.1
 
@@ -40,6 +42,9 @@ class Parameters:
         # The published safeguard knows no anchor: where one was asked for, it takes the safeguard's place.
         self._floor = recipe.likelihood_floor if self._anchor is None else 0.0
         self._mean: SoftMixture | None = None
+        held = torch.zeros((case.n_classes, 1), dtype=torch.bool, device=case.image.device)
+        held[list(case.held)] = True
+        self._held = held if case.held else None
         self._fixed = recipe.means == "fixed"
 
     def update(self, batch: Batch, memberships: Tensor) -> SoftMixture:
@@ -53,6 +58,7 @@ class Parameters:
             By which the moments are weighted.
         """
         found = soft_moments(batch.image, memberships, batch.mask, anchor=self._anchor, floor=self._floor)
+        found = self._holding(found)
         now = SoftMixture(*(part.detach().mean(0, keepdim=True) for part in _parts(found)))
         old = self._mean
         if old is not None and self._case.stack.n_pieces > 1:
@@ -87,9 +93,34 @@ class Parameters:
         """
         case = self._case
         with torch.no_grad():
-            self._mean = soft_moments(
+            found = soft_moments(
                 case.image[None], memberships[None], case.mask[None], anchor=self._anchor, floor=self._floor
             )
+            self._mean = self._holding(found)
+
+    def _holding(self, found: SoftMixture) -> SoftMixture:
+        """Return a mixture with the locked classes' Gaussians as they were at the start."""
+        if self._held is None or self.start is None:
+            return found
+        means = torch.where(self._held, self.start.means.to(found.means), found.means)
+        variances = torch.where(self._held, self.start.variances.to(found.variances), found.variances)
+        return SoftMixture(found.mixing_weights, means, variances)
+
+    def running(self) -> dict[str, Tensor]:
+        """Return the running mean; empty before the first step."""
+        if self._mean is None:
+            return {}
+        return dict(zip(_NAMES, _parts(self._mean), strict=True))
+
+    def run_on(self, running: dict[str, Tensor]) -> None:
+        """Take up the running mean.
+
+        Parameters
+        ----------
+        running : dict of str to Tensor, of any shape
+            From `running`.
+        """
+        self._mean = SoftMixture(*(running[name] for name in _NAMES)) if running else None
 
     def mixture(self) -> Mixture:
         """Return the parameters so far, in the image's own unit."""
@@ -103,7 +134,22 @@ class Parameters:
         weights, means, variances = (part[0].cpu().double().numpy() for part in _parts(self._mean))
         k = len(weights)
         inner = Mixture(weights / weights.sum(), means, np.stack([np.diag(row) for row in variances]), np.arange(k))
-        return self._case.standardisation.outward(inner)
+        return self._with_held(self._case.standardisation.outward(inner))
+
+    def _with_held(self, mixture: Mixture) -> Mixture:
+        """Return a mixture with the locked classes' Gaussians as they were given, without rounding to float32."""
+        case = self._case
+        if not case.held or case.base is None:
+            return mixture
+        given = case.base.mixture
+        of_class, spread_of_class, _ = class_moments(given)
+        means, covariances = mixture.means.copy(), mixture.covariances.copy()
+        for k in case.held:
+            own = np.flatnonzero(given.class_of == k)
+            alone = len(own) == 1
+            means[k] = given.means[own[0]] if alone else of_class[k]
+            covariances[k] = (given.covariances[own[0]] if alone else spread_of_class[k]) * np.eye(given.n_channels)
+        return Mixture(mixture.mixing_weights, means, covariances, mixture.class_of)
 
     def log_densities(self) -> Tensor:
         """Return class log densities (K, *crop) under the parameters so far, in the image's own unit."""

@@ -11,13 +11,10 @@ import torch
 from torch import Tensor
 
 from napari_gmmseg.config.deep import View
+from napari_gmmseg.config.slicing import PATCH, neighbours_seen, slice_axis
 
-#: Neighbouring slices on each side that a 2.5-D network sees.
-NEIGHBOURS = 2
-#: Slices further apart than this many in-plane voxels show other anatomy: they are no neighbours.
-_THICKEST = 2.0
-#: Voxels along each side of a 3-D patch, and of its rim, which is predicted but not used.
-_PATCH, _RIM = 48, 8
+#: Voxels at the rim of a 3-D patch, which are predicted but not used.
+_RIM = 8
 #: A slice with less than this share of the fullest one's mask is predicted, but not trained on.
 _EMPTIEST = 0.05
 
@@ -102,27 +99,8 @@ def make_stack(mask: Tensor, spacing: tuple[float, float, float], view: View) ->
     if view == "3d" and min(shape) > 1:
         return PatchStack(mask, spacing)
     axis = slice_axis(shape, spacing)
-    others = [size for a, size in enumerate(spacing) if a != axis]
-    near = spacing[axis] <= _THICKEST * min(others) and shape[axis] > 1
-    seen = NEIGHBOURS if view == "2.5d" or (view == "auto" and near) else 0
-    return SliceStack(mask, axis - 3, neighbours=min(seen, shape[axis] - 1), spacing=spacing)
-
-
-def slice_axis(shape: Sequence[int], spacing: Sequence[float]) -> int:
-    """Return the axis 0, 1 or 2 across which a volume is sliced: one without extent, else the coarsest, else the first.
-
-    Parameters
-    ----------
-    shape : (Z, Y, X)
-        Voxels.
-    spacing : (dz, dy, dx)
-        Voxel size.
-    """
-    for axis in range(3):
-        if shape[axis] == 1:
-            return axis
-    coarsest = max(range(3), key=lambda axis: (spacing[axis], -axis))
-    return coarsest if spacing[coarsest] > 1.2 * min(spacing) else 0
+    neighbours = neighbours_seen(shape, spacing, view, axis)
+    return SliceStack(mask, axis - 3, neighbours=neighbours, spacing=spacing)
 
 
 @dataclass(frozen=True)
@@ -325,7 +303,7 @@ def _nearness(spacing: Sequence[float]) -> tuple[float, ...]:
 
 def _tiles(n: int) -> list[tuple[slice, slice]]:
     """Return patches of equal length that cover n voxels, each with its core within it; cores do not overlap."""
-    size = min(_PATCH, n)
+    size = min(PATCH, n)
     if size == n:
         return [(slice(0, n), slice(0, n))]
     step = size - 2 * _RIM

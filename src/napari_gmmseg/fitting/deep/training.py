@@ -12,12 +12,10 @@ from napari_gmmseg.config.deep import Precision
 from napari_gmmseg.config.recipes import Recipe
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.fitting.deep.stacks import Stack
+from napari_gmmseg.fitting.runtime import multiplies_bfloat16_fast
 
 #: Steps on end whose gradient may be no finite number.
 _MOST_ASTRAY = 3
-#: Pieces that are predicted at once.
-_AT_ONCE = {2: 4, 3: 1}
-
 
 #: Where the learning rate ends, as a share of where it began.
 _LAST_RATE = 0.05
@@ -40,6 +38,7 @@ class Schedule:
         self.end = recipe.warm_steps + recipe.max_steps
         self._rate, self._decays = recipe.learning_rate, recipe.decays
         self._falls_from = self.end // 2
+        self._planned = self.end
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step: constant, and in the second half falling where the recipe says so.
@@ -53,6 +52,41 @@ class Schedule:
             return self._rate
         left = (self.end - step) / max(self.end - self._falls_from, 1)
         return self._rate * max(_LAST_RATE, left)
+
+    def retune(self, recipe: Recipe, step: int, *, reopen: bool) -> None:
+        """Go on with other settings; with other classes, give the network time to part them.
+
+        Parameters
+        ----------
+        recipe : Recipe
+            From now on.
+        step : int
+            That was taken last.
+        reopen : bool
+            Whether the classes are others.
+        """
+        self._rate, self._decays = recipe.learning_rate, recipe.decays
+        planned = recipe.warm_steps + recipe.max_steps
+        if planned != self._planned:
+            self._planned, self.end = planned, max(planned, step + 1)
+            self._falls_from = max(self.end // 2, step) if self.end > 2 * step else self._falls_from
+        if reopen:
+            self.end = max(self.end, step + 2 * _LANDING)
+            self._falls_from = max(self._falls_from, self.end - _LANDING)
+
+    def values(self) -> list[int]:
+        """Return where it stands."""
+        return [self.end, self._falls_from, self._planned]
+
+    def restore(self, values: Sequence[int]) -> None:
+        """Take up where it stood.
+
+        Parameters
+        ----------
+        values : sequence of int
+            From `values`.
+        """
+        self.end, self._falls_from, self._planned = (int(value) for value in values)
 
     def settle(self, step: int) -> None:
         """End soon, since the likelihood has settled: at once, or after the learning rate has fallen.
@@ -84,19 +118,16 @@ class Trainer:
     """
 
     def __init__(self, network: nn.Module, recipe: Recipe, device: torch.device, precision: Precision) -> None:
-        self._low = precision == "bfloat16" or (
-            precision == "auto" and recipe.network == "light" and multiplies_bfloat16_fast(device)
-        )
+        self._low = False
         self._network = network.to(device)
-        if self._low:
-            # Convolutions in bfloat16 are at their fastest with channels last, in 2-D and in 3-D.
-            flat = next(module for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Conv3d)))
-            self._layout = torch.channels_last if isinstance(flat, nn.Conv2d) else torch.channels_last_3d
-            self._network.to(memory_format=self._layout)  # type: ignore[call-overload]
+        if precision == "bfloat16" or (
+            precision == "auto" and recipe.network == "light" and multiplies_bfloat16_fast(device)
+        ):
+            self.use_bfloat16()
         self._device = device
         self._clip = recipe.gradient_clip
         self._astray = 0
-        self._optimiser = torch.optim.AdamW(
+        self.optimiser = torch.optim.AdamW(
             self._network.parameters(),
             lr=recipe.learning_rate,
             weight_decay=recipe.weight_decay,
@@ -155,14 +186,14 @@ class Trainer:
         SettingsError
             Where gradients are not finite in several steps on end.
         """
-        for group in self._optimiser.param_groups:
+        for group in self.optimiser.param_groups:
             group["lr"] = rate
-        self._optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._network.parameters(), self._clip)
         if bool(torch.isfinite(norm)):
             self._astray = 0
-            self._optimiser.step()
+            self.optimiser.step()
             return
         # One step that is not finite is left out: taken, it would be in every weight.
         self._astray += 1
@@ -187,8 +218,8 @@ class Trainer:
         finally:
             self._network.train()
 
-    def add_prior(self, stack: Stack, seen: Tensor, total: Tensor) -> None:
-        """Add the class probabilities of every piece to a sum, in place.
+    def add_prior(self, stack: Stack, seen: Tensor, total: Tensor, pieces: range) -> None:
+        """Add the class probabilities of some pieces to a sum, in place; all of them, or none.
 
         Parameters
         ----------
@@ -198,30 +229,18 @@ class Trainer:
             What the network sees.
         total : Tensor (K, *crop) float32
             Changed in place.
+        pieces : range
+            Their numbers.
         """
-        at_once = _AT_ONCE[stack.n_dims]
-        for begin in range(0, stack.n_pieces, at_once):
-            pieces = range(begin, min(begin + at_once, stack.n_pieces))
-            stack.put(total, pieces, self.prior(stack.look(seen, pieces)))
+        stack.put(total, pieces, self.prior(stack.look(seen, pieces)))
 
-
-def multiplies_bfloat16_fast(device: torch.device) -> bool:
-    """Tell whether a device has units for bfloat16; without them it is slower than float32.
-
-    Parameters
-    ----------
-    device : torch.device
-        The device.
-    """
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type != "cpu":
-        return False
-    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
-        supported = getattr(torch.cpu, name, None)
-        if supported is not None and supported():
-            return True
-    return False
+    def use_bfloat16(self) -> None:
+        """Compute in bfloat16 from now on; the weights stay float32."""
+        self._low = True
+        flat = next(module for module in self._network.modules() if isinstance(module, (nn.Conv2d, nn.Conv3d)))
+        # Convolutions in bfloat16 are at their fastest with channels last, in 2-D and in 3-D.
+        self._layout = torch.channels_last if isinstance(flat, nn.Conv2d) else torch.channels_last_3d
+        self._network.to(memory_format=self._layout)  # type: ignore[call-overload]
 
 
 def safe_precision(asked: Precision, size: Sequence[int], stride: int, device: torch.device) -> Precision:
@@ -265,6 +284,21 @@ class Plateau:
         self._window, self._tolerance, self._least = window, tolerance, least_steps
         self._seen = 0
 
+    def values(self) -> list[float]:
+        """Return what it has seen."""
+        return [float(self._seen), *self._values]
+
+    def restore(self, values: Sequence[float]) -> None:
+        """Take up where it was.
+
+        Parameters
+        ----------
+        values : sequence of float
+            From `values`.
+        """
+        self._seen = int(values[0])
+        self._values.extend(values[1:])
+
     def reached(self, nll: float) -> bool:
         """Take in one value, and tell whether to stop.
 
@@ -297,20 +331,22 @@ class Draws:
 
     def __init__(self, pieces: Tensor, per_step: int, generator: torch.Generator) -> None:
         self._pieces, self._generator = pieces, generator
-        self._per_step = min(per_step, len(pieces))
-        self._left: list[int] = []
+        #: How many at once.
+        self.per_step = min(per_step, len(pieces))
+        #: Drawn in this round, and not yet given out.
+        self.left: list[int] = []
 
     @property
     def steps_per_round(self) -> int:
         """Steps until each piece was drawn once."""
-        return -(-len(self._pieces) // self._per_step)
+        return -(-len(self._pieces) // self.per_step)
 
     def next(self) -> Sequence[int]:
         """Return the next pieces."""
-        while len(self._left) < self._per_step:
+        while len(self.left) < self.per_step:
             order = torch.randperm(len(self._pieces), generator=self._generator)
-            self._left.extend(self._pieces[order].tolist())
-        drawn, self._left = self._left[: self._per_step], self._left[self._per_step :]
+            self.left.extend(self._pieces[order].tolist())
+        drawn, self.left = self.left[: self.per_step], self.left[self.per_step :]
         return drawn
 
 

@@ -1,0 +1,5 @@
+"""The Classes dock."""
+
+from napari_gmmseg.docks.classes.dock import ClassesDock
+
+__all__ = ["ClassesDock"]

@@ -1,0 +1,299 @@
+"""Drive a method: commands in, reports out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_gmmseg.config import FitConfig, Preset
+from napari_gmmseg.config.memory import Savings
+from napari_gmmseg.errors import GmmsegError
+from napari_gmmseg.fitting.commands import Names, translate
+from napari_gmmseg.fitting.deep.fitting import fit_deep
+from napari_gmmseg.fitting.live import Change, apply_change
+from napari_gmmseg.fitting.memory import plan_memory
+from napari_gmmseg.fitting.methods import fit_gmm, fit_spatial
+from napari_gmmseg.fitting.progress import Fitted, Method, Progress, Told
+from napari_gmmseg.fitting.refining import fit_auto
+from napari_gmmseg.fitting.results import label_values, segmentation_of
+from napari_gmmseg.fitting.runtime import choose_device, choose_threads, ran_out
+from napari_gmmseg.fitting.task import FitTask
+from napari_gmmseg.preparation.prepared import Prepared
+from napari_gmmseg.volumes import (
+    ClassTable,
+    Command,
+    Finding,
+    FitReport,
+    FitState,
+    Look,
+    Mixture,
+    Segmentation,
+    Stop,
+    Volume,
+)
+
+PHASES = {"gmm": "Gaussian mixture", "svgmm": "Spatially variant mixture"}
+
+
+class Driver:
+    """Runs a method: translates commands and reports, begins anew where it has to.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image.
+    prepared : Prepared
+        Mask, crop and scale.
+    config : FitConfig
+        How to fit.
+    preset : Preset
+        What the classes mean.
+    fixed_labels : ndarray (*grid) integer or None
+        Known class of a voxel, or -1.
+    look : int or None
+        The slice of the volume's Z axis that is previewed first.
+    """
+
+    def __init__(
+        self,
+        volume: Volume,
+        prepared: Prepared,
+        config: FitConfig,
+        preset: Preset,
+        fixed_labels: NDArray[np.integer[Any]] | None,
+        look: int | None,
+    ) -> None:
+        self._began = time.perf_counter()
+        self._volume, self._prepared, self._preset = volume, prepared, preset
+        self._config, self._fixed_labels, self._look = config, fixed_labels, look
+        self._names = Names(volume, prepared, preset)
+        self._history: list[FitReport] = []
+        self._reported_before = 0
+        self._stopped = False
+        self._looked: Look | None = None
+        self._refused: Finding | None = None
+        self._fitted: Fitted | None = None
+        self._view: tuple[ClassTable, NDArray[np.int64]] | None = None
+        self._pending: Progress | None = None
+        self._last: Mixture | None = None
+        #: What was noticed of the machine, and of that what no report has told yet.
+        self._noticed: list[Finding] = []
+        self._told_of = 0
+        self._predicted = 0
+
+    def _cut(self, config: FitConfig, known: tuple[int, ...] = ()) -> FitTask:
+        plan = plan_memory(self._volume, self._prepared, config, choose_device(config.device))
+        fixed, look = self._fixed_labels, self._look if self._looked is None else self._looked.slice_index
+        task = FitTask.cut(self._volume, self._prepared, plan.config, plan.device, fixed, look, known=known)
+        self._predicted = plan.predicted
+        self._noticed.extend(plan.findings)
+        return replace(task, savings=plan.savings)
+
+    def begin(self, start: Segmentation | None, state: FitState | None) -> None:
+        """Make the method that the settings mean.
+
+        Parameters
+        ----------
+        start : Segmentation or None
+            An earlier result to go on from.
+        state : FitState or None
+            Where an earlier fit stood.
+
+        Raises
+        ------
+        SettingsError
+            Where settings do not fit the data or the machine.
+        """
+        mixture = None
+        if state is not None:
+            self._task = self._restored(state)
+        elif start is not None:
+            self._task, mixture = self._taken_up(start)
+        else:
+            self._task = self._cut(self._config)
+        self.threads = choose_threads(self._task.config.threads)
+        self._method = _method(self._task, mixture, state)
+        self._first = True
+
+    def _restored(self, state: FitState) -> FitTask:
+        meta = state.meta
+        identities, known = tuple(meta["identities"]), tuple(meta["known"])
+        self._names.restore(meta["names"])
+        self._reported_before = int(meta["reports"])
+        task = self._cut(FitConfig(**meta["config"]), tuple(identities.index(identity) for identity in known))
+        return replace(
+            task,
+            identities=identities,
+            known=known,
+            origins=tuple((int(a), int(b)) for a, b in meta["origins"]),
+            next_identity=int(meta["next_identity"]),
+            locked=frozenset(meta["locked"]),
+            widths_set=bool(meta["widths_set"]),
+            savings=Savings(**meta["savings"]),
+        )
+
+    def _taken_up(self, start: Segmentation) -> tuple[FitTask, Mixture]:
+        """Return the Gaussians of an earlier result, with as many classes as are wanted, under their names."""
+        wanted, table = self._config, start.label_map.classes
+        task = self._cut(replace(wanted, n_classes=len(table)))
+        self._names.keep(table, np.arange(len(table)), task.identities)
+        meant = frozenset(k for k, tissue in enumerate(table) if tissue.role)
+        changed = apply_change(task, start.mixture, Change(wanted, protected=meant))
+        return changed.task, changed.mixture
+
+    def advance(self, command: Command | None) -> FitReport | None:
+        """Tell the method what it is told, and return its next report; None at the end.
+
+        Parameters
+        ----------
+        command : Command or None
+            What a person wants.
+        """
+        told = self._told(command)
+        try:
+            progress = self._next(told)
+        except StopIteration as end:
+            self._fitted = end.value
+            return None
+        except (MemoryError, RuntimeError) as error:
+            if not ran_out(error) or self._task.image.device.type == "cpu":
+                raise
+            progress = self._on_processor()
+        self._first, self._last = False, progress.mixture
+        if isinstance(told, Change) and progress.refused is None and self._view is not None:
+            self._names.keep(*self._view, self._task.identities)
+        self._task = progress.task or self._task
+        self.threads = choose_threads(self._task.config.threads)
+        table, entry = self._names.table(progress.named_by or progress.mixture, self._task)
+        self._view = table, entry
+        refused, self._refused = self._refused or progress.refused, None
+        report = self._report(progress, table, entry, refused)
+        self._history.append(replace(report, preview=None, mixture=None, state=None))
+        return report
+
+    def _next(self, told: Told | None) -> Progress:
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            return pending
+        return next(self._method) if told is None or self._first else self._method.send(told)
+
+    def _on_processor(self) -> Progress:
+        """Begin what the card has no memory for on the processor, from the last Gaussians."""
+        self._method.close()
+        self._task = replace(self._task.to(torch.device("cpu")), savings=Savings())
+        self._noticed.append(
+            Finding(
+                "out-of-memory",
+                "The memory of the card ran out: it went on from the last Gaussians on the processor.",
+                "The result is valid; --device cpu does so from the start.",
+                "note",
+            )
+        )
+        self._method = _method(self._task, self._last, None)
+        return next(self._method)
+
+    def _told(self, command: Command | None) -> Told | None:
+        """Return what the method is told; begins anew where a setting asks for it."""
+        self._looked = command if isinstance(command, Look) else self._looked
+        self._stopped = self._stopped or isinstance(command, Stop)
+        if self._stopped:
+            return Stop()
+        if command is None or self._view is None:
+            return self._reminder()
+        told = translate(command, self._task, *self._view)
+        if isinstance(told, Finding):
+            self._refused = told
+            return None
+        if isinstance(told, FitConfig):
+            self._anew(told)
+            return None
+        return told
+
+    def _anew(self, config: FitConfig) -> None:
+        """Begin with other settings; where they do not go together, the fit goes on as it was."""
+        try:
+            task = self._cut(config)
+            method = _method(task, None, None)
+            # A method checks its settings in its first step.
+            pending = next(method)
+        except GmmsegError as error:
+            self._refused = Finding("refused", error.message, error.hint)
+            return
+        self._method.close()
+        self._task, self._method, self._pending = task, method, pending
+        self._names = Names(self._volume, self._prepared, self._preset)
+
+    def _reminder(self) -> Look | None:
+        """A phase that previews slices has not heard of a look that was told to the one before."""
+        last = [report.phase for report in self._history[-2:]]
+        begins = len(last) == 2 and last[0] != last[1]
+        return self._looked if begins else None
+
+    def _report(
+        self, progress: Progress, table: ClassTable, entry: NDArray[np.int64], refused: Finding | None
+    ) -> FitReport:
+        preview = None
+        if progress.labels is not None:
+            preview = label_values(table, entry)[self._task.whole(progress.labels)]
+        state = progress.state
+        if state is not None:
+            reports = self._reported_before + len(self._history) + 1
+            meta = {**state.meta, "names": self._names.values(), "reports": reports}
+            state = replace(state, meta=meta)
+        return FitReport(
+            phase=progress.phase or PHASES[self._task.config.method],
+            step=progress.step,
+            n_steps=progress.n_steps,
+            log_likelihood=progress.log_likelihood,
+            terms=dict(progress.terms),
+            seconds=time.perf_counter() - self._began,
+            preview=preview,
+            mixture=replace(progress.mixture, class_of=entry[progress.mixture.class_of]),
+            classes=table,
+            state=state,
+            refused=refused,
+            findings=(*self._fresh_findings(), *progress.findings),
+        )
+
+    def _fresh_findings(self) -> list[Finding]:
+        fresh, self._told_of = self._noticed[self._told_of :], len(self._noticed)
+        return fresh
+
+    def close(self) -> None:
+        """End the method."""
+        self._method.close()
+
+    def result(self) -> Segmentation:
+        """Return the segmentation.
+
+        Raises
+        ------
+        RuntimeError
+            Where the method has not ended.
+        """
+        if self._fitted is None:
+            raise RuntimeError("The fit has not ended.")
+        seconds = time.perf_counter() - self._began
+        task = self._fitted.task or self._task
+        machine = {"device": str(task.image.device), "threads": self.threads, "seconds": seconds}
+        machine["predicted_memory_mb"] = round(self._predicted / 1e6)
+        result = segmentation_of(self._fitted, task, self._preset, self._names, machine, stopped=self._stopped)
+        findings = (*result.findings, *self._noticed)
+        return replace(result, findings=findings, history=tuple(self._history))
+
+
+def _method(task: FitTask, start: Mixture | None, state: FitState | None) -> Method:
+    """Return what the settings mean."""
+    name = task.config.method
+    if name == "auto":
+        return fit_auto(task, start, state)
+    if name == "spatial":
+        return fit_spatial(task, start)
+    if name in ("deepg", "deepsvg", "blindspot"):
+        return fit_deep(task, name, start, state)
+    return fit_gmm(task, spatially_variant=name == "svgmm", start=start)

@@ -1,0 +1,139 @@
+"""From what a method ended with to a segmentation."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_gmmseg.config import Preset
+from napari_gmmseg.fitting.commands import Names
+from napari_gmmseg.fitting.naming import naming_doubts
+from napari_gmmseg.fitting.progress import Fitted
+from napari_gmmseg.fitting.task import FitTask
+from napari_gmmseg.mixture.labelling import label_winners
+from napari_gmmseg.preparation.prepared import Prepared
+from napari_gmmseg.volumes import ClassTable, Finding, LabelMap, Segmentation, TissueClass
+
+#: A class with less than this share of the mask is doubted.
+SMALL_SHARE = 0.01
+
+
+def label_values(table: ClassTable, entry: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the label value of each fitted class, after 0 for background.
+
+    Parameters
+    ----------
+    table : ClassTable
+        Names and values.
+    entry : ndarray (K,) int64
+        For each fitted class its entry in the table.
+
+    Returns
+    -------
+    ndarray (K + 1,) uint8
+        Label values.
+    """
+    return np.array([0, *(table[int(e)].value for e in entry)], dtype=np.uint8)
+
+
+def segmentation_of(
+    fitted: Fitted, task: FitTask, preset: Preset, names: Names, machine: dict[str, Any], *, stopped: bool
+) -> Segmentation:
+    """Return what a method ended with as a segmentation on the whole grid.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        What it ended with.
+    task : FitTask
+        The case.
+    preset : Preset
+        What the classes mean.
+    names : Names
+        What they are called.
+    machine : dict
+        Device, threads and seconds.
+    stopped : bool
+        Whether a person ended it.
+    """
+    volume, prepared = task.volume, task.prepared
+    named_by = fitted.named_by or fitted.mixture
+    table, entry = names.table(named_by, task)
+    order = np.argsort(entry)
+    in_order = torch.from_numpy(order).to(task.mask.device)
+    memberships = fitted.memberships[in_order]
+    method = fitted.name or task.config.method
+    base = None if fitted.base is None else segmentation_of(fitted.base, task, preset, names, machine, stopped=False)
+    prior = None if fitted.prior is None else np.asarray(task.whole(fitted.prior[in_order]), dtype=np.float32)
+    winner = label_winners(memberships, task.mask)
+    classes_found = tuple(table)
+    values = np.array([0, *(c.value for c in classes_found)], dtype=np.uint8)
+    label_map = LabelMap(values[task.whole(winner)], volume.geometry, table, volume.source)
+    mixture = replace(fitted.mixture, class_of=entry[fitted.mixture.class_of])
+    doubts = _doubts(label_map, prepared, stopped=stopped)
+    told = {doubt.code for doubt in doubts}
+    findings = (
+        *volume.findings,
+        *prepared.findings,
+        # What is told of a class by its name in the result need not be told again by its number in the fit.
+        *(finding for finding in fitted.findings if finding.code not in told),
+        *(() if names.kept else naming_doubts(named_by.class_means(), volume, prepared, preset)),
+        *doubts,
+    )
+    provenance = {
+        "napari_gmmseg": version("napari-gmmseg"),
+        "torch": torch.__version__,
+        **machine,
+        "preset": preset.name,
+        "channels": list(volume.channels),
+        "settings": asdict(task.config),
+        "method": method,
+        "crop": [[s.start, s.stop] for s in prepared.crop],
+        "centre": list(prepared.centre),
+        "scale": list(prepared.scale),
+        **dict(fitted.notes),
+    }
+    return Segmentation(
+        label_map=label_map,
+        probabilities=np.asarray(task.whole(memberships), dtype=np.float32),
+        mask=prepared.mask,
+        mixture=mixture,
+        method=method,
+        log_likelihood=fitted.log_likelihood,
+        steps=fitted.steps,
+        stopped=stopped,
+        findings=findings,
+        provenance=provenance,
+        prior=prior,
+        base=base,
+    )
+
+
+def _doubts(label_map: LabelMap, prepared: Prepared, *, stopped: bool) -> list[Finding]:
+    inside = max(int(prepared.mask.sum()), 1)
+    counts = label_map.counts()
+    doubts = [_doubt(c, counts[c.value] / inside) for c in label_map.classes if counts[c.value] < SMALL_SHARE * inside]
+    if stopped:
+        doubts.append(
+            Finding("stopped-early", "The fit was stopped before it had settled.", "Run it to its end.", "note")
+        )
+    return doubts
+
+
+def _doubt(tissue: TissueClass, share: float) -> Finding:
+    if share == 0:
+        return Finding(
+            "empty-class",
+            f"No voxel was given to {tissue.name}.",
+            "Ask for fewer classes, try another method, or check the contrast.",
+        )
+    return Finding(
+        "small-class",
+        f"{tissue.name} holds only {share:.2%} of the mask.",
+        "Look at it before you trust its volume, or ask for fewer classes.",
+    )

@@ -1,0 +1,132 @@
+"""From a journal to what a session goes on with after a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_gmmseg.config import FitConfig
+from napari_gmmseg.session.journal.history import History
+from napari_gmmseg.session.journal.journal import Journal
+from napari_gmmseg.session.journal.nouns import numbers_of
+from napari_gmmseg.session.journal.replaying import Replayer
+from napari_gmmseg.session.orders import Order
+from napari_gmmseg.session.run_log import RunLog, RunPoint, Said, Sentence
+from napari_gmmseg.session.segmenting import SegmentationRequest
+from napari_gmmseg.session.situation import Given, Kept, Situation
+from napari_gmmseg.volumes import Adjust, Command, Finding, Merge, Retune, Split, Stop
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """A session as it was left; `Session.restore` takes the three in the middle.
+
+    Parameters
+    ----------
+    journal : Journal
+        To go on with as the session's recorder: set it before `restore`.
+    request : SegmentationRequest
+        The image.
+    situation : Situation
+        What was there; with the run that was on.
+    kept : tuple of Kept
+        Results that were kept.
+    notes : tuple of Finding
+        What was noticed while the journal was read.
+    """
+
+    journal: Journal
+    request: SegmentationRequest
+    situation: Situation
+    kept: tuple[Kept, ...]
+    notes: tuple[Finding, ...]
+
+
+def recover(folder: Path, warn: Callable[[Finding], object] | None = None) -> Recovered:
+    """Read a session that did not end, and hold its folder; takes as long as reading its image and results does.
+
+    Parameters
+    ----------
+    folder : Path
+        The session's.
+    warn : callable or None
+        Called once, on the writing thread, if recording ends.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be read, or its image is not what it was.
+    OutputError
+        Where another process records in it.
+    """
+    journal, history = Journal.reopen(folder, warn)
+    try:
+        replayer = Replayer(history)
+        request = replayer.opened.request
+        situation = _situation(history.situation, replayer)
+        run = _run_point(history, replayer, situation)
+        kept = tuple(
+            Kept(name, replayer.stored(values["result"]), FitConfig(**values["config"]))
+            for name, values in history.kept.items()
+        )
+    except BaseException:
+        journal.close(finished=False)
+        raise
+    journal.goes_on_with(request.volume)
+    parts = {name: getattr(situation, name) for name in _PARTS}
+    return Recovered(journal, request, Situation(**parts, run=run), kept, history.notes)
+
+
+#: For marks beside curves: the journal does not hold the words.
+_WORDS: Mapping[type, str] = {Retune: "Settings", Merge: "Merge", Split: "Split", Adjust: "Gaussians", Stop: "Stop"}
+_PARTS = ("config", "result", "fitted", "means", "stds", "locked", "given")
+
+
+def _situation(values: Values | None, replayer: Replayer) -> Situation:
+    if values is None:
+        return Situation(replayer.opened.request.config)
+    result = None if values["result"] is None else replayer.stored(values["result"])
+    same = values["fitted"] == values["result"]
+    fitted = result if same else None if values["fitted"] is None else replayer.stored(values["fitted"])
+    return Situation(
+        FitConfig(**values["config"]),
+        result,
+        fitted,
+        numbers_of(values["means"]),
+        numbers_of(values["stds"]),
+        frozenset(values["locked"]),
+        {int(value): _given(said) for value, said in values["given"].items()},
+    )
+
+
+def _given(values: Values) -> Given:
+    colour = values["colour"]
+    return Given(**{**values, "colour": None if colour is None else tuple(colour)})
+
+
+def _run_point(history: History, replayer: Replayer, now: Situation) -> RunPoint | None:
+    """Return where the run stood that was on; what it was told is told again at the same places."""
+    going_on = replayer.continuation()
+    if going_on is None:
+        return None
+    run, saved = history.runs[-1], going_on.saved
+    before = now if run.before is None else _situation(run.before, replayer)
+    start = None if run.start is None else replayer.stored(run.start)
+    log = RunLog(run.config, start, before, object())
+    offset = 0 if saved is None else saved.report
+    if saved is not None:
+        log.states = {offset: saved.state}
+    told: list[tuple[int, Command]] = [(n, command) for n, command in sorted(run.orders.items()) if n <= offset]
+    told += [(offset + n, command) for n, command in sorted(going_on.orders.items())]
+    log.said = tuple(_said(n, command, before) for n, command in told)
+    return RunPoint(log, log.said)
+
+
+def _said(after: int, command: Command, before: Situation) -> Said:
+    order = Order(command)
+    order.after = after
+    return Said(Sentence(command, _WORDS.get(type(command), ""), object(), before), order, 0)

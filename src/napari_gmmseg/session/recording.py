@@ -1,0 +1,43 @@
+"""What a session tells whoever writes it down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class Recorder(Protocol):
+    """Writes down what happens, in order; must return at once, and must not raise.
+
+    Called on the thread that calls the session. Each event has a "kind"; nouns come as they are, and are frozen:
+
+    ========== =========================================================================================
+    kind       further keys
+    ========== =========================================================================================
+    opened     request, config
+    began      generation, config, start, state, offset, told: a run begins; what is said to it once more
+               stands in `told` as (after n reports of this job or None, command)
+    told       generation, after (reports of this job), command: the fit heard it there
+    state      generation, after, state: where it stood
+    ended      generation, reason, result (None where there is none), moved, situation: `moved` says what
+               label values of the fit became, where classes were matched with those of an earlier result
+    acted      words, what, arguments, situation: settings, a class edit, a lock, a name, a moved Gaussian;
+               `what` and `arguments` are the session's method and what it was called with
+    undone     words, situation: a run that was on then ends without another word, and "began" follows
+               where one is taken up
+    redone     words, situation: as undone
+    kept       kept
+    dropped    name
+    ========== =========================================================================================
+
+    `FitState.start_key` tells apart what one job says; two jobs may use one key for different arrays.
+    """
+
+    def record(self, event: Mapping[str, Any]) -> None:
+        """Take one event.
+
+        Parameters
+        ----------
+        event : mapping
+            See above.
+        """
