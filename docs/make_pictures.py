@@ -8,6 +8,8 @@ Needs a screen with OpenGL, or Xvfb with Mesa::
 from __future__ import annotations
 
 import argparse
+import os
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -21,13 +23,21 @@ _NOISE = 0.09
 
 def main() -> None:
     """Take all pictures."""
-    import napari
-    from napari.settings import get_settings
-
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "pictures")
     folder: Path = parser.parse_args().output
     folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as sessions:
+        # What a person left unfinished is not offered in pictures.
+        os.environ["NAPARI_GMMSEG_SESSIONS"] = sessions
+        take_all(folder)
+
+
+def take_all(folder: Path) -> None:
+    """Take them in a new viewer."""
+    import napari
+    from napari.settings import get_settings
+
     get_settings().appearance.theme = "dark"
     viewer = napari.Viewer()
     viewer.window.resize(*_SIZE)
@@ -38,7 +48,9 @@ def main() -> None:
     noisy(viewer, dock, folder)
     advanced(viewer, dock, folder)
     heart(viewer, dock, folder)
+    live(viewer, dock, folder)
     viewer.close()
+    recovery(folder)
 
 
 def brain(viewer: Any, dock: Any, folder: Path) -> None:
@@ -106,6 +118,50 @@ def heart(viewer: Any, dock: Any, folder: Path) -> None:
     viewer.theme = "light"
     take(viewer, folder / "segment-error-light.png")
     viewer.theme = "dark"
+
+
+def live(viewer: Any, dock: Any, folder: Path) -> None:
+    """Keep a result, go on with a class more, compare, and show the classes."""
+    viewer.layers.clear()
+    viewer.open_sample("napari-gmmseg", "brain")
+    dock.presenter.run()
+    finish(dock)
+    dock.presenter.keeping.keep("three")
+    _, classes = viewer.window.add_plugin_dock_widget("napari-gmmseg", "Classes", tabify=True)
+    dock.presenter.choose(n_classes=4)
+    finish(dock)
+    wait(lambda: bool(dock.form.suggestion))
+    take(viewer, folder / "live-classes.png")
+    viewer.window.remove_dock_widget(classes)
+    dock.result.kept.select(("three",))
+    viewer.theme = "light"
+    wait(lambda: False, seconds=1.0)
+    dock.scroll_to_end()
+    take(viewer, folder / "live-kept-light.png")
+    viewer.theme = "dark"
+
+
+def recovery(folder: Path) -> None:
+    """Offer a session that did not end."""
+    import napari
+
+    viewer = napari.Viewer()
+    viewer.window.resize(*_SIZE)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-gmmseg", "Segment")
+    viewer.open_sample("napari-gmmseg", "brain")
+    dock.presenter.run()
+    finish(dock)
+    dock.recording.leave_unfinished()
+    viewer.close()
+    viewer = napari.Viewer()
+    viewer.window.resize(*_SIZE)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-gmmseg", "Segment")
+    wait(dock.recovery.isVisible)
+    take(viewer, folder / "live-recover.png")
+    dock.recovery_offer.recover()
+    wait(lambda: dock.presenter.result_layer() is not None)
+    take(viewer, folder / "live-recovered.png")
+    viewer.close()
 
 
 def finish(dock: Any) -> None:

@@ -23,7 +23,7 @@ from napari_gmmseg.docks.common.keys import KEYS
 from napari_gmmseg.docks.common.number_slider import REST, NumberSlider
 
 pytestmark = NEEDS_SCREEN
-_NAME, _LOCK = 1, 2
+_NAME = 1
 
 
 @pytest.fixture
@@ -64,10 +64,19 @@ def test_a_name_written_into_the_table_is_the_class_s_and_undo_takes_it_back(bot
     qtbot.waitUntil(lambda: names_in(classes)[1] == "Grey matter", timeout=5000)
 
 
-def test_the_lock_is_a_box_to_tick(both):
+def test_the_lock_is_a_box_to_tick_and_follows_undo(both, qtbot):
     _, dock, classes = both
-    table_of(classes).item(0, _LOCK).setCheckState(Qt.CheckState.Checked)
+    classes.findChild(QAbstractButton, "classes_lock_1").click()
     assert dock.presenter.session.locked == {1}
+    dock.presenter.session.undo()
+    qtbot.waitUntil(lambda: not classes.findChild(QAbstractButton, "classes_lock_1").isChecked(), timeout=5000)
+
+
+def test_a_name_that_is_refused_does_not_stay_in_the_table(both, qtbot):
+    _, dock, classes = both
+    table_of(classes).item(1, _NAME).setText("White matter")
+    assert names_in(classes)[1] == "Grey matter"
+    assert "name of another class" in classes.messages.shown[0].text
 
 
 def test_two_selected_rows_can_be_merged(both, qtbot):

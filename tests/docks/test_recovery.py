@@ -137,7 +137,10 @@ def test_a_dock_that_ends_leaves_nothing_to_recover(dock):
     add_image(dock.viewer)
     start(dock)
     dock.finish()
+    journal = dock.session.recorder
+    assert journal.recording
     recording.end()
+    journal.wait()
     assert recoverable() == []
 
 

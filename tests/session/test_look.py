@@ -96,6 +96,22 @@ def test_a_look_is_not_lost_on_reading_and_preparing():
     assert heard == [Look(6), None]
 
 
+def test_another_phase_is_told_anew_where_to_look():
+    heard: list[Command | None] = []
+
+    def two_phases() -> Generator[FitReport, Command | None, int]:
+        for phase in ("Mixture", "Network"):
+            for step in (1, 2, 3):
+                heard.append((yield FitReport(phase, step, 3)))
+        return 2
+
+    job = Job(two_phases)
+    job.look(6)
+    job.start()
+    assert job.join(WAIT)
+    assert heard == [Look(6), None, None, Look(6), None, None]
+
+
 def test_looks_from_many_threads_leave_the_job_whole(stepped_fit):
     fit = stepped_fit(200, free=True)
     job = Job(fit)

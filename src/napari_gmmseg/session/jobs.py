@@ -282,7 +282,7 @@ class Job(Generic[R]):
                 self._set_state(JobState.RUNNING)
             self.logbook.write(report, command)
             self._deliver(report, time.monotonic() - worked_from)
-            command = self._next_command(heeded=report.n_steps > 0)
+            command = self._next_command(report)
             worked_from = time.monotonic()
 
     def _check_cancelled(self) -> None:
@@ -290,7 +290,7 @@ class Job(Generic[R]):
             if self._cancel:
                 raise _Cancelled
 
-    def _next_command(self, *, heeded: bool) -> Command | None:
+    def _next_command(self, report: FitReport) -> Command | None:
         """Wait while paused, then say what the fit is told; what takes no steps yet heeds nothing but the end."""
         if self._pause and not self._cancel:
             self._set_state(JobState.PAUSED)
@@ -299,7 +299,8 @@ class Job(Generic[R]):
             if not (self._stop or self._cancel):
                 self._set_state(JobState.RUNNING)
         self._check_cancelled()
-        command = None if self._stop else self._next_order(heeded=heeded)
+        heeded = report.n_steps > 0
+        command = None if self._stop else self._next_order(report, heeded=heeded)
         if not (self._stop or isinstance(command, Stop)):
             return command
         self._stop = True
@@ -311,8 +312,8 @@ class Job(Generic[R]):
         # Said again after each step: reading and preparing cannot end early, the fit that comes after them can.
         return Stop()
 
-    def _next_order(self, *, heeded: bool) -> Command | None:
-        order = self._orders.next(self.n_reports, heeded=heeded)
+    def _next_order(self, report: FitReport, *, heeded: bool) -> Command | None:
+        order = self._orders.next(self.n_reports, heeded=heeded, phase=report.phase)
         if order is None:
             return None
         if heeded and not isinstance(order.command, Stop):

@@ -47,6 +47,8 @@ class Orders:
         self._lock = threading.Lock()
         self._waiting: deque[Order] = deque()
         self._look: Look | None = None
+        self._looked: Look | None = None
+        self._phase = ""
         self._save_every, self._clock = save_every, clock
         self._saved_at = clock()
 
@@ -94,7 +96,7 @@ class Orders:
                 self._waiting.remove(order)
             return waits
 
-    def next(self, n_reports: int, *, heeded: bool) -> Order | None:
+    def next(self, n_reports: int, *, heeded: bool, phase: str = "") -> Order | None:
         """Return what the fit is told now.
 
         Parameters
@@ -103,8 +105,12 @@ class Orders:
             How many reports it has made.
         heeded : bool
             Whether it takes notice: reading and preparing do not, what is told then waits.
+        phase : str
+            What the fit is at: with another one it is told anew where to look.
         """
         with self._lock:
+            if heeded and phase != self._phase:
+                self._phase, self._look = phase, self._look or self._looked
             if not heeded:
                 return None if self._look is None else Order(self._look)
             order = self._due(n_reports)
@@ -119,8 +125,8 @@ class Orders:
                 self._saved_at = self._clock() if isinstance(order.command, SaveState) else self._saved_at
                 return order
         if self._look is not None:
-            look, self._look = self._look, None
-            return Order(look)
+            self._looked, self._look = self._look, None
+            return Order(self._looked)
         if self._save_every is not None and self._clock() - self._saved_at >= self._save_every:
             self._saved_at = self._clock()
             return Order(SaveState())

@@ -83,7 +83,7 @@ class ClassesPresenter:
             self.session.rename(value, name.strip())
         else:
             self._view.show_messages([_NO_NAME])
-        self._show(anew=True)
+        self._show()
 
     def recolour(self, value: int, colour: tuple[float, float, float]) -> None:
         """Give a class another colour.
@@ -108,7 +108,7 @@ class ClassesPresenter:
             Whether it is held.
         """
         self.session.lock(value, on)
-        self._show(anew=True)
+        self._show()
 
     def merge(self) -> None:
         """Make one class of the two that are selected; the upper one keeps its name."""
@@ -168,7 +168,7 @@ class ClassesPresenter:
         layer = result_layer_of(self._viewer.layers)
         return None if layer is None else layer.data
 
-    def _show(self, *, anew: bool = False) -> None:
+    def _show(self) -> None:
         self._due = False
         session = self.session
         request, classes = session.request, session.classes
@@ -177,9 +177,6 @@ class ClassesPresenter:
             self._view.show_messages([_NO_CLASSES])
             self.select()
             return
-        if anew:
-            # What a person wrote into the table and the session did not take must not stay there.
-            self._view.show_lines((), ())
         volume = request.volume
         n_frames = volume.data.shape[1] if volume.data.ndim == 5 else 1
         channels = [CONTRAST_NAMES.get(c, c) or f"Channel {i}" for i, c in enumerate(volume.channels, start=1)]

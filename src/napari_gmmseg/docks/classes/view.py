@@ -8,6 +8,7 @@ from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
+    QCheckBox,
     QColorDialog,
     QGridLayout,
     QHeaderView,
@@ -187,13 +188,23 @@ class ClassesView(QWidget):
                 if column >= _FIRST_CHANNEL:
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 table.setItem(row, column, item)
-            table.item(row, _LOCK).setFlags(_PLAIN | Qt.ItemFlag.ItemIsUserCheckable)
+            table.setCellWidget(row, _LOCK, self._make_lock(row))
+
+    def _make_lock(self, row: int) -> QCheckBox:
+        # A box of its own: themes draw those of table items too faintly.
+        value = self._lines[row].value
+        box = QCheckBox()
+        box.setObjectName(f"classes_lock_{value}")
+        box.setToolTip(_TIPS[_LOCK])
+        box.toggled.connect(lambda on: self._on_locked(row, on))
+        return box
 
     def _fill(self, row: int, line: ClassLine) -> None:
         item = self._table.item(row, _COLOUR)
         item.setData(Qt.ItemDataRole.DecorationRole, QColor.fromRgbF(*line.colour))
-        lock = Qt.CheckState.Checked if line.locked else Qt.CheckState.Unchecked
-        self._table.item(row, _LOCK).setCheckState(lock)
+        box = self._table.cellWidget(row, _LOCK)
+        with signals_blocked(box):
+            box.setChecked(line.locked)
         missing = [""] * (len(self._channels) - len(line.intensities))
         behind = (*line.intensities, *missing, line.amount)
         texts = {_NAME: line.name, **{_FIRST_CHANNEL + i: text for i, text in enumerate(behind)}}
@@ -216,11 +227,20 @@ class ClassesView(QWidget):
         self.selected.emit(self.selection)
 
     def _on_changed(self, item: QTableWidgetItem) -> None:
-        line = self._lines[item.row()]
+        row, line = item.row(), self._lines[item.row()]
         if item.column() == _NAME and item.text() != line.name:
             self.renamed.emit(line.value, item.text())
-        elif item.column() == _LOCK:
-            self.locked.emit(line.value, item.checkState() == Qt.CheckState.Checked)
+            self._fill_again(row)
+
+    def _on_locked(self, row: int, on: bool) -> None:
+        self.locked.emit(self._lines[row].value, on)
+        self._fill_again(row)
+
+    def _fill_again(self, row: int) -> None:
+        """Show what is so: what was refused must not stay in the table."""
+        if row < len(self._lines):
+            with signals_blocked(self._table):
+                self._fill(row, self._lines[row])
 
     def _on_activated(self, row: int, column: int) -> None:
         if column == _COLOUR:

@@ -148,6 +148,11 @@ class SegmentForm(QWidget):
             set_resting(widget, reason, tip)
         self._advanced.rest(dict.fromkeys(waiting_fields(), NEXT_RUN) if busy else {})
 
+    @property
+    def suggestion(self) -> str:
+        """What is said beside the number of classes."""
+        return str(self._suggestion.text())
+
     def show_suggestion(self, sentence: str) -> None:
         """Say which number of classes the image speaks for.
 

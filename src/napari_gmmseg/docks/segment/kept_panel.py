@@ -74,6 +74,17 @@ class KeptPanel(QWidget):
         """Names of the selected results."""
         return tuple(row.name for i, row in enumerate(self._rows) if self._list.topLevelItem(i).isSelected())
 
+    def select(self, names: Sequence[str]) -> None:
+        """Select results.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Which.
+        """
+        for i, row in enumerate(self._rows):
+            self._list.topLevelItem(i).setSelected(row.name in names)
+
     def show_kept(self, rows: Sequence[KeptRow]) -> None:
         """Show what was kept; what is selected stays.
 

@@ -247,7 +247,7 @@ class SegmentPresenter:
         """Take what the run has to say; called by the window several times a second."""
         run = self._run
         self.keeping.poll()
-        self._advice.poll(idle=not self.running)
+        self._advice.poll(idle=self._run is not None and not self.running)
         was_awaited = run is not None and run.awaited
         if run is None or not (run.poll() or was_awaited):
             self._rest()

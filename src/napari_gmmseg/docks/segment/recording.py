@@ -68,11 +68,17 @@ class Recording:
             self._warned = True
             self._view.show_messages([finding_message(journal.warning)])
 
-    def end(self) -> None:
-        """Record no more: nothing is left to go on with."""
+    def leave_unfinished(self) -> None:
+        """Record no more, and have the session offered at the next start."""
         journal, self._journal, self._session.recorder = self._journal, None, None
         if journal is not None:
-            journal.close(finished=True)
+            journal.close(finished=False)
+
+    def end(self) -> None:
+        """Record no more: nothing is left to go on with. The disk is not waited for."""
+        journal, self._journal, self._session.recorder = self._journal, None, None
+        if journal is not None:
+            journal.close(finished=True, wait=False)
 
 
 class Recovery:

@@ -162,6 +162,11 @@ class SegmentView(QWidget):
         chosen, _ = QFileDialog.getSaveFileName(self, "Save mask", name, _FILTER)
         return Path(chosen) if chosen else None
 
+    def scroll_to_end(self) -> None:
+        """Show what stands last."""
+        bar = self._scroll.verticalScrollBar()
+        bar.setValue(bar.maximum())
+
     def _scroll_to_result(self) -> None:
         self._scroll.ensureWidgetVisible(self.result, 0, 0)
 
