@@ -73,7 +73,7 @@ def test_the_lock_is_a_box_to_tick_and_follows_undo(both, qtbot):
 
 
 def test_a_name_that_is_refused_does_not_stay_in_the_table(both, qtbot):
-    _, dock, classes = both
+    _, _dock, classes = both
     table_of(classes).item(1, _NAME).setText("White matter")
     assert names_in(classes)[1] == "Grey matter"
     assert "name of another class" in classes.messages.shown[0].text
