@@ -10,6 +10,7 @@ from napari_gmmseg.docks.common.keys import KEYS
 from napari_gmmseg.docks.segment.presenter import SegmentPresenter
 from napari_gmmseg.quality import evaluate
 from napari_gmmseg.session.comparing import agreement
+from napari_gmmseg.session.suggesting import Suggestion
 
 
 @pytest.fixture
@@ -135,9 +136,18 @@ def test_there_is_nothing_to_blink_or_keep_without_a_result(dock):
 
 
 def test_the_number_that_is_suggested_stands_beside_the_slider_after_a_run(done):
-    done.poll_until(lambda: "classes (least BIC" in done.view.suggestion)
+    done.poll_until(lambda: "(least BIC of 2 to 7)" in done.view.suggestion)
     four_classes(done)
-    done.poll_until(lambda: "classes (least BIC" in done.view.suggestion)
+    done.poll_until(lambda: "(least BIC of 2 to 7)" in done.view.suggestion)
     done.presenter.choose(n_classes=5)
     done.poll_until(lambda: done.session.running)
     done.finish()
+
+
+def test_all_that_is_suggested_or_warned_of_is_shown(dock, monkeypatch):
+    told = ("Four classes.", "Class 1 and Class 2 are nearly alike.", "Class 3 has only 0.4 % of the mask.")
+    monkeypatch.setattr("napari_gmmseg.docks.segment.advice.suggest", lambda *_: Suggestion(4, told))
+    add_image(dock.viewer)
+    start(dock)
+    dock.finish()
+    assert dock.view.suggestion == " ".join(told)

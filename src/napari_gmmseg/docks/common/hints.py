@@ -34,6 +34,8 @@ _CLICKED = {
     ),
     "Use --means fixed, or a diagonal covariance": "Choose class means fixed, or a diagonal covariance",
     "Lower the learning rate (--learning-rate)": "Lower the learning rate",
+    "or a smaller network (--width, --depth)": "or a smaller width or depth of the network under Advanced",
+    "--device cpu does so from the start": "with cpu as the device under Advanced it does so from the start",
     "Use --device cpu": "Choose cpu as the device under Advanced",
 }
 
