@@ -7,12 +7,16 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 IMPORT = re.compile(r"^\s*(?:import|from) ([A-Za-z_]\w*)", re.MULTILINE)
 
 #: Import names that differ from the distribution's.
 DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image"}
 #: Declared for what it reads, not for what it offers: napari.yaml is npe2's.
 NOT_IMPORTED = {"npe2"}
+#: Distributions that bring Qt: the bindings, and the parts that they are made of (PyQt6-Qt6, PySide6-Essentials).
+QT_BINDING = re.compile(r"(pyqt[56]|pyside[26]|shiboken[26])(?![a-z])")
 
 
 def _declared(root: Path) -> set[str]:
@@ -36,6 +40,18 @@ def test_every_dependency_has_its_sentence(root: Path) -> None:
 
 
 def test_no_qt_binding_comes_with_the_base_install(root: Path) -> None:
-    assert not {name for name in _declared(root) if name.startswith(("pyqt", "pyside"))}
+    assert not {name for name in _declared(root) if QT_BINDING.match(name)}
     project = (root / "pyproject.toml").read_text(encoding="utf-8")
     assert "napari[" not in project.split("dependencies = [")[1].split("]\n")[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["pyqt5", "pyqt6", "pyqt6-qt6", "pyqt6-webengine", "pyside2", "pyside6", "pyside6-essentials"]
+)
+def test_every_qt_binding_is_known_as_one(name: str) -> None:
+    assert QT_BINDING.match(name)
+
+
+@pytest.mark.parametrize("name", ["pyqtgraph", "qtpy", "superqt"])
+def test_what_works_with_any_qt_binding_is_known_as_none(name: str) -> None:
+    assert not QT_BINDING.match(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_gmmseg.fitting.deep import fitting
+from napari_gmmseg.fitting.deep import predictions
 from napari_gmmseg.volumes import Look, Stop
 
 SPATIAL, WARM = "Spatial mixture", "Network learns the spatial mixture"
@@ -89,7 +89,7 @@ def test_a_network_without_a_start_is_returned_from_its_first_step_on(stopped_at
 @pytest.fixture
 def watched(balls, begin, monkeypatch):
     """Begin a fit of the balls by slices, whose previews come when a look asks for them."""
-    monkeypatch.setattr(fitting, "_PREVIEW_INTERVAL", float("inf"))
+    monkeypatch.setattr(predictions, "_PREVIEW_INTERVAL", float("inf"))
     image, truth = balls
 
     def run(**how):
@@ -147,7 +147,7 @@ def test_a_look_told_in_the_spatial_phase_is_not_lost(watched, monkeypatch) -> N
 def test_the_slice_looked_at_from_the_start_is_shown_first_else_the_middle_one(
     watched, monkeypatch, look, shown
 ) -> None:
-    monkeypatch.setattr(fitting, "_PREVIEW_INTERVAL", 0.0)
+    monkeypatch.setattr(predictions, "_PREVIEW_INTERVAL", 0.0)
     steps = watched(look=look)
     spatial, since = steps_to(steps, "Blind-spot prior", 25)
     assert changed_slices(spatial, since[0]) == {shown}

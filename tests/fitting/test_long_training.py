@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from napari_gmmseg.config.recipes import RECIPES
-from napari_gmmseg.fitting.deep import fitting
+from napari_gmmseg.fitting.deep import predictions
+from napari_gmmseg.fitting.deep.steps import PHASES
 from napari_gmmseg.volumes import Look
 
 
@@ -21,7 +22,7 @@ def curve(noisy_slice, begin, dice, monkeypatch):
         recipe = replace(RECIPES[method, "tuned"], max_steps=275, tolerance=0.0)
         monkeypatch.setitem(RECIPES, (method, "tuned"), recipe)
         # A look brings a preview with the next step; no clock brings another.
-        monkeypatch.setattr(fitting, "_PREVIEW_INTERVAL", float("inf"))
+        monkeypatch.setattr(predictions, "_PREVIEW_INTERVAL", float("inf"))
         steps, command, found = begin(image, truth > 0, spacing=None, method=method), None, []
         while True:
             try:
@@ -29,7 +30,7 @@ def curve(noisy_slice, begin, dice, monkeypatch):
             except StopIteration:
                 return np.array(found)
             after = report.step - recipe.warm_steps
-            learns = report.phase in fitting.PHASES.values()
+            learns = report.phase in PHASES.values()
             if learns and report.preview is not None:
                 found.append(dice(report.preview, truth))
             command = Look(0) if learns and after % 25 == 24 else None

@@ -161,7 +161,9 @@ def test_a_class_s_share_of_all_voxels_is_predicted_piece_by_piece() -> None:
     seen = torch.randn(2, 5, 9, 7, generator=seeded())
     predicting = trainer()
     total = torch.zeros(3, 5, 9, 7)
-    predicting.add_prior(SliceStack(mask, -3), seen, total)
+    slices = SliceStack(mask, -3)
+    for pieces in (range(2), range(2, slices.n_pieces)):
+        predicting.add_prior(slices, seen, total, pieces)
     torch.testing.assert_close(total, predicting.prior(seen.transpose(0, 1)).transpose(0, 1))
     torch.testing.assert_close(total.sum(0), torch.ones(5, 9, 7))
 
@@ -169,7 +171,9 @@ def test_a_class_s_share_of_all_voxels_is_predicted_piece_by_piece() -> None:
 def test_patches_predict_each_voxel_once() -> None:
     mask = torch.ones(4, 6, 55, dtype=torch.bool)
     total = torch.zeros(3, 4, 6, 55)
-    trainer(n_dims=3).add_prior(PatchStack(mask), torch.randn(2, 4, 6, 55, generator=seeded()), total)
+    patches = PatchStack(mask)
+    seen = torch.randn(2, 4, 6, 55, generator=seeded())
+    trainer(n_dims=3).add_prior(patches, seen, total, range(patches.n_pieces))
     torch.testing.assert_close(total.sum(0), torch.ones(4, 6, 55))
 
 
