@@ -21,7 +21,9 @@ def settings_of(method: str) -> dict[str, object]:
 def test_a_locked_gaussian_stays_to_the_last_bit(method: str, n_channels: int, place: int) -> None:
     if method == "spatial" and place > 12:
         place = 8
-    run = slice_case(n_channels).run({place: Adjust(locked=frozenset({2}))}, **settings_of(method))
+    # As deepG is tuned, it holds every Gaussian anyway: a lock would show nothing.
+    free = {"means": "anchored"} if method == "deepg" else {}
+    run = slice_case(n_channels).run({place: Adjust(locked=frozenset({2}))}, **settings_of(method), **free)
     held = run.reports[place].mixture
     for mixture in [*(report.mixture for report in run.reports[place:]), run.result.mixture]:
         np.testing.assert_array_equal(mixture.means[1], held.means[1])
