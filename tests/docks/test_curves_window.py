@@ -73,11 +73,46 @@ def test_marks_are_told_in_words_the_newest_first(view):
     assert view.told.splitlines() == ["After step 3: Pause", "After step 2: Classes: 3 → 4"]
 
 
-def test_all_plots_go_along_the_same_steps(view, qtbot):
+def boxes(view):
+    return [view.panels[key].plot.getPlotItem().getViewBox() for key in ("nll", "weight")]
+
+
+def zoom(box, low, high):
+    """Turn the wheel, as pyqtgraph tells it."""
+    box.setXRange(low, high, padding=0)
+    box.sigRangeChangedManually.emit([True, False])
+
+
+def test_all_plots_go_along_the_same_steps(view):
     view.show_picture(picture(40))
-    first, second = (view.panels[key].plot.getPlotItem().getViewBox() for key in ("nll", "weight"))
-    first.setXRange(10, 20, padding=0)
-    qtbot.waitUntil(lambda: second.viewRange()[0] == pytest.approx([10, 20], abs=1.0))
+    first, second = boxes(view)
+    zoom(first, 10, 20)
+    assert second.viewRange()[0] == pytest.approx([10, 20])
+    view.show_picture(picture(41))
+    assert first.viewRange()[0] == pytest.approx([10, 20])
+
+
+def test_all_steps_are_seen_while_they_become_more_and_when_another_run_begins(view):
+    view.hide()
+    for n_steps in (3, 40, 5, 300):
+        view.show_picture(picture(n_steps))
+        assert [box.viewRange()[0] for box in boxes(view)] == [[0.0, n_steps + 1.0]] * 2
+
+
+def test_who_looks_at_all_steps_again_follows_the_run_again(view):
+    view.show_picture(picture(40))
+    first, second = boxes(view)
+    zoom(first, 10, 20)
+    zoom(second, 0, 41)
+    view.show_picture(picture(60))
+    assert first.viewRange()[0] == pytest.approx([0, 61])
+
+
+def test_another_run_is_seen_from_its_first_step(view):
+    view.show_picture(picture(40))
+    zoom(boxes(view)[0], 30, 40)
+    view.show_picture(picture(3))
+    assert boxes(view)[1].viewRange()[0] == pytest.approx([0, 4])
 
 
 def test_a_long_curve_is_drawn_thinner(view):

@@ -200,3 +200,22 @@ def test_another_image_is_counted_anew(make: Make):
     case.session.open(replace(case.session.request, volume=make_volume(1)))
     case.settle(lambda: case.view.drawn is not None and case.view.drawn.names == ("T1",))
     assert case.view.messages == [wording.NOT_RUN]
+
+
+SQUARE = np.array([(0.0, 0.0), (200.0, 0.0), (200.0, 200.0), (0.0, 200.0)])
+
+
+@pytest.mark.parametrize("lost", ["layer", "image"])
+def test_nothing_is_said_of_a_selection_that_is_lost(make: Make, lost: str):
+    case = make(n_channels=2)
+    case.presenter.choose_channels((0, 1))
+    case.settle()
+    case.presenter.select(SQUARE)
+    case.settle(lambda: "selected" in case.view.selected)
+    if lost == "layer":
+        case.viewer.layers.remove(case.viewer.layers[-1])
+    else:
+        assert case.session.request is not None
+        case.session.open(replace(case.session.request, volume=make_volume(2)))
+    case.settle()
+    assert case.view.selected == ""

@@ -144,10 +144,14 @@ def test_the_number_that_is_suggested_stands_beside_the_slider_after_a_run(done)
     done.finish()
 
 
-def test_all_that_is_suggested_or_warned_of_is_shown(dock, monkeypatch):
+def test_all_that_is_suggested_or_warned_of_is_shown_until_the_next_run(dock, monkeypatch):
     told = ("Four classes.", "Class 1 and Class 2 are nearly alike.", "Class 3 has only 0.4 % of the mask.")
     monkeypatch.setattr("napari_gmmseg.docks.segment.advice.suggest", lambda *_: Suggestion(4, told))
     add_image(dock.viewer)
     start(dock)
     dock.finish()
     assert dock.view.suggestion == " ".join(told)
+    start(dock)
+    assert dock.view.suggestion == ""
+    dock.presenter.cancel()
+    dock.finish()

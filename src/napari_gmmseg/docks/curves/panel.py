@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
@@ -41,6 +41,8 @@ class CurvePanel(QWidget):
         Tells it from others.
     """
 
+    zoomed = Signal(float, float)
+
     def __init__(self, key: str) -> None:
         super().__init__()
         self.setObjectName(f"curves_{key}")
@@ -57,11 +59,16 @@ class CurvePanel(QWidget):
         self.plot.setObjectName(f"curves_plot_{key}")
         self.plot.setMouseEnabled(x=True, y=False)
         item = self.plot.getPlotItem()
+        # Left to itself, a plot that is hidden while a run goes on shows its first steps only.
+        item.getViewBox().disableAutoRange()
+        item.getViewBox().sigRangeChangedManually.connect(self._on_zoom)
         item.setMenuEnabled(False)
         item.hideButtons()
         for side in ("left", "bottom"):
             item.getAxis(side).enableAutoSIPrefix(False)
         item.getAxis("left").setWidth(_AXIS_WIDTH)
+        # A number at the very end would be cut in half.
+        item.getAxis("left").setStyle(hideOverlappingLabels=True)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -131,6 +138,20 @@ class CurvePanel(QWidget):
         box.setLimits(xMin=0.0, xMax=max(2.0, n_steps + 1.0))
         low, high = _range_of(lines)
         box.setYRange(low, high, padding=0.06)
+
+    def show_steps(self, low: float, high: float) -> None:
+        """Show these steps.
+
+        Parameters
+        ----------
+        low, high : float
+            From where to where.
+        """
+        self.plot.getPlotItem().getViewBox().setXRange(low, high, padding=0)
+
+    def _on_zoom(self, _axes: object) -> None:
+        low, high = self.plot.getPlotItem().getViewBox().viewRange()[0]
+        self.zoomed.emit(low, high)
 
     def show_marks(self, marks: Sequence[Mark]) -> None:
         """Draw marks: those that are there already stay.

@@ -33,6 +33,8 @@ class CurvesView(QWidget):
         self.panels: dict[str, CurvePanel] = {}
         self.messages = MessageList()
         self._colours = PlotColours()
+        self._n_steps = 0
+        self._steps: tuple[float, float] | None = None
         self._channel = QComboBox()
         self._channel.setObjectName("curves_channel")
         self._channel.setToolTip("Whose class means are drawn.")
@@ -68,6 +70,10 @@ class CurvesView(QWidget):
             panel.show_marks(picture.marks)
         for key, panel in self.panels.items():
             panel.setVisible(key in wanted)
+        if picture.n_steps < self._n_steps:
+            self._steps = None
+        self._n_steps = picture.n_steps
+        self._show_steps()
         self._tell(picture.marks)
 
     def show_channels(self, names: Sequence[str], chosen: int) -> None:
@@ -107,14 +113,22 @@ class CurvesView(QWidget):
         if key not in self.panels:
             panel = CurvePanel(key)
             panel.show_colours(self._colours)
-            first = next(iter(self.panels.values()), None)
-            if first is not None:
-                panel.plot.setXLink(first.plot)
+            panel.zoomed.connect(self._on_zoom)
             self.panels[key] = panel
         panel = self.panels[key]
         if self._column.indexOf(panel) != place:
             self._column.insertWidget(place, panel, 1)
         return panel
+
+    def _on_zoom(self, low: float, high: float) -> None:
+        """Have all go along the steps that one was moved to; with all of them in sight they follow the run again."""
+        self._steps = None if low <= 0 and high >= self._n_steps else (low, high)
+        self._show_steps()
+
+    def _show_steps(self) -> None:
+        low, high = self._steps or (0.0, max(2.0, self._n_steps + 1.0))
+        for panel in self.panels.values():
+            panel.show_steps(low, high)
 
     def _tell(self, marks: Sequence[Mark]) -> None:
         newest = list(reversed(marks))[:_TOLD]

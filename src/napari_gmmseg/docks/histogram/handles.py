@@ -89,10 +89,23 @@ class MeanLine(_Draggable, pg.InfiniteLine):
 
     def __init__(self, grip: Grip, colour: QColor, label: str) -> None:
         pen, hover = pg.mkPen(colour, width=2), pg.mkPen(colour, width=4)
-        options = {"position": 0.94, "color": colour, "movable": False}
+        options = {"position": 0.95, "color": colour, "movable": False}
         super().__init__(angle=90, pen=pen, hoverPen=hover, movable=True, label=label, labelOpts=options)
         self.grip = grip
+        self._name_at = 0.95
         self.setZValue(20)
+
+    def show_name_at(self, height: float) -> None:
+        """Have the name stand at another height.
+
+        Parameters
+        ----------
+        height : float
+            Share of the plot's, 0 ... 1.
+        """
+        if height != self._name_at:
+            self._name_at = height
+            self.label.setPosition(height)
 
 
 class Handle(_Draggable, pg.TargetItem):

@@ -157,7 +157,7 @@ class JointPlot(pg.PlotWidget):
             centre = Handle(DragGrip(self, shown.value, _wanted_mean), colour, QColor(*self._colours.text))
             centre.setToolTip(f"{shown.name}: drag to move its mean in both channels.")
             centre.setLabel(
-                shown.abbreviation, {"color": colour, "offset": (8, -8), "fill": (*self._colours.background, 190)}
+                shown.abbreviation, {"color": colour, "offset": (8, -8), "fill": (*self._colours.background, 235)}
             )
             self.addItem(line)
             self.addItem(centre)

@@ -67,6 +67,10 @@ class DragGrip:
         self._plot.drag_ended.emit(self._value)
 
 
+#: Where names stand, as shares of the plot's height, and how near to its neighbour one steps down, of its width.
+_TOP, _STEP, _NEAR = 0.95, 0.06, 0.22
+
+
 class HistogramPlot(pg.PlotWidget):
     """Draws counts, a Gaussian for each class, and their sum; a Gaussian is dragged at its line and its shoulder."""
 
@@ -136,6 +140,17 @@ class HistogramPlot(pg.PlotWidget):
             items.mean.show_movable(movable, Qt.CursorShape.SizeHorCursor)
             items.shoulder.show_movable(movable, Qt.CursorShape.SizeHorCursor)
             items.shoulder.setVisible(movable)
+        self._part_names()
+
+    def _part_names(self) -> None:
+        """Have names of neighbours stand below one another rather than across."""
+        low, high = self.getPlotItem().getViewBox().viewRange()[0]
+        level, before = 0, float("-inf")
+        for items in sorted(self._classes, key=lambda each: self._means[each.value]):
+            here = self._means[items.value]
+            level = level + 1 if here - before < _NEAR * (high - low) else 0
+            items.mean.show_name_at(_TOP - _STEP * (level % 6))
+            before = here
 
     def _make_items(self, classes: tuple[ClassCurve, ...]) -> None:
         for items in self._classes:

@@ -50,6 +50,7 @@ class HistogramPresenter:
         self._selecting: Background[Mask] = Background("selection")
         self._dragging = Dragging(viewer, session, clock=clock)
         self._drawn: tuple[Any, ...] = ()
+        self._selected: tuple[Any, Any] | None = None
         self._said: Message | None = None
         self._closed = False
         self._events = (
@@ -114,6 +115,7 @@ class HistogramPresenter:
         if failed is not None:
             self._said = error_message(failed)
         self._take_selection()
+        self._forget_lost_selection()
         self._draw()
         busy = self._counting.busy or self._selecting.busy or self._session.editing or self._session.running
         if busy:
@@ -240,7 +242,18 @@ class HistogramPresenter:
             self._counting.forget_region()
             n, geometry = int(done.result.sum()), request.volume.geometry
             ml = n * geometry.voxel_volume_ml if geometry.unit == "mm" else None
+            self._selected = (layer, request.volume)
             self._view.show_selected(wording.selected_in_words(n, ml, str(layer.name)))
+
+    def _forget_lost_selection(self) -> None:
+        """Say nothing of a selection whose layer was removed, or that is another image's."""
+        if self._selected is None:
+            return
+        layer, volume = self._selected
+        request = self._session.request
+        if request is None or request.volume is not volume or layer not in self._viewer.layers:
+            self._selected = None
+            self._view.show_selected("")
 
     def _draw(self) -> None:
         """Draw what is another than before."""

@@ -54,6 +54,12 @@ class Advice:
             if job.result is not None:
                 self._view.show_suggestion(" ".join(job.result.sentences))
 
+    def forget(self) -> None:
+        """Take away what was said: another run begins."""
+        self.shut_down()
+        self._about = None
+        self._view.show_suggestion("")
+
     def shut_down(self) -> None:
         """Leave no thread."""
         job, self._job = self._job, None

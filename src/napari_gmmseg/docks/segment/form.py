@@ -146,6 +146,7 @@ class SegmentForm(QWidget):
         reason = NEXT_RUN if busy else ""
         for widget, tip in self._resting.items():
             set_resting(widget, reason, tip)
+        self._suggestion.setEnabled(not busy)
         self._advanced.rest(dict.fromkeys(waiting_fields(), NEXT_RUN) if busy else {})
 
     @property

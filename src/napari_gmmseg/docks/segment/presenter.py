@@ -191,6 +191,7 @@ class SegmentPresenter:
         self._follow(Asked(lambda: restored_in_steps(request, grid), classes, image, axes, messages=messages))
 
     def _follow(self, asked_for: Asked) -> None:
+        self._advice.forget()
         self._run = Run(self._viewer, self._view, self.session, asked_for, self._clock, begin_anew=self._begin_anew)
         self._look_often()
 

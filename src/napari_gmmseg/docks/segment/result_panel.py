@@ -97,6 +97,18 @@ class ResultPanel(QWidget):
         for widget in (self._changed, self._changes, self.keep_spatial):
             widget.setVisible(bool(rows))
 
+    def show_busy(self, busy: bool) -> None:
+        """Dim what is told of the result that a run is about to replace.
+
+        Parameters
+        ----------
+        busy : bool
+            Whether a run is alive.
+        """
+        for widget in (self._table, self._certainty, self._changed, self._changes):
+            if widget.isEnabled() == busy:
+                widget.setEnabled(not busy)
+
     def show_kept(self, rows: Sequence[KeptRow]) -> None:
         """Show what was kept; it stays there while there is no result.
 

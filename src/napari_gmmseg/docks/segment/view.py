@@ -101,6 +101,7 @@ class SegmentView(QWidget):
         if self._pause.text() != label:
             self._pause.setText(label)
         self.form.show_busy(controls.busy)
+        self.result.show_busy(controls.busy)
 
     def show_progress(self, text: str, fraction: float | None) -> None:
         """Show how far it is."""
