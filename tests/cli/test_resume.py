@@ -103,7 +103,10 @@ def test_after_a_kill_at_any_moment_the_mask_has_the_same_bits_and_little_work_i
         if loss is None:
             assert processes.end() == 0
             continue
-        assert processes.kill() == -9
+        # Between the look and the kill it may have come to its end.
+        if (code := processes.kill()) == 0:
+            continue
+        assert code == -9
         losses.append(loss)
         assert processes.run("resume", tmp_path / "session", "-o", tmp_path / "mask.nii.gz", "--json") == 0
         assert processes.data["hash"] == wanted

@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -86,8 +87,9 @@ class WarmProcesses:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def kill(self) -> int:
-        """Kill it as nothing can prevent, and return its exit code."""
-        os.kill(self._pid, signal.SIGKILL)
+        """Kill it as nothing can prevent, and return its exit code: 0 where it had ended a moment before."""
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
         return self.end()
 
     def end(self) -> int:
