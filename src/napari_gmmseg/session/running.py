@@ -177,9 +177,10 @@ class Run:
         # Asked before the rest is taken: what comes in between is then not missed.
         ended = self.job.state.ended and not self._ended
         book = self.job.logbook
-        told = tuple(t for t in book.take_told() if not isinstance(t.command, Look | SaveState))
         # A refusal is noted before its report counts as the latest.
         latest, notes = book.latest, book.take_notes()
+        # Taken after the notes: whatever was heard before a state is then told with that state, or before it.
+        told = tuple(t for t in book.take_told() if not isinstance(t.command, Look | SaveState))
         for note in notes:
             if note.report.state is not None:
                 self.log.add_state(self.offset + note.n_reports, note.report.state)
