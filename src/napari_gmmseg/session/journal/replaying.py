@@ -7,16 +7,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from napari_gmmseg.errors import InputError, ReplayError
+from napari_gmmseg.session.class_edits import adjust_classes, merge_classes, retabled, split_class
+from napari_gmmseg.session.identities import relabelled
 from napari_gmmseg.session.journal.history import History, RunRecord
 from napari_gmmseg.session.journal.nouns import numbers_of, tissue_of
 from napari_gmmseg.session.journal.requests import Opened, opened_of, versions
 from napari_gmmseg.session.journal.results import read_result, result_hash
 from napari_gmmseg.session.journal.states import SavedState, StateFiles
 from napari_gmmseg.session.segmenting import SegmentationRequest, segment_in_steps
-from napari_gmmseg.volumes import ClassTable, Command, FitReport, FitState, SaveState, Segmentation
+from napari_gmmseg.volumes import ClassTable, Command, FitReport, FitState, SaveState, Segmentation, TissueClass
 
 Watch = Callable[[FitReport], object]
 Values = Mapping[str, Any]
@@ -142,7 +142,7 @@ class Replayer:
         later = {after - saved.report: command for after, command in run.orders.items() if after > saved.report}
         result = self._drive(self._request(run, saved.state), later, until=None)
         assert isinstance(result, Segmentation)
-        result = _relabelled(result, run.moved)
+        result = _ended_with(run, result)
         return result if result_hash(result) == reference["hash"] else None
 
     def _saved(self, run: RunRecord, orders: Mapping[int, Command]) -> SavedState | None:
@@ -187,8 +187,6 @@ class Replayer:
 
     def _edited(self, event: Values, before: Values) -> Segmentation:
         """Do an edit of a result again."""
-        from napari_gmmseg.session.class_edits import adjust_classes, merge_classes, split_class
-
         volume, what, arguments = self.opened.request.volume, event["what"], event["arguments"]
         if what == "adjust":
             situation = event["situation"]
@@ -212,7 +210,7 @@ class Replayer:
         request = replace(self.opened.request, config=run.config, start=start, state=state)
         outcome = self._drive(request, run.orders, until=None)
         assert isinstance(outcome, Segmentation)
-        return _relabelled(outcome, run.moved)
+        return _ended_with(run, outcome)
 
     def _state(self, run: RunRecord) -> FitState:
         """Return the state that a run began with: reached again, or from its file where the journal knows no place."""
@@ -270,19 +268,23 @@ def _name(reference: Values | None) -> str | None:
     return None if reference is None else reference["name"]
 
 
-def _relabelled(result: Segmentation, moved: Mapping[int, int]) -> Segmentation:
-    """Return a result with the label values that its classes were given by an earlier result."""
-    if not moved:
+def _ended_with(run: RunRecord, result: Segmentation) -> Segmentation:
+    """Return what a fit came to as its run ended with it: label values and names are those of an earlier result."""
+    if not run.moved or run.result is None:
         return result
-    values = np.arange(256, dtype=np.uint8)
-    values[list(moved)] = list(moved.values())
-    return replace(result, label_map=replace(result.label_map, labels=values[result.label_map.labels]))
+    moved = {tissue.value: run.moved.get(tissue.value, tissue.value) for tissue in result.label_map.classes}
+    return relabelled(result, moved, _classes(run.result))
 
 
 def _named(result: Segmentation, reference: Values) -> Segmentation:
-    """Return a result with its classes called as they were recorded."""
-    classes = ClassTable(tuple(tissue_of(tissue) for tissue in reference["classes"]))
-    return replace(result, label_map=replace(result.label_map, classes=classes))
+    """Return a result, and what it refined, with classes called as they were recorded."""
+    classes = _classes(reference)
+    return retabled(result, lambda table: ClassTable(tuple(classes.get(tissue.value, tissue) for tissue in table)))
+
+
+def _classes(reference: Values) -> dict[int, TissueClass]:
+    found = (tissue_of(values) for values in reference["classes"])
+    return {tissue.value: tissue for tissue in found}
 
 
 def _another(reference: Values, made: Segmentation, history: History) -> ReplayError:
