@@ -259,7 +259,7 @@ class ClassActs(Following):
                 "stds": {},
                 "locked": now.locked & left,
                 "given": {value: said for value, said in now.given.items() if value in left},
-                "config": with_n_classes(now.config, len(left)),
+                "n_classes": len(left),
             }
 
         self._edit(Edit(words, what, values, make))
@@ -314,7 +314,10 @@ class ClassActs(Following):
             self._refuse(Finding("refused", outcome.message, outcome.hint))
         else:
             drag, self._drag = self._drag, edit.drag
-            self._act(edit.words, replace(self._now, **outcome), edit.what, **edit.arguments)
+            changes = dict(outcome)
+            # Other settings may have been changed meanwhile.
+            config = with_n_classes(self._now.config, changes.pop("n_classes", self._now.config.n_classes))
+            self._act(edit.words, replace(self._now, config=config, **changes), edit.what, **edit.arguments)
             self._drag = drag
         self._edits.start(self._now)
         self._edits.call()

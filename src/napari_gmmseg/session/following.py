@@ -249,9 +249,12 @@ class Following:
             return
         self._mixture = report.mixture or self._mixture
         if report.classes is not None and report.classes != self._table:
+            values = frozenset(report.classes.values)
+            gone = frozenset(() if self._table is None else self._table.values) - values
             self._table = report.classes
-            # A class that was gone before the fit heard that it is held cannot be.
-            self._put(replace(self._now, locked=self._now.locked & frozenset(report.classes.values)))
+            # A class that was gone before the fit heard that it is held cannot be; who takes its value has its own name.
+            given = {value: said for value, said in self._now.given.items() if value not in gone}
+            self._put(replace(self._now, locked=self._now.locked & values, given=given))
             self._emit("classes")
         k = None if self._table is None else len(self._table)
         if k is not None and run.settled(n_reports) and k != self._now.config.n_classes:

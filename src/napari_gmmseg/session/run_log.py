@@ -130,8 +130,7 @@ class RunLog:
         locked : frozenset of int
             By the fit's.
         """
-        held = frozenset(self.moved.get(value, value) for value in locked)
-        return self.before.locked | held if self.fresh else held
+        return frozenset(self.moved.get(value, value) for value in locked)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from napari_gmmseg.session.run_log import Resumption, RunLog, Sentence
 from napari_gmmseg.session.segmenting import SegmentationRequest
 from napari_gmmseg.session.situation import Kept, Situation
 from napari_gmmseg.session.wording import change_in_words
-from napari_gmmseg.volumes import Adjust, Command, Finding, Retune
+from napari_gmmseg.volumes import Adjust, Finding, Retune
 
 
 class Session(ClassActs):
@@ -175,9 +175,13 @@ class Session(ClassActs):
             self._edits.defer(words, lambda: self.retune(**settings))
             return
         before = self._now
-        tag = self._act(words, replace(now, config=new), "retune", settings=settings)
+        anew = self.running and kind == "restart"
+        if anew and now.locked:
+            words = f"{words}; nothing is locked any more"
+        after = replace(now, config=new, locked=frozenset() if anew else now.locked)
+        tag = self._act(words, after, "retune", settings=settings)
         if self.running and self._run is not None:
-            self._run.log.fresh |= kind == "restart"
+            self._run.log.fresh |= anew
             self._say(Retune(settings, self._protected(new.n_classes)), words, tag, before)
         elif goes_on:
             self._go_on(words, tag, before)
@@ -287,9 +291,12 @@ class Session(ClassActs):
         result, new = before.result, self._now.config
         assert result is not None
         k = len(result.label_map.classes)
-        said: list[Command] = [Adjust(locked=before.locked)] if before.locked else []
+        # Where the method cannot hold a Gaussian, none is shown as held.
+        unlocked = replace(before, locked=frozenset())
+        said: list[Sentence] = [Sentence(Adjust(locked=before.locked), words, tag, unlocked)] if before.locked else []
         if new.n_classes != k:
-            said.append(Retune({"n_classes": new.n_classes}, self._protected(new.n_classes)))
+            retune = Retune({"n_classes": new.n_classes}, self._protected(new.n_classes))
+            said.append(Sentence(retune, words, tag, before))
         log = RunLog(with_n_classes(new, k), result, before, tag)
-        again = tuple((None, Sentence(command, words, tag, before)) for command in said)
+        again = tuple((None, sentence) for sentence in said)
         self._begin(Resumption(log, again=again), look=self._look)
