@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import threading
@@ -12,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from napari_gmmseg.errors import NO_SPACE, GmmsegError, OutputError
+from napari_gmmseg.errors import GmmsegError, OutputError
 from napari_gmmseg.session.journal.encoding import ResultFiles, encoded, files_in
-from napari_gmmseg.session.journal.files import remove_unfinished
+from napari_gmmseg.session.journal.files import make_folder, remove_unfinished
 from napari_gmmseg.session.journal.history import History, read_history
 from napari_gmmseg.session.journal.lines import JOURNAL, LineFile
 from napari_gmmseg.session.journal.locking import FolderLock, holder
@@ -25,8 +24,6 @@ from napari_gmmseg.volumes import Finding, FitState, Volume
 
 #: Ask a fit so often for its state, in s: with the time that writing takes, less than 2 s of work are ever missing.
 SAVE_EVERY = 1.2
-#: A folder that cannot be written to: what a person may want to go on without.
-_REFUSED = NO_SPACE | {errno.EACCES, errno.EPERM, errno.EROFS}
 _log = logging.getLogger(__name__)
 
 
@@ -80,8 +77,6 @@ class Journal:
                 raise failed
             self._open(history)
         except OSError as error:
-            if error.errno not in _REFUSED:
-                raise
             self._fail(error)
 
     def _open(self, history: History | None) -> None:
@@ -126,7 +121,7 @@ class Journal:
         """
         cls.check_folder(folder)
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(folder)
         except OSError as error:
             return cls(folder, None, warn, failed=error)
         return cls(folder, None, warn)
@@ -145,17 +140,8 @@ class Journal:
         OutputError
             Where it holds another session or anything else, or is a file.
         """
-        if (folder / JOURNAL).exists():
-            raise OutputError(
-                f"The folder {folder} holds another session.",
-                f"Go on with it by `napari-gmmseg resume {folder} -o mask.nii.gz`, or name a new folder.",
-            )
-        if folder.is_dir():
-            with suppress(PermissionError):
-                if any(folder.iterdir()):
-                    raise OutputError(f"The folder {folder} is not empty.", "Name a new folder for the session.")
-        elif next(there for there in (folder, *folder.parents) if there.exists()).is_file():
-            raise OutputError(f"The folder {folder} cannot be made: a file is in the way.", "Name a new folder.")
+        with suppress(OSError):
+            _check_free(folder)
 
     @classmethod
     def reopen(cls, folder: Path, warn: Callable[[Finding], object] | None = None) -> tuple[Journal, History]:
@@ -340,4 +326,20 @@ class Journal:
             "folder.",
         )
         if self._warn is not None:
-            self._warn(self.warning)
+            try:
+                self._warn(self.warning)
+            except Exception:  # noqa: BLE001 - the work must not end because nobody could be told
+                _log.exception("the warning that recording ended could not be told")
+
+
+def _check_free(folder: Path) -> None:
+    if (folder / JOURNAL).exists():
+        raise OutputError(
+            f"The folder {folder} holds another session.",
+            f"Go on with it by `napari-gmmseg resume {folder} -o mask.nii.gz`, or name a new folder.",
+        )
+    if folder.is_dir():
+        if any(folder.iterdir()):
+            raise OutputError(f"The folder {folder} is not empty.", "Name a new folder for the session.")
+    elif next(there for there in (folder, *folder.parents) if there.exists()).is_file():
+        raise OutputError(f"The folder {folder} cannot be made: a file is in the way.", "Name a new folder.")
