@@ -12,6 +12,7 @@ from napari_gmmseg.config import FitConfig, numbered_classes
 from napari_gmmseg.session.class_edits import retabled
 from napari_gmmseg.session.identities import carry_identities
 from napari_gmmseg.session.jobs import FitGenerator, Job
+from napari_gmmseg.session.orders import SAVE_EVERY
 from napari_gmmseg.session.progress import Note, Progress
 from napari_gmmseg.session.recording import Recorder
 from napari_gmmseg.session.run_log import Resumption, RunPoint, Said
@@ -21,8 +22,6 @@ from napari_gmmseg.session.situation import Kept, Situation, with_given
 from napari_gmmseg.session.undoing import LIMIT, Act, UndoStack
 from napari_gmmseg.volumes import Adjust, ClassTable, Finding, FitReport, FitState, Mixture, Retune, Segmentation
 
-#: Seconds between two states of a training that are asked for.
-SAVE_EVERY = 1.2
 _log = logging.getLogger(__name__)
 
 

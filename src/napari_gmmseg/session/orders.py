@@ -9,6 +9,9 @@ from collections.abc import Callable
 
 from napari_gmmseg.volumes import Command, Look, SaveState
 
+#: Ask a fit so often for its state, in s: with the time that writing takes, less than 2 s of work are ever missing.
+SAVE_EVERY = 1.2
+
 
 class Order:
     """A command on its way to a fit.

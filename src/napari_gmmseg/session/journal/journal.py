@@ -22,8 +22,6 @@ from napari_gmmseg.session.journal.states import Place, SavedState, StateFiles, 
 from napari_gmmseg.session.journal.writing import Writer
 from napari_gmmseg.volumes import Finding, FitState, Volume
 
-#: Ask a fit so often for its state, in s: with the time that writing takes, less than 2 s of work are ever missing.
-SAVE_EVERY = 1.2
 _log = logging.getLogger(__name__)
 
 

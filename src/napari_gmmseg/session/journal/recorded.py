@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from napari_gmmseg.session.jobs import FitGenerator
-from napari_gmmseg.session.journal.journal import SAVE_EVERY, Journal
+from napari_gmmseg.session.journal.journal import Journal
+from napari_gmmseg.session.orders import SAVE_EVERY
 from napari_gmmseg.session.progress import FinishReason
 from napari_gmmseg.session.segmenting import SegmentationRequest, segment_in_steps
 from napari_gmmseg.volumes import Command, FitReport, Look, SaveState, Segmentation
