@@ -96,11 +96,25 @@ class Kept:
     config: FitConfig
 
 
-class HoldsArrays(Protocol):
+class HoldsStates(Protocol):
+    """What a run holds, for whoever goes back into it."""
+
+    def held(self) -> Mapping[int, int]:
+        """Return the bytes of all arrays that it holds, by the identity of who owns their memory."""
+
+    def newest(self) -> Mapping[int, int]:
+        """Return the part of `held` that the run itself needs."""
+
+    def keep(self, points: Iterable[Any]) -> None:
+        """Forget the states that none of these points, nor the run itself, goes back to."""
+
+
+class PointInRun(Protocol):
     """A point in a run, as far as undo has to know it."""
 
-    def arrays(self) -> Iterator[NDArray[Any]]:
-        """Yield the arrays that are held."""
+    @property
+    def log(self) -> HoldsStates:
+        """What the run holds."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +135,7 @@ class Situation:
         Label values of the classes whose Gaussian is held and which do not disappear.
     given : mapping of int to Given
         Names and colours that a person gave, by label value.
-    run : HoldsArrays or None
+    run : PointInRun or None
         Where the run that was on stood; None without one.
     """
 
@@ -132,7 +146,7 @@ class Situation:
     stds: Numbers = field(default_factory=dict)
     locked: frozenset[int] = frozenset()
     given: Mapping[int, Given] = field(default_factory=dict)
-    run: HoldsArrays | None = None
+    run: PointInRun | None = None
 
     def arrays(self) -> Iterator[NDArray[Any]]:
         """Yield the arrays of the results, some perhaps twice; those of a run are its own matter."""

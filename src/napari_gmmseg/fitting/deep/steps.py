@@ -193,14 +193,14 @@ class Training:
         assert changed is not None
         recipe = changed.task.savings.applied(recipe_for(changed.task.config, self.form))
         before, old = self._case, self._trainer
-        self._generation += 1
         # The start does not move while a network is trained: what was split comes back as it was by itself.
         self.task, self.recipe = replace(changed.task, left=()), recipe
-        if self.base is not None:
+        if self.base is not None and (changed.reshaped is not None or changed.mixture is not self.base.mixture):
             memberships = self.base.memberships
             if changed.reshaped is not None:
                 memberships = changed.reshaped.memberships(memberships, self.task.image, self.task.mask)
             self.base, self._start = replace(self.base, mixture=changed.mixture, memberships=memberships), None
+            self._generation += 1
         self._case = DeepCase.of_task(self.task, self.base, sees_start=self._sees_start)
         self._objective = make_objective(self.form, self._case, recipe, self._generator)
         self._schedule.retune(recipe, self.steps, reopen=changed.reshaped is not None)
