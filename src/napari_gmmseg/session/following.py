@@ -55,6 +55,7 @@ class Following:
         self._look: int | None = None
         self._drag: object | None = None
         self._dragged: object | None = None
+        self._together: list[dict[str, Any]] | None = None
 
     @property
     def request(self) -> SegmentationRequest | None:
@@ -177,7 +178,7 @@ class Following:
                 result, log.moved = carry_identities(earlier, result)
             return result
 
-        self._run = run = Run(steps, resumption, SAVE_EVERY)
+        self._run = run = Run(steps, resumption, SAVE_EVERY, self._record)
         self._table = self._mixture = None
         self._record(
             "began",
@@ -186,7 +187,8 @@ class Following:
             start=log.start,
             state=resumption.state,
             offset=resumption.offset,
-            told=tuple((after, sentence.command) for after, sentence in resumption.again),
+            before=log.before,
+            told=tuple({"after": n, "command": s.command, "words": s.words} for n, s in resumption.again),
         )
         run.job.start()
         if paused:
@@ -210,6 +212,15 @@ class Following:
             self._table = self._mixture = None
             self._emit("classes")
             self._tell_state()
+
+    def _put_back(self, kind: str, act: Act) -> None:
+        """Undo or redo, as one event with what becomes of the run: a kill leaves all of it or nothing."""
+        self._together = together = []
+        try:
+            self._go_to(act.situation)
+        finally:
+            self._together = None
+        self._record(kind, words=act.words, situation=act.situation, then=tuple(together))
 
     def _leave(self, run: Run) -> None:
         """Cancel a run; its thread is waited for when the session is closed."""
@@ -251,7 +262,8 @@ class Following:
             values = frozenset(report.classes.values)
             gone = frozenset(() if self._table is None else self._table.values) - values
             self._table = report.classes
-            # A class that was gone before the fit heard that it is held cannot be; who takes its value has its own name.
+            # A class that was gone before the fit heard that it is held cannot be;
+            # what takes its label value has a name of its own.
             given = {value: said for value, said in self._now.given.items() if value not in gone}
             self._put(replace(self._now, locked=self._now.locked & values, given=given))
             self._emit("classes")
@@ -328,7 +340,9 @@ class Following:
             _log.exception("a listener of the session failed")
 
     def _record(self, kind: str, **event: Any) -> None:
-        if self.recorder is not None:
+        if self._together is not None:
+            self._together.append({"kind": kind, **event})
+        elif self.recorder is not None:
             self.recorder.record({"kind": kind, **event})
 
 
