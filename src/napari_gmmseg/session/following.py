@@ -215,7 +215,8 @@ class Following:
 
     def _put_back(self, kind: str, act: Act) -> None:
         """Undo or redo, as one event with what becomes of the run: a kill leaves all of it or nothing."""
-        self._together = together = []
+        together: list[dict[str, Any]] = []
+        self._together = together
         try:
             self._go_to(act.situation)
         finally:

@@ -237,8 +237,7 @@ class Session(ClassActs):
                 return
         act = self._undo.undo(self.situation)
         if act is not None:
-            self._record("undone", words=act.words, situation=act.situation)
-            self._go_to(act.situation)
+            self._put_back("undone", act)
             self._emit("history")
 
     @after_edits
@@ -247,8 +246,7 @@ class Session(ClassActs):
         self.end_drag()
         act = self._undo.redo(self.situation)
         if act is not None:
-            self._record("redone", words=act.words, situation=act.situation)
-            self._go_to(act.situation)
+            self._put_back("redone", act)
             self._emit("history")
 
     def restore(self, request: SegmentationRequest, situation: Situation, kept: tuple[Kept, ...] = ()) -> None:

@@ -253,13 +253,20 @@ class Journal:
             return
         if event["kind"] == "opened":
             event = self._opened(event)
+        parts = event.pop("then", ())
+        line = self._line(event, write=event.pop("store", True) and newest)
+        then = [self._line({**part, "time": event["time"]}, write=True) for part in parts]
+        self._lines.append(line | ({"then": then} if then else {}))
+        for told in (line, *then):
+            self._note_use(told, newest=newest)
+        self._results.remove_unused()
+
+    def _line(self, event: dict[str, Any], *, write: bool) -> dict[str, Any]:
         self._number(event)
-        write = event.pop("store", True) and newest
         line = {name: encoded(part, self._results, write=write) for name, part in event.items()}
         if event["kind"] == "began" and isinstance(event.get("state"), FitState):
             line["state"] = self._put_began(event)
-        self._lines.append(line)
-        self._note_use(line, newest=newest)
+        return line
 
     def _opened(self, event: dict[str, Any]) -> dict[str, Any]:
         request = event.pop("request", None)
@@ -304,12 +311,11 @@ class Journal:
         elif line["kind"] == "dropped":
             used.pop(f"kept {line['name']}", None)
         elif line["kind"] == "began":
-            used["start"] = files_in(line["start"]) if line.get("start") else frozenset()
+            used["start"], used["before"] = files_in(line.get("start")), files_in(line.get("before"))
         elif "situation" in line and newest:
             used["situation"] = files_in(line)
-        else:
-            return
-        self._results.remove_unused()
+        if line["kind"] == "ended":
+            used.pop("before", None)
 
     def _fail(self, error: Exception) -> None:
         if not isinstance(error, OSError):

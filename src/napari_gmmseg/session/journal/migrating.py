@@ -8,7 +8,7 @@ from typing import Any
 from napari_gmmseg.errors import InputError
 
 #: Version that is written.
-SCHEMA = 1
+SCHEMA = 2
 
 
 def _from_0(event: dict[str, Any]) -> dict[str, Any]:
@@ -23,8 +23,16 @@ def _from_0(event: dict[str, Any]) -> dict[str, Any]:
     return new
 
 
+def _from_1(event: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 told of a run's beginning as [after, command], and had no lines of what the fit had not heard yet."""
+    new = {**event, "schema": 2}
+    if event.get("told"):
+        new["told"] = [{"after": after, "command": command, "words": ""} for after, command in event["told"]]
+    return new
+
+
 #: From each old version to the one after it.
-_STEPS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {0: _from_0}
+_STEPS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {0: _from_0, 1: _from_1}
 
 
 def migrated(event: dict[str, Any]) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def recorded(
             "config": request.config,
             "start": request.start,
             "state": request.state,
-            "told": sorted(orders.items()),
+            "told": [{"after": n, "command": command, "words": ""} for n, command in sorted(orders.items())],
         }
     )
     asking = _Asking(journal, clock)

@@ -68,7 +68,7 @@ def recover(folder: Path, warn: Callable[[Finding], object] | None = None) -> Re
         replayer = Replayer(history)
         request = replayer.opened.request
         situation = _situation(history.situation, replayer)
-        run = _run_point(history, replayer, situation)
+        run = _run_point(history, replayer)
         kept = tuple(
             Kept(name, replayer.stored(values["result"]), FitConfig(**values["config"]))
             for name, values in history.kept.items()
@@ -81,7 +81,7 @@ def recover(folder: Path, warn: Callable[[Finding], object] | None = None) -> Re
     return Recovered(journal, request, Situation(**parts, run=run), kept, history.notes)
 
 
-#: For marks beside curves: the journal does not hold the words.
+#: For marks beside curves, where the journal does not hold the words.
 _WORDS: Mapping[type, str] = {Retune: "Settings", Merge: "Merge", Split: "Split", Adjust: "Gaussians", Stop: "Stop"}
 _PARTS = ("config", "result", "fitted", "means", "stds", "locked", "given")
 
@@ -108,25 +108,27 @@ def _given(values: Values) -> Given:
     return Given(**{**values, "colour": None if colour is None else tuple(colour)})
 
 
-def _run_point(history: History, replayer: Replayer, now: Situation) -> RunPoint | None:
+def _run_point(history: History, replayer: Replayer) -> RunPoint | None:
     """Return where the run stood that was on; what it was told is told again at the same places."""
     going_on = replayer.continuation()
     if going_on is None:
         return None
     run, saved = history.runs[-1], going_on.saved
-    before = now if run.before is None else _situation(run.before, replayer)
+    before = _situation(run.before, replayer)
     start = None if run.start is None else replayer.stored(run.start)
     log = RunLog(run.config, start, before, object())
     offset = 0 if saved is None else saved.report
     if saved is not None:
         log.states = {offset: saved.state}
-    told: list[tuple[int, Command]] = [(n, command) for n, command in sorted(run.orders.items()) if n <= offset]
-    told += [(offset + n, command) for n, command in sorted(going_on.orders.items())]
-    log.said = tuple(_said(n, command, before) for n, command in told)
+    told = [_said(command, run.words.get(n, ""), before, after=n) for n, command in sorted(run.orders.items())]
+    waiting = [_said(wish.command, wish.words, before, not_before=wish.after) for wish in run.waiting]
+    log.said = (*told, *waiting)
     return RunPoint(log, log.said)
 
 
-def _said(after: int, command: Command, before: Situation) -> Said:
-    order = Order(command)
+def _said(
+    command: Command, words: str, before: Situation, *, after: int | None = None, not_before: int | None = None
+) -> Said:
+    order = Order(command, not_before)
     order.after = after
-    return Said(Sentence(command, _WORDS.get(type(command), ""), object(), before), order, 0)
+    return Said(Sentence(command, words or _WORDS.get(type(command), ""), object(), before), order, 0)

@@ -104,11 +104,11 @@ class Replayer:
             return None
         run = self.history.runs[-1]
         orders, waiting = run.orders, run.waiting
-        orders |= {after: command for after, command in waiting if after is not None}
+        orders |= {wish.after: wish.command for wish in waiting if wish.exact and wish.after is not None}
         saved = self._saved(run, orders)
         offset = 0 if saved is None else saved.report
-        for command in (command for after, command in waiting if after is None):
-            orders[max([offset, *orders]) + 1] = command
+        for wish in (wish for wish in waiting if not wish.exact):
+            orders[max(wish.after or 0, max([offset, *orders]) + 1)] = wish.command
         later = {after - offset: command for after, command in orders.items() if after > offset}
         return Continuation(self._request(run, None if saved is None else saved.state), later, saved)
 
