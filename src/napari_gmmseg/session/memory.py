@@ -92,7 +92,7 @@ def _in_words(predicted: int | None, config: FitConfig) -> str:
     free = _free(config.device)
     if free is None:
         return f"Needs about {in_words(predicted)} of memory."
-    words = f"Needs about {in_words(predicted)} of memory; {in_words(free)} are free."
+    words = f"Needs about {in_words(predicted)} of {in_words(free)} free memory."
     return words if predicted <= free else f"{words} It will be done in smaller steps where that helps."
 
 
