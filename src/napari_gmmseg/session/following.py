@@ -230,6 +230,8 @@ class Following:
 
     def _take_note(self, run: Run, note: Note) -> None:
         report = note.report
+        if report.plan is not None:
+            self._record("planned", generation=run.job.generation, plan=report.plan)
         if report.state is not None:
             self._record("state", generation=run.job.generation, after=note.n_reports, state=report.state)
             self._undo.fit_memory(self.situation)

@@ -22,6 +22,7 @@ class Recorder(Protocol):
                earliest; `order` counts what the run is to be told, from 0, with what stands in `told`
     amended    generation, order, command, words: the fit is to be told this in its place
     withdrawn  generation, order: the fit is not to be told it
+    planned    generation, plan: how its fit is done within the memory that there is
     told       generation, after (reports of this job), command: the fit heard it there
     state      generation, after, state: where it stood
     ended      generation, reason, result (None where there is none), moved, situation: `moved` says what

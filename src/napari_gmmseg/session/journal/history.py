@@ -63,6 +63,8 @@ class RunRecord:
         What its fit heard, after so many of its reports.
     words : dict of int to str
         What that was in words, as far as they were recorded.
+    plans : list of mapping
+        How its fit was done within the memory that there was.
     reason : str or None
         Why it ended; None where it did not.
     result : mapping or None
@@ -80,6 +82,7 @@ class RunRecord:
     wished: dict[int, Wish] = field(default_factory=dict)
     told: list[tuple[int, Command]] = field(default_factory=list)
     words: dict[int, str] = field(default_factory=dict)
+    plans: list[Values] = field(default_factory=list)
     reason: str | None = None
     result: Values | None = None
     moved: dict[int, int] = field(default_factory=dict)
@@ -261,6 +264,8 @@ def _take_of(run: RunRecord, event: Values) -> None:
         run.tell(event["after"], command_of(event["command"]))
     elif event["kind"] in ("said", "amended", "withdrawn"):
         _wish(run, event)
+    elif event["kind"] == "planned":
+        run.plans.append(event["plan"])
     elif event["kind"] == "ended":
         run.reason, run.result = event["reason"], event["result"]
         run.moved = {int(old): new for old, new in (event.get("moved") or {}).items()}

@@ -70,6 +70,8 @@ def recorded(
                 break
             heeded = report.n_steps > 0
             n_reports += heeded
+            if report.plan is not None:
+                journal.record({"kind": "planned", "generation": generation, "plan": report.plan})
             if report.state is not None:
                 journal.record({"kind": "state", "generation": generation, "after": n_reports, "state": report.state})
                 report = replace(report, state=None) if own else report

@@ -155,7 +155,11 @@ class Replayer:
 
     def _request(self, run: RunRecord, state: FitState | None) -> SegmentationRequest:
         start = None if state is not None or run.start is None else self.stored(run.start)
-        return replace(self.opened.request, config=run.config, start=start, state=state)
+        return self._as_then(run, start, state)
+
+    def _as_then(self, run: RunRecord, start: Segmentation | None, state: FitState | None) -> SegmentationRequest:
+        """Return what a run fitted, in the way that its memory asked for then."""
+        return replace(self.opened.request, config=run.config, start=start, state=state, plans=tuple(run.plans))
 
     def _make(self, reference: Values) -> Segmentation:
         name = reference["name"]
@@ -207,8 +211,7 @@ class Replayer:
     def _again(self, run: RunRecord) -> Segmentation:
         state = None if run.state is None else self._state(run)
         start = None if state is not None or run.start is None else self._make(run.start)
-        request = replace(self.opened.request, config=run.config, start=start, state=state)
-        outcome = self._drive(request, run.orders, until=None)
+        outcome = self._drive(self._as_then(run, start, state), run.orders, until=None)
         assert isinstance(outcome, Segmentation)
         return _ended_with(run, outcome)
 
@@ -221,8 +224,7 @@ class Replayer:
             if earlier is not None:
                 state = None if earlier.state is None else self._state(earlier)
                 start = None if state is not None or earlier.start is None else self._make(earlier.start)
-                request = replace(self.opened.request, config=earlier.config, start=start, state=state)
-                outcome = self._drive(request, earlier.orders, until=report)
+                outcome = self._drive(self._as_then(earlier, start, state), earlier.orders, until=report)
                 assert isinstance(outcome, FitState)
                 return outcome
         for saved in StateFiles(self.history.folder).newest():
