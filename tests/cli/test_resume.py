@@ -161,7 +161,7 @@ def test_ctrl_c_keeps_the_session_and_says_so(noisy: Path, tmp_path: Path) -> No
     assert line, err
     assert process.returncode == 130, err
     assert err.splitlines()[-1] == f"Interrupted. Kept: {tmp_path / 'session' / 'journal.jsonl'}."
-    assert [event["kind"] for event in _events(tmp_path) if event["kind"] != "state"] == ["opened", "began"]
+    assert [event["kind"] for event in _events(tmp_path) if event["kind"] != "state"] == ["opened", "began", "planned"]
 
 
 def test_a_recorded_run_gives_the_mask_of_an_unrecorded_one(run: Run, t1: Path, tmp_path: Path) -> None:
