@@ -17,10 +17,13 @@ from napari_gmmseg.volumes.reports import (
     Split,
     Stop,
 )
+from napari_gmmseg.volumes.scribbles import IGNORED, UNLABELLED, Scribbles, Stroke
 from napari_gmmseg.volumes.segmentation import LabelMap, Segmentation
 from napari_gmmseg.volumes.volume import Volume
 
 __all__ = [
+    "IGNORED",
+    "UNLABELLED",
     "Adjust",
     "ClassChange",
     "ClassTable",
@@ -36,10 +39,12 @@ __all__ = [
     "Mixture",
     "Retune",
     "SaveState",
+    "Scribbles",
     "Segmentation",
     "SourceGrid",
     "Split",
     "Stop",
+    "Stroke",
     "TissueClass",
     "Unit",
     "Volume",
