@@ -2,8 +2,10 @@
 
 from napari_gmmseg.volumes.changes import ClassChange, class_changes
 from napari_gmmseg.volumes.classes import ClassTable, Colour, TissueClass
+from napari_gmmseg.volumes.edits import Edits
 from napari_gmmseg.volumes.findings import Finding
 from napari_gmmseg.volumes.geometry import Geometry, SourceGrid, Unit, read_only
+from napari_gmmseg.volumes.locks import CheckedStroke, keep_out_of_locked
 from napari_gmmseg.volumes.mixture import Mixture
 from napari_gmmseg.volumes.reports import (
     Adjust,
@@ -25,10 +27,12 @@ __all__ = [
     "IGNORED",
     "UNLABELLED",
     "Adjust",
+    "CheckedStroke",
     "ClassChange",
     "ClassTable",
     "Colour",
     "Command",
+    "Edits",
     "Finding",
     "FitReport",
     "FitState",
@@ -49,5 +53,6 @@ __all__ = [
     "Unit",
     "Volume",
     "class_changes",
+    "keep_out_of_locked",
     "read_only",
 ]
