@@ -109,6 +109,26 @@ class AtOnce:
             values[1 + classes.values.index(scribbles.background)] = 0
         return Answer(classes, values[labels], probabilities, plane.mask(kinds), mixture, slice_index, log_likelihood)
 
+    def distances(self, scribbles: Scribbles) -> NDArray[np.float32]:
+        """Return the geodesic distance (K, *grid) float32 of each voxel from each painted class's strokes.
+
+        Infinite where no path leads; in mm, or in the finest pixels where no voxel size is known.
+
+        Parameters
+        ----------
+        scribbles : Scribbles
+            All strokes so far.
+
+        Raises
+        ------
+        GeometryError
+            Where the scribbles lie on another grid.
+        SettingsError
+            Where fewer than two classes are painted.
+        """
+        classes = painted_classes(scribbles, self._volume)
+        return self._plane(None).distances(_kinds(scribbles, classes), len(classes))
+
     def _plane(self, slice_index: int | None) -> Plane:
         if slice_index not in self._planes:
             part = slice(None) if slice_index is None else slice(slice_index, slice_index + 1)

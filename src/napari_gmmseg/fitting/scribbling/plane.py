@@ -73,6 +73,11 @@ class Plane:
         return kinds[..., self._slice : self._slice + 1, :, :]
 
     def log_priors(self, kinds: NDArray[np.int16], n_classes: int) -> Tensor:
+        reach = self._config.reach or REACH
+        return torch.from_numpy(self.distances(kinds, n_classes)).mul_(-1.0 / reach).clamp_min_(-FARTHEST)
+
+    def distances(self, kinds: NDArray[np.int16], n_classes: int) -> NDArray[np.float32]:
+        """Return the geodesic distance (K, *grid) of each class's strokes; those of the last call are kept."""
         mask = self.mask(kinds)
         maps = []
         kept = {}
@@ -84,9 +89,7 @@ class Plane:
             kept[key] = self._maps[key]
             maps.append(kept[key] + offset)
         self._maps = kept
-        reach = self._config.reach or REACH
-        priors = torch.from_numpy(np.stack(maps)).mul_(-1.0 / reach).clamp_min_(-FARTHEST)
-        return priors
+        return np.stack(maps)
 
     def _seeds(self, own: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], float]:
         """Return a class's strokes here; where there are none, those of the nearest slice, and how far that is."""
