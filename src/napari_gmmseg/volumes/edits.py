@@ -125,6 +125,8 @@ class Edits:
         ------
         GeometryError
             Where the shape is another.
+        SettingsError
+            Where it holds values that no class has.
         """
         if layer.shape != like.labels.shape:
             raise GeometryError(
@@ -132,8 +134,12 @@ class Edits:
                 "Give edits of this result.",
             )
         positions = np.flatnonzero(layer)
-        values = layer.reshape(-1)[positions]
-        values = np.where(values == ERASED, BACKGROUND, values).astype(np.uint8)
+        found = layer.reshape(-1)[positions].astype(np.int64)
+        if len(found) and (found.min() < 0 or found.max() > ERASED):
+            raise SettingsError(
+                f"The edits hold values from {found.min()} to {found.max()}.", "Label values lie between 1 and 254."
+            )
+        values: NDArray[np.uint8] = np.where(found == ERASED, BACKGROUND, found).astype(np.uint8)
         return cls(like.labels.shape, like.geometry, like.classes, positions, values, like.source)
 
     @classmethod
