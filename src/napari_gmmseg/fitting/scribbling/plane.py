@@ -74,7 +74,9 @@ class Plane:
 
     def log_priors(self, kinds: NDArray[np.int16], n_classes: int) -> Tensor:
         reach = self._config.reach or REACH
-        return torch.from_numpy(self.distances(kinds, n_classes)).mul_(-1.0 / reach).clamp_min_(-FARTHEST)
+        distances = torch.from_numpy(self.distances(kinds, n_classes)).clamp_max_(1e6)
+        # Against the nearest class: far from all strokes, the nearest still wins.
+        return (distances.amin(0) - distances).mul_(1.0 / reach).clamp_min_(-FARTHEST)
 
     def distances(self, kinds: NDArray[np.int16], n_classes: int) -> NDArray[np.float32]:
         """Return the geodesic distance (K, *grid) of each class's strokes; those of the last call are kept."""
