@@ -7,6 +7,7 @@ from napari_gmmseg.volumes.findings import Finding
 from napari_gmmseg.volumes.geometry import Geometry, SourceGrid, Unit, read_only
 from napari_gmmseg.volumes.locks import CheckedStroke, keep_out_of_locked
 from napari_gmmseg.volumes.mixture import Mixture
+from napari_gmmseg.volumes.network_weights import FinetunedSegmentation, NetworkWeights
 from napari_gmmseg.volumes.reports import (
     Adjust,
     Command,
@@ -34,6 +35,7 @@ __all__ = [
     "Command",
     "Edits",
     "Finding",
+    "FinetunedSegmentation",
     "FitReport",
     "FitState",
     "Geometry",
@@ -41,6 +43,7 @@ __all__ = [
     "Look",
     "Merge",
     "Mixture",
+    "NetworkWeights",
     "Retune",
     "SaveState",
     "Scribbles",
