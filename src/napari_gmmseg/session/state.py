@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from napari_gmmseg.config import FitConfig
 from napari_gmmseg.config.liveness import liveness
-from napari_gmmseg.session.class_acts import ClassActs
 from napari_gmmseg.session.edit_queue import after_edits
+from napari_gmmseg.session.editing import EditingActs
 from napari_gmmseg.session.following import with_n_classes
+from napari_gmmseg.session.painting import kept_paint
 from napari_gmmseg.session.progress import Progress
 from napari_gmmseg.session.run_log import Resumption, RunLog, Sentence
 from napari_gmmseg.session.segmenting import SegmentationRequest
@@ -20,7 +21,7 @@ from napari_gmmseg.session.wording import change_in_words
 from napari_gmmseg.volumes import Adjust, Command, Finding, Retune
 
 
-class Session(ClassActs):
+class Session(EditingActs):
     """What a person is doing with one image: settings, runs, classes, kept results, undo.
 
     What cannot be done is told by `refused`, never raised. Whoever shows it calls `poll` several times a second.
@@ -69,7 +70,7 @@ class Session(ClassActs):
     def run(self, *, look: int | None = None) -> None:
         """Segment from the beginning; names and colours of an earlier result follow their tissue.
 
-        Where a class is locked, it goes on from the result that it is locked in.
+        Where a class is locked, or voxels were edited by hand, it goes on from the result in which they are.
 
         Parameters
         ----------
@@ -84,7 +85,7 @@ class Session(ClassActs):
             return
         before = now = self._now
         self._look = look
-        if now.locked and now.result is not None:
+        if (now.locked or now.edits is not None) and now.result is not None:
             tag = self._act("Segmentation", now, "run")
             self._go_on("Segmentation", tag, before)
             return
@@ -119,7 +120,7 @@ class Session(ClassActs):
         self._leave(run)
         self._table = self._mixture = None
         self._undo.cut(run.log.tag)
-        self._put(run.log.before)
+        self._put(kept_paint(run.log.before, self._now))
         self._record("ended", generation=run.job.generation, reason="cancelled", result=None, situation=self._now)
         self._emit("classes")
         self._emit("history")
@@ -133,7 +134,7 @@ class Session(ClassActs):
         slice_index : int
             Position on the volume's Z axis.
         """
-        self._look = slice_index
+        super().look(slice_index)
         if self.job is not None and self.running:
             self.job.look(slice_index)
 
@@ -144,11 +145,14 @@ class Session(ClassActs):
         session's.
         """
         self._take_edit()
-        return super().poll()
+        news = super().poll()
+        self._take_answers()
+        return news
 
     def close(self) -> None:
         """Cancel what is on and wait for its thread: a step at most."""
         self._leave_all()
+        self._answering.close()
         self._edits.join()
         for job in self._leaving:
             job.join()
@@ -266,6 +270,8 @@ class Session(ClassActs):
 
     def _leave_all(self) -> None:
         self._edits.clear()
+        self._answering.forget()
+        self._asked = None
         if self._run is not None:
             self._leave(self._run)
 
@@ -284,7 +290,7 @@ class Session(ClassActs):
 
     def _go_on(self, words: str, tag: object, before: Situation) -> None:
         """Begin a run from the result, with its classes at first: what changes them is said to it."""
-        result, new = before.result, self._now.config
+        result, new = before.model or before.result, self._now.config
         assert result is not None
         k = len(result.label_map.classes)
         said: list[Command] = [Adjust(locked=before.locked)] if before.locked else []
