@@ -36,7 +36,7 @@ def await_answer(session: Session) -> None:
     """Look at a session until its strokes are answered and nothing is on."""
     for _ in range(2000):
         session.poll()
-        if not (session.answering or session.running or session.editing):
+        if not (session.answering or session.running or session.editing or session.tuning):
             return
         threading.Event().wait(0.005)
     raise AssertionError("never answered")

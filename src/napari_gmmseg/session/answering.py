@@ -243,6 +243,24 @@ class Answering:
             job.join()
         self._slice = self._volume = self._warming = None
 
+    def engine(self, request: SegmentationRequest) -> Callable[[], tuple[Any, Any, Any]]:
+        """Return what gives an image, its mask and scale, and what answers its volume, once that is free.
+
+        Parameters
+        ----------
+        request : SegmentationRequest
+            The image.
+        """
+        case, held = self._case_of(request), self._volume
+
+        def ready() -> tuple[Any, Any, Any]:
+            if held is not None:
+                held[1].join()
+            volume, prepared, _, at_once = case.ready()
+            return volume, prepared, at_once
+
+        return ready
+
     def _start(self) -> None:
         """Begin with the slice, and with the volume once no stroke came for a while.
 

@@ -27,7 +27,7 @@ from napari_gmmseg.volumes import (
 )
 
 #: Methods whose results follow from strokes.
-FROM_STROKES = frozenset({"scribbles", "finetune"})
+FROM_STROKES = frozenset({"scribbles", "finetuned"})
 
 
 class ScribbleActs(ClassActs):

@@ -10,18 +10,18 @@ from pydantic import ValidationError
 from napari_gmmseg.config import FitConfig
 from napari_gmmseg.config.liveness import liveness
 from napari_gmmseg.session.edit_queue import after_edits
-from napari_gmmseg.session.editing import EditingActs
 from napari_gmmseg.session.following import with_n_classes
 from napari_gmmseg.session.painting import kept_paint
 from napari_gmmseg.session.progress import Progress
 from napari_gmmseg.session.run_log import Resumption, RunLog, Sentence
 from napari_gmmseg.session.segmenting import SegmentationRequest
 from napari_gmmseg.session.situation import Kept, Situation
+from napari_gmmseg.session.tuning import TuningActs
 from napari_gmmseg.session.wording import change_in_words
 from napari_gmmseg.volumes import Adjust, Command, Finding, Retune
 
 
-class Session(EditingActs):
+class Session(TuningActs):
     """What a person is doing with one image: settings, runs, classes, kept results, undo.
 
     What cannot be done is told by `refused`, never raised. Whoever shows it calls `poll` several times a second.
@@ -41,12 +41,13 @@ class Session(EditingActs):
     @property
     def can_undo(self) -> str | None:
         """What would be undone, in words; None where nothing can be."""
-        return self._edits.words or self._undo.can_undo
+        tuning = None if self._tuning is None else self._tuning.words
+        return self._edits.words or tuning or self._undo.can_undo
 
     @property
     def can_redo(self) -> str | None:
         """What would be redone, in words; None where nothing can be."""
-        return None if self._edits.busy else self._undo.can_redo
+        return None if self._edits.busy or self._tuning else self._undo.can_redo
 
     def open(self, request: SegmentationRequest) -> None:
         """Begin with another image: a run that is on is cancelled, and nothing of the last image can be undone.
@@ -57,6 +58,7 @@ class Session(EditingActs):
             The image, what it is, and the settings to begin with.
         """
         self._leave_all()
+        self._carry(self._now)
         self._undo.clear()
         self._request, self._kept = request, ()
         self._run = self._table = self._mixture = None
@@ -80,8 +82,7 @@ class Session(EditingActs):
         if self._request is None:
             self._refuse(Finding("refused", "There is no image.", "Open one first."))
             return
-        if self.running:
-            self._refuse(Finding("refused", "A run is on.", "Stop or cancel it first."))
+        if self._busy_elsewhere():
             return
         before = now = self._now
         self._look = look
@@ -146,6 +147,7 @@ class Session(EditingActs):
         """
         self._take_edit()
         news = super().poll()
+        self._take_tuning()
         self._take_answers()
         return news
 
@@ -156,6 +158,8 @@ class Session(EditingActs):
         self._edits.join()
         for job in self._leaving:
             job.join()
+        for tuning in self._tunings_left:
+            tuning.join()
         self._leaving.clear()
 
     def retune(self, **settings: Any) -> None:
@@ -235,6 +239,9 @@ class Session(EditingActs):
             self._emit("job")
             if drag is None or not self._undo.is_newest(drag):
                 return
+        elif self._tuning is not None:
+            self.cancel_tuning()
+            return
         act = self._undo.undo(self.situation)
         if act is not None:
             self._record("undone", words=act.words, situation=act.situation)
@@ -245,6 +252,8 @@ class Session(EditingActs):
     def redo(self) -> None:
         """Put back what was undone last."""
         self.end_drag()
+        if self._tuning is not None:
+            return
         act = self._undo.redo(self.situation)
         if act is not None:
             self._record("redone", words=act.words, situation=act.situation)
@@ -269,6 +278,7 @@ class Session(EditingActs):
         self._emit("kept")
 
     def _leave_all(self) -> None:
+        self.cancel_tuning()
         self._edits.clear()
         self._answering.forget()
         self._asked = None
