@@ -295,9 +295,17 @@ class Following:
             self._undo.push(Act(words, before, tag), replace(now, run=before.run))
             self._dragged = self._drag
         self._put(now)
-        self._record("acted", words=words, what=what, arguments=arguments, situation=self._now)
+        self._record(
+            "acted", words=words, what=what, arguments=arguments, situation=self._now, store=self._is_worth_a_file
+        )
         self._emit("history")
         return self._drag if self._drag is not None else tag
+
+    @property
+    def _is_worth_a_file(self) -> bool:
+        """Whether the result took longer to make than to write: an answer to strokes is there again at once."""
+        result = self._now.model or self._now.result
+        return result is None or result.method != "scribbles"
 
     def _put(self, now: Situation) -> None:
         """Swap references, and say what is another."""

@@ -250,7 +250,14 @@ class ScribbleActs(ClassActs):
         self._put(replace(now, locked=now.locked & values))
         self._asked = None
         self._undo.fit_memory(self._now)
-        self._record("answered", result=result, start=question.start, scribbles=question.scribbles, situation=self._now)
+        self._record(
+            "answered",
+            result=result,
+            start=question.start,
+            scribbles=question.scribbles,
+            situation=self._now,
+            store=False,
+        )
         self._emit("history")
 
     def _go_to(self, target: Situation) -> None:

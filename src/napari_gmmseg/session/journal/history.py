@@ -99,6 +99,8 @@ class History:
         How many there were of all images.
     signs : dict of (int, int) to str
         By which the states reached in a run after some report are known.
+    painted : dict of str to mapping
+        Strokes and edits, by their hash.
     finished : bool
         Whether nothing was left to go on with.
     """
@@ -113,6 +115,7 @@ class History:
     before: Values | None = None
     n_runs: int = 0
     signs: dict[Place, str] = field(default_factory=dict)
+    painted: dict[str, Values] = field(default_factory=dict)
     finished: bool = False
 
     @property
@@ -180,6 +183,8 @@ def _take(history: History, event: dict[str, Any]) -> None:
     elif kind == "ended" and run is not None:
         run.reason, run.result = event["reason"], event["result"]
         run.moved = {int(old): new for old, new in (event.get("moved") or {}).items()}
+    elif kind == "painted":
+        history.painted[event["name"]] = event["noun"]
     elif kind == "kept":
         history.kept[event["kept"]["name"]] = event["kept"]
     elif kind == "dropped":
