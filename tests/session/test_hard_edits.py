@@ -55,7 +55,8 @@ def test_edits_outlast_another_number_of_classes_and_back(fitted):
     for k in (3, 4, 2):
         fitted.retune(n_classes=k)
         rest(fitted)
-        assert len(np.unique(fitted.result.label_map.labels)) >= 2 and at(fitted, voxels) == wrong.tolist()
+        assert len(np.unique(fitted.result.label_map.labels)) >= 2
+        assert at(fitted, voxels) == wrong.tolist()
 
 
 def test_edits_outlast_a_new_run(fitted):
@@ -70,7 +71,8 @@ def test_edits_outlast_answers_to_strokes(fitted):
     fitted.scribble(stroke(DARK, 2))
     fitted.scribble(stroke(BRIGHT, 13))
     await_answer(fitted)
-    assert fitted.result.method == "scribbles" and at(fitted, voxels) == wrong.tolist()
+    assert fitted.result.method == "scribbles"
+    assert at(fitted, voxels) == wrong.tolist()
 
 
 def test_undo_of_an_edit_puts_the_mask_back_to_the_last_bit(fitted):
@@ -89,14 +91,16 @@ def test_voxels_that_are_given_back_follow_the_model_again(fitted):
     before = mask_hash(fitted)
     voxels, _ = edit_wrongly(fitted)
     fitted.give_back(voxels)
-    assert mask_hash(fitted) == before and fitted.edits is None
+    assert mask_hash(fitted) == before
+    assert fitted.edits is None
 
 
 def test_after_a_rename_voxels_that_are_given_back_keep_the_new_name(fitted):
     voxels, _ = edit_wrongly(fitted)
     fitted.rename(BRIGHT, "Lesion")
     fitted.clear_edits()
-    assert [c.name for c in fitted.result.label_map.classes][1] == "Lesion" and len(voxels)
+    assert [c.name for c in fitted.result.label_map.classes][1] == "Lesion"
+    assert len(voxels)
 
 
 def test_edits_of_a_merged_class_become_the_other(fitted):
@@ -121,7 +125,8 @@ def test_a_class_that_only_edits_have_stays_with_a_map_and_a_gaussian(fitted):
     await_answer(fitted)
     result = fitted.result
     k = len(result.label_map.classes)
-    assert third in result.label_map.classes.values and at(fitted, voxels) == [third] * len(voxels)
+    assert third in result.label_map.classes.values
+    assert at(fitted, voxels) == [third] * len(voxels)
     assert len(result.probabilities) == k == result.mixture.n_classes
 
 
@@ -131,5 +136,6 @@ def test_an_edit_without_a_result_is_refused():
     session.refused.connect(refused.append)
     session.open(halves_request())
     session.edit(some_voxels(), DARK)
-    assert len(refused) == 1 and session.edits is None
+    assert len(refused) == 1
+    assert session.edits is None
     session.close()

@@ -59,7 +59,8 @@ def test_a_stroke_is_on_the_disk_before_it_is_answered(tmp_path):
     session.scribble(stroke(BRIGHT, 9))
     journal.flush()
     read = read_history(tmp_path / "s")
-    assert len(read.situation["scribbles"]["strokes"]) == 3 and read.situation["answered"] is False
+    assert len(read.situation["scribbles"]["strokes"]) == 3
+    assert read.situation["answered"] is False
     end(session, journal)
 
 
@@ -68,7 +69,8 @@ def test_a_stroke_whose_answer_the_crash_took_is_answered_after_it(tmp_path):
     session.scribble(stroke(BRIGHT, 4))
     end(session, journal)
     again, journal = recovered_session(tmp_path / "s")
-    assert again.situation.answered and len(again.scribbles.strokes) == 3
+    assert again.situation.answered
+    assert len(again.scribbles.strokes) == 3
     end(again, journal)
 
 
@@ -93,7 +95,9 @@ def test_a_fine_tuned_network_comes_back(tmp_path):
     again, journal = recovered_session(tmp_path / "s")
     assert mask_hash(again) == mask_hash(session)
     was, now = session.situation.weights, again.situation.weights
-    assert list(was.arrays) == list(now.arrays) and was.classes == now.classes and was.steps == now.steps
+    assert list(was.arrays) == list(now.arrays)
+    assert was.classes == now.classes
+    assert was.steps == now.steps
     assert all(np.array_equal(was.arrays[name], now.arrays[name]) for name in was.arrays)
     end(again, journal)
 
@@ -127,7 +131,9 @@ def test_each_stroke_is_written_once(tmp_path):
 def test_a_situation_of_version_1_has_nothing_painted():
     event = {"schema": 1, "time": 1.0, "kind": "acted", "situation": {"result": None, "running": False}}
     situation = migrated(event)["situation"]
-    assert situation["scribbles"] is None and situation["edits"] is None and situation["answered"] is True
+    assert situation["scribbles"] is None
+    assert situation["edits"] is None
+    assert situation["answered"] is True
 
 
 def test_packed_numbers_are_the_same_unpacked():

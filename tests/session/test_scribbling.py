@@ -27,7 +27,8 @@ def painted() -> Generator[Session]:
 
 def test_two_strokes_are_answered_by_themselves(painted):
     labels = painted.result.label_map.labels
-    assert (labels[..., :6] == DARK).mean() > 0.95 and (labels[..., 10:] == BRIGHT).mean() > 0.95
+    assert (labels[..., :6] == DARK).mean() > 0.95
+    assert (labels[..., 10:] == BRIGHT).mean() > 0.95
 
 
 def test_each_stroke_is_one_entry_of_undo_with_its_class_s_name(painted):
@@ -41,7 +42,9 @@ def test_one_class_alone_is_not_answered_and_is_told():
     session.open(halves_request())
     session.scribble(stroke(DARK, 2))
     session.poll()
-    assert not session.answering and session.result is None and session.unpainted == (BRIGHT,)
+    assert not session.answering
+    assert session.result is None
+    assert session.unpainted == (BRIGHT,)
     session.close()
 
 
@@ -52,7 +55,8 @@ def test_a_wrong_stroke_is_undone_to_the_last_bit(painted):
     assert mask_hash(painted) != before
     painted.undo()
     await_answer(painted)
-    assert mask_hash(painted) == before and painted.scribbles == strokes
+    assert mask_hash(painted) == before
+    assert painted.scribbles == strokes
 
 
 def test_redo_brings_the_same_answer_back(painted):
@@ -86,7 +90,8 @@ def test_the_shown_slice_is_answered_before_the_volume_and_is_the_same_grid(pain
     painted.look(2)
     painted.scribble(stroke(BRIGHT, 9, z=2))
     await_answer(painted)
-    assert [answer.slice_index for answer in seen] == [2] and seen[0].labels.shape == (1, *SHAPE[1:])
+    assert [answer.slice_index for answer in seen] == [2]
+    assert seen[0].labels.shape == (1, *SHAPE[1:])
 
 
 def test_only_the_newest_strokes_are_answered(painted):
@@ -95,7 +100,8 @@ def test_only_the_newest_strokes_are_answered(painted):
     for x in (9, 10, 11):
         painted.scribble(stroke(BRIGHT, x))
     await_answer(painted)
-    assert answered == ["result"] and len(painted.scribbles.strokes) == 5
+    assert answered == ["result"]
+    assert len(painted.scribbles.strokes) == 5
 
 
 def test_a_stroke_in_a_locked_region_is_refused_politely_and_the_rest_is_painted(painted):
@@ -112,7 +118,8 @@ def test_a_stroke_outside_the_image_is_refused_and_changes_nothing(painted):
     painted.refused.connect(refused.append)
     before = painted.scribbles
     painted.scribble(Stroke(BRIGHT, np.array([(1, 5, 99)])))
-    assert len(refused) == 1 and painted.scribbles == before
+    assert len(refused) == 1
+    assert painted.scribbles == before
 
 
 def test_erasing_all_strokes_of_a_class_leaves_it_unpainted(painted):
@@ -136,14 +143,17 @@ def test_strokes_get_numbers_that_none_had_before_and_a_time(painted):
     painted.undo()
     painted.scribble(stroke(BRIGHT, 12))
     ids = [s.id for s in painted.scribbles.strokes]
-    assert len(set(ids)) == 2 and ids[-1] > 2 and painted.scribbles.strokes[-1].time > 0
+    assert len(set(ids)) == 2
+    assert ids[-1] > 2
+    assert painted.scribbles.strokes[-1].time > 0
 
 
 def test_clearing_takes_all_strokes_and_leaves_the_mask(painted):
     before = mask_hash(painted)
     painted.clear_scribbles()
     await_answer(painted)
-    assert painted.scribbles.strokes == () and mask_hash(painted) == before
+    assert painted.scribbles.strokes == ()
+    assert mask_hash(painted) == before
 
 
 def test_another_image_begins_without_strokes(painted):

@@ -35,9 +35,11 @@ def await_first_step(session: Session) -> None:
 
 def test_a_fine_tuning_is_one_act_and_brings_a_network(painted):
     painted.finetune(steps=3)
-    assert painted.tuning is not None and painted.can_undo == "Fine-tune 3 steps"
+    assert painted.tuning is not None
+    assert painted.can_undo == "Fine-tune 3 steps"
     await_answer(painted)
-    assert painted.result.method == "finetuned" and painted.situation.weights is not None
+    assert painted.result.method == "finetuned"
+    assert painted.situation.weights is not None
     assert painted.can_undo == "Fine-tune 3 steps"
 
 
@@ -47,9 +49,11 @@ def test_undo_crosses_a_fine_tuning_to_the_last_bit(painted):
     await_answer(painted)
     after = mask_hash(painted)
     painted.undo()
-    assert mask_hash(painted) == before and painted.situation.weights is None
+    assert mask_hash(painted) == before
+    assert painted.situation.weights is None
     painted.redo()
-    assert mask_hash(painted) == after and painted.situation.weights is not None
+    assert mask_hash(painted) == after
+    assert painted.situation.weights is not None
 
 
 def test_a_wrong_stroke_is_undone_after_a_fine_tuning_too(painted):
@@ -89,7 +93,8 @@ def test_stop_keeps_the_best_so_far(painted):
     await_first_step(painted)
     painted.stop_tuning()
     await_answer(painted)
-    assert painted.result.method == "finetuned" and painted.result.stopped
+    assert painted.result.method == "finetuned"
+    assert painted.result.stopped
 
 
 def test_cancel_and_undo_while_it_is_on_leave_everything_as_before(painted):
@@ -98,7 +103,8 @@ def test_cancel_and_undo_while_it_is_on_leave_everything_as_before(painted):
         painted.finetune(None)
         await_first_step(painted)
         end()
-        assert painted.tuning is None and mask_hash(painted) == before
+        assert painted.tuning is None
+        assert mask_hash(painted) == before
     assert painted.can_undo == could
 
 
@@ -125,7 +131,8 @@ def test_strokes_painted_meanwhile_are_answered_when_it_has_ended(painted):
     assert not painted.answering
     painted.stop_tuning()
     await_answer(painted)
-    assert painted.situation.answered and len(painted.scribbles.strokes) == 3
+    assert painted.situation.answered
+    assert len(painted.scribbles.strokes) == 3
 
 
 def test_nothing_painted_is_refused(painted):
@@ -133,19 +140,24 @@ def test_nothing_painted_is_refused(painted):
     painted.refused.connect(refused.append)
     painted.clear_scribbles()
     painted.finetune(steps=3)
-    assert painted.tuning is None and len(refused) == 1
+    assert painted.tuning is None
+    assert len(refused) == 1
 
 
 def test_a_model_is_carried_to_the_next_image_and_can_be_rejected(painted):
     painted.finetune(steps=3)
     await_answer(painted)
     painted.open(halves_request())
-    assert painted.carried is not None and painted.result is None
+    assert painted.carried is not None
+    assert painted.result is None
     painted.try_carried()
     await_answer(painted)
-    assert painted.result is not None and painted.carried_on_trial
+    assert painted.result is not None
+    assert painted.carried_on_trial
     painted.reject_carried()
-    assert painted.result is None and painted.carried is None and not painted.carried_on_trial
+    assert painted.result is None
+    assert painted.carried is None
+    assert not painted.carried_on_trial
 
 
 def test_an_accepted_model_stays_with_its_result(painted):
@@ -155,4 +167,6 @@ def test_an_accepted_model_stays_with_its_result(painted):
     painted.try_carried()
     await_answer(painted)
     painted.accept_carried()
-    assert painted.result is not None and not painted.carried_on_trial and painted.situation.weights is not None
+    assert painted.result is not None
+    assert not painted.carried_on_trial
+    assert painted.situation.weights is not None

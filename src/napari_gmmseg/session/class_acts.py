@@ -286,8 +286,8 @@ class ClassActs(Following):
     def _protected(self, n_classes: int) -> frozenset[int]:
         """Return the classes that may not disappear.
 
-        Locked ones and those that a person named or painted; the preset's tissues too, unless there are to be fewer classes than
-        these: then the wish is clear.
+        Locked ones and those that a person named or painted; the preset's tissues too, unless there are to be fewer
+        classes than these: then the wish is clear.
         """
         named = {value for value, said in self._now.given.items() if said.name is not None}
         held = self.locked | named | classes_held(self._now)

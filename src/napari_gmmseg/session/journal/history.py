@@ -183,16 +183,21 @@ def _take(history: History, event: dict[str, Any]) -> None:
     elif kind == "ended" and run is not None:
         run.reason, run.result = event["reason"], event["result"]
         run.moved = {int(old): new for old, new in (event.get("moved") or {}).items()}
-    elif kind == "painted":
-        history.painted[event["name"]] = event["noun"]
-    elif kind == "kept":
-        history.kept[event["kept"]["name"]] = event["kept"]
-    elif kind == "dropped":
-        history.kept.pop(event["name"], None)
+    elif kind in ("painted", "kept", "dropped"):
+        _note(history, event)
     elif kind in ("undone", "redone") and history.runs and not event["situation"]["running"]:
         history.runs[-1].reason = history.runs[-1].reason or "left"
     if event.get("situation"):
         history.before, history.situation = history.situation, event["situation"]
+
+
+def _note(history: History, event: dict[str, Any]) -> None:
+    if event["kind"] == "painted":
+        history.painted[event["name"]] = event["noun"]
+    elif event["kind"] == "kept":
+        history.kept[event["kept"]["name"]] = event["kept"]
+    else:
+        history.kept.pop(event["name"], None)
 
 
 def _begin(history: History, event: dict[str, Any]) -> None:
