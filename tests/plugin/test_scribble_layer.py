@@ -9,8 +9,9 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_gmmseg.config import numbered_classes
+from napari_gmmseg.plugin.bound_labels import voxels_of
 from napari_gmmseg.plugin.layer_grids import LayerGrid
-from napari_gmmseg.plugin.scribble_layer import ScribbleLayer, find_scribble_layer, voxels_of
+from napari_gmmseg.plugin.scribble_layer import ScribbleLayer, find_scribble_layer
 from napari_gmmseg.volumes import IGNORED, UNLABELLED, Geometry, Scribbles, SourceGrid, Stroke
 
 SHAPE = (4, 8, 10)
