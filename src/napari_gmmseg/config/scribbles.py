@@ -22,24 +22,42 @@ class ScribbleConfig:
         int,
         Field(ge=1, le=8, title="Gaussians of the background", description="At most; it holds all sorts of tissue."),
     ] = 4
-    reach: Annotated[
-        float | None,
+    edge_sharpness: Annotated[
+        float,
         Field(
-            gt=0,
-            le=1000,
-            title="Reach [mm]",
-            description="Geodesic distance over which a stroke's say falls to 1/e; empty: from the strokes.",
+            ge=0,
+            le=100_000,
+            title="Edge sharpness",
+            description="How steeply a random walk avoids a step in intensity, as a share of their range.",
         ),
-    ] = None
+    ] = 200.0
     edge_weight: Annotated[
         float,
         Field(
             ge=0,
             le=1000,
             title="Edge weight [mm]",
-            description="How many mm a step across the whole range of intensities counts for.",
+            description="How many mm of geodesic distance a step across the whole range of intensities counts for.",
         ),
     ] = 30.0
+    spatial_weight: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=10,
+            title="Weight of place",
+            description="Power of the random walk's probabilities; empty: less where no class is background.",
+        ),
+    ] = None
+    intensity_weight: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=10,
+            title="Weight of intensities",
+            description="Power of the strokes' mixture; empty: less where a class is background, and with more strokes.",
+        ),
+    ] = None
     evidence: Annotated[
         float,
         Field(
@@ -48,7 +66,7 @@ class ScribbleConfig:
             title="Weight of unlabelled voxels",
             description="All unlabelled voxels together against all strokes when Gaussians are estimated.",
         ),
-    ] = 1.0
+    ] = 0.02
     neighbour_weight: Annotated[
         float,
         Field(ge=0, le=10, title="Neighbour weight β", description="Pull of the face neighbours."),

@@ -104,6 +104,33 @@ def fit_scribble_mixture(
     return scale.outward(mixture)
 
 
+def opened(mixture: Mixture, k: int, everything: Mixture) -> Mixture:
+    """Return a mixture whose class k is half what its strokes say, half what all voxels look like.
+
+    A few strokes cannot show all that a background holds: where it was not painted, an object's intensity must be
+    likelier than that of just any voxel, not than that of the painted background.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        Of the strokes.
+    k : int
+        The background.
+    everything : Mixture
+        Gaussians of all voxels.
+    """
+    own = mixture.class_of == k
+    total = float(mixture.mixing_weights[own].sum())
+    weights = np.where(own, 0.5 * mixture.mixing_weights, mixture.mixing_weights)
+    more = 0.5 * total * everything.mixing_weights / everything.mixing_weights.sum()
+    return Mixture(
+        np.concatenate([weights, more]),
+        np.concatenate([mixture.means, everything.means]),
+        np.concatenate([mixture.covariances, everything.covariances]),
+        np.concatenate([mixture.class_of, np.full(len(more), k)]),
+    )
+
+
 def class_log_likelihoods(mixture: Mixture, samples: Tensor, scale: Standardisation) -> Tensor:
     """Return the log density of each class (K, N) float32, in nat of standardised intensities.
 

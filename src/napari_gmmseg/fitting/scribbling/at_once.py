@@ -13,7 +13,7 @@ from torch import Tensor
 from napari_gmmseg.config.scribbles import ScribbleConfig
 from napari_gmmseg.errors import GeometryError, SettingsError
 from napari_gmmseg.fitting.scribbling.plane import Plane
-from napari_gmmseg.mixture.scribble_mixture import Evidence, fit_scribble_mixture
+from napari_gmmseg.mixture.scribble_mixture import Evidence, fit_scribble_mixture, opened
 from napari_gmmseg.mixture.standardisation import Standardisation
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import ClassTable, Mixture, Scribbles, Volume
@@ -22,6 +22,12 @@ from napari_gmmseg.volumes import ClassTable, Mixture, Scribbles, Volume
 KEPT_SLICES = 4
 #: Unlabelled voxels that the mixture is fitted on besides the strokes.
 EVIDENCE_VOXELS = 8192
+#: Gaussians for all voxels together: what a background may look like where nobody painted.
+EVERYTHING = 6
+#: Powers of place and of intensities where no class is background.
+TISSUE_WEIGHTS = (0.4, 1.0)
+#: Power of intensities against a background at one stroke a class; it falls with their number.
+OBJECT_INTENSITY = 0.5
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,7 @@ class AtOnce:
         wide = np.where(high > low, high - low, 1.0)
         shape = (-1,) + (1,) * (data.ndim - 1)
         self._unit = np.clip((data - low.reshape(shape)) / wide.reshape(shape), -0.5, 1.5).astype(np.float32)
+        self._all: Mixture | None = None
         self._planes: OrderedDict[int | None, Plane] = OrderedDict()
 
     def update(self, scribbles: Scribbles, slice_index: int | None = None) -> Answer:
@@ -103,7 +110,8 @@ class AtOnce:
         kinds = _kinds(scribbles, classes)
         priors = plane.log_priors(kinds, len(classes))
         mixture = self._fit(scribbles, classes, kinds, plane, priors)
-        probabilities, labels, log_likelihood = plane.posterior(mixture, priors, kinds, len(classes))
+        weights = self._weights(scribbles, classes)
+        probabilities, labels, log_likelihood = plane.posterior(mixture, priors, kinds, weights)
         values = np.array([0, *classes.values], dtype=np.uint8)
         if scribbles.background in classes.values:
             values[1 + classes.values.index(scribbles.background)] = 0
@@ -131,12 +139,10 @@ class AtOnce:
 
     def _plane(self, slice_index: int | None) -> Plane:
         if slice_index not in self._planes:
-            part = slice(None) if slice_index is None else slice(slice_index, slice_index + 1)
-            where = (..., part, slice(None), slice(None))
             self._planes[slice_index] = Plane(
-                self._data[where],
-                self._unit[where],
-                self._prepared.mask[where],
+                self._data,
+                self._unit,
+                self._prepared.mask,
                 slice_index,
                 self._volume.geometry,
                 self._scale,
@@ -147,13 +153,24 @@ class AtOnce:
             self._planes.popitem(last=False)
         return self._planes[slice_index]
 
+    def _weights(self, scribbles: Scribbles, classes: ClassTable) -> tuple[float, float]:
+        """Return the powers of place and of intensities.
+
+        Tissues that lie everywhere are told apart by intensity. Against a background, which holds all sorts of tissue,
+        place says more, and the more so the more strokes there are.
+        """
+        place, intensity = TISSUE_WEIGHTS
+        if scribbles.background in classes.values:
+            n_strokes = sum(stroke.value in classes.values for stroke in scribbles.strokes) / len(classes)
+            place, intensity = 1.0, OBJECT_INTENSITY / max(n_strokes, 1.0)
+        given = self._config.spatial_weight, self._config.intensity_weight
+        return place if given[0] is None else given[0], intensity if given[1] is None else given[1]
+
     def _fit(
         self, scribbles: Scribbles, classes: ClassTable, kinds: NDArray[np.int16], plane: Plane, priors: Tensor
     ) -> Mixture:
         """Fit the mixture to all strokes, with voxels of the shown part as evidence."""
         known = kinds >= 0
-        samples = torch.from_numpy(self._data[:, known])
-        weights = np.maximum(scribbles.weights()[known], 1e-6)
         numbers = tuple(
             self._config.background_gaussians if value == scribbles.background else self._config.object_gaussians
             for value in classes.values
@@ -161,15 +178,29 @@ class AtOnce:
         evidence = None
         if self._config.evidence:
             evidence = Evidence(*plane.evidence(kinds, priors, EVIDENCE_VOXELS), self._config.evidence)
-        return fit_scribble_mixture(
-            samples,
+        mixture = fit_scribble_mixture(
+            torch.from_numpy(self._data[:, known]),
             torch.from_numpy(kinds[known].astype(np.int64)),
-            torch.from_numpy(weights),
+            torch.from_numpy(np.maximum(scribbles.weights()[known], 1e-6)),
             self._scale,
             numbers,
             evidence=evidence,
             seed=self._config.seed,
         )
+        if scribbles.background not in classes.values:
+            return mixture
+        return opened(mixture, classes.values.index(scribbles.background), self._everything())
+
+    def _everything(self) -> Mixture:
+        """Return Gaussians of all voxels inside the mask, found once."""
+        if self._all is None:
+            inside = self._data[:, self._prepared.mask]
+            chosen = torch.from_numpy(inside[:, :: max(1, inside.shape[1] // EVIDENCE_VOXELS)])
+            n = chosen.shape[1]
+            self._all = fit_scribble_mixture(
+                chosen, torch.zeros(n, dtype=torch.int64), torch.ones(n), self._scale, (EVERYTHING,)
+            )
+        return self._all
 
 
 #: Not labelled, and left out of everything that is learnt.

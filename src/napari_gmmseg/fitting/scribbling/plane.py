@@ -11,6 +11,7 @@ from napari_gmmseg.config.scribbles import ScribbleConfig
 from napari_gmmseg.mixture.geodesics import GeodesicGrid
 from napari_gmmseg.mixture.labelling import label_winners
 from napari_gmmseg.mixture.neighbours import axis_weights, neighbour_sum
+from napari_gmmseg.mixture.random_walks import conductances, first_met
 from napari_gmmseg.mixture.scribble_mixture import class_log_likelihoods
 from napari_gmmseg.mixture.spatial import clamp_
 from napari_gmmseg.mixture.standardisation import Standardisation
@@ -18,13 +19,14 @@ from napari_gmmseg.volumes import Geometry, Mixture
 
 #: More voxels than this, and geodesic distances are computed on every second voxel of each axis.
 COARSE_FROM = 300_000
-#: A prior is never below exp(-this): where no path leads, other classes win, but intensities may still object.
-FARTHEST = 20.0
-REACH = 3.0
+#: No class is less likely than this by its place alone, so that intensities may object.
+LEAST_PROBABILITY = 1e-4
+#: No class is less likely than exp(-this) times the likeliest by its intensity alone, so that place may object.
+MOST_OBJECTION = 10.0
 
 
 class Plane:
-    """One slice, or the whole volume.
+    """One slice of a volume, or all of it.
 
     Parameters
     ----------
@@ -33,9 +35,9 @@ class Plane:
     unit : ndarray (C, *grid) float32
         The same on a scale of 0 to 1.
     mask : ndarray (*grid) bool
-        Voxels to answer.
+        Of the volume: voxels to answer.
     slice_index : int or None
-        Which slice it is.
+        Which slice it is; None for the volume.
     geometry : Geometry
         Of the volume.
     scale : Standardisation
@@ -54,11 +56,14 @@ class Plane:
         scale: Standardisation,
         config: ScribbleConfig,
     ) -> None:
-        self._data, self._unit, self._mask = data, unit, mask
+        part = slice(None) if slice_index is None else slice(slice_index, slice_index + 1)
+        where = (..., part, slice(None), slice(None))
+        self._data, self._whole_unit, self._unit, self._mask = data[where], unit, unit[where], mask[where]
         self._slice, self._scale, self._config = slice_index, scale, config
         sizes = np.asarray(geometry.spacing)
         # Without a voxel size, lengths count in the finest pixels.
-        self._spacing = tuple(float(s) for s in (sizes if geometry.unit == "mm" else sizes / sizes.min()))
+        z, y, x = (float(s) for s in (sizes if geometry.unit == "mm" else sizes / sizes.min()))
+        self._spacing = (z, y, x)
         self._weights = axis_weights(geometry.spacing, geometry.unit)
         self._grid: GeodesicGrid | None = None
         self._maps: dict[bytes, NDArray[np.float32]] = {}
@@ -73,10 +78,44 @@ class Plane:
         return kinds[..., self._slice : self._slice + 1, :, :]
 
     def log_priors(self, kinds: NDArray[np.int16], n_classes: int) -> Tensor:
-        reach = self._config.reach or REACH
-        distances = torch.from_numpy(self.distances(kinds, n_classes)).clamp_max_(1e6)
-        # Against the nearest class: far from all strokes, the nearest still wins.
-        return (distances.amin(0) - distances).mul_(1.0 / reach).clamp_min_(-FARTHEST)
+        """Return the log probability (K, *grid) float32 that a random walk meets each class's strokes first."""
+        mask = self.mask(kinds)
+        here = self._here(kinds)
+        image, spacing = self._unit, self._spacing
+        links = self._links(kinds, n_classes)
+        coarse = bool(mask.sum() > COARSE_FROM)
+        inside = mask
+        if coarse:
+            image, inside = _halved(image, mask)
+            here = _most_of_block(here, n_classes)
+            spacing = _doubled_spacing(spacing, mask.shape)
+            links = None if links is None else torch.from_numpy(np.stack([_block_sums(link) for link in links.numpy()]))
+        voxels = torch.from_numpy(inside)
+        edges = conductances(torch.from_numpy(image), voxels, spacing, self._config.edge_sharpness)
+        met = first_met(edges, voxels, torch.from_numpy(here.astype(np.int64)), n_classes, links)
+        if coarse:
+            met = torch.from_numpy(np.stack([_doubled(one, mask.shape) for one in met.numpy()]))
+        return met.clamp_min_(LEAST_PROBABILITY).log_()
+
+    def _links(self, kinds: NDArray[np.int16], n_classes: int) -> Tensor | None:
+        """Return how strongly each voxel of a slice is tied to strokes right above or below it in the nearest slice."""
+        if self._slice is None:
+            return None
+        axis = kinds.ndim - 3
+        sharpness = self._config.edge_sharpness
+        shortest = min(self._spacing)
+        links = np.zeros((n_classes, *self._mask.shape), dtype=np.float32)
+        for k in range(n_classes):
+            own = kinds == k
+            slices = np.flatnonzero(own.any(axis=tuple(a for a in range(own.ndim) if a != axis)))
+            others = slices[slices != self._slice]
+            if len(others):
+                z = int(others[np.abs(others - self._slice).argmin()])
+                away = abs(z - self._slice) * self._spacing[0]
+                painted = own[..., z : z + 1, :, :]
+                difference = ((self._unit - self._whole_unit[..., z : z + 1, :, :]) ** 2).mean(0)
+                links[k] = painted * np.exp(-sharpness * difference) * (shortest / away) ** 2
+        return torch.from_numpy(links) if links.any() else None
 
     def distances(self, kinds: NDArray[np.int16], n_classes: int) -> NDArray[np.float32]:
         """Return the geodesic distance (K, *grid) of each class's strokes; those of the last call are kept."""
@@ -108,7 +147,7 @@ class Plane:
             image, inside, spacing = self._unit, mask, self._spacing
             if coarse:
                 image, inside = _halved(image, mask)
-                spacing = tuple(2 * s if n > 1 else s for s, n in zip(spacing, mask.shape[-3:], strict=True))
+                spacing = _doubled_spacing(spacing, mask.shape)
             self._grid = GeodesicGrid(image, inside, spacing, self._config.edge_weight)
         if not coarse:
             return self._grid.distances(seeds)
@@ -125,15 +164,16 @@ class Plane:
         return samples, torch.log_softmax(priors.reshape(len(priors), -1)[:, torch.from_numpy(chosen)], 0)
 
     def posterior(
-        self, mixture: Mixture, priors: Tensor, kinds: NDArray[np.int16], n_classes: int
+        self, mixture: Mixture, priors: Tensor, kinds: NDArray[np.int16], weights: tuple[float, float]
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8], float]:
         mask = torch.from_numpy(self.mask(kinds))
         fixed = torch.from_numpy(self._here(kinds).astype(np.int64))
         samples = torch.from_numpy(self._data).reshape(len(self._data), -1)
         unary = class_log_likelihoods(mixture, samples, self._scale).reshape(priors.shape)
         inside = mask.float()
-        total = torch.log_softmax(priors, 0) + unary
-        log_likelihood = float(torch.logsumexp(total, 0)[mask].double().mean())
+        log_likelihood = float(torch.logsumexp(priors + unary, 0)[mask].double().mean())
+        unary = (unary - unary.amax(0)).clamp_min_(-MOST_OBJECTION)
+        total = weights[0] * priors + weights[1] * unary
         memberships = torch.softmax(total, 0).mul_(inside)
         clamp_(memberships, fixed)
         for _ in range(self._config.sweeps):
@@ -149,6 +189,22 @@ def _halved(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[NDArra
     count = _block_sums(mask.astype(np.float32))
     total = np.stack([_block_sums(channel * mask) for channel in image])
     return (total / np.maximum(count, 1.0)).astype(np.float32), count > 0
+
+
+def _doubled_spacing(spacing: tuple[float, float, float], shape: tuple[int, ...]) -> tuple[float, float, float]:
+    z, y, x = (2 * s if n > 1 else s for s, n in zip(spacing, shape[-3:], strict=True))
+    return z, y, x
+
+
+def _most_of_block(kinds: NDArray[np.int16], n_classes: int) -> NDArray[np.int16]:
+    """Return the class with most labelled voxels in each block of two, -1 where there is none."""
+    best = _block_sums((kinds == 0).astype(np.float32))
+    winner = np.where(best > 0, 0, -1).astype(np.int16)
+    for k in range(1, n_classes):
+        count = _block_sums((kinds == k).astype(np.float32))
+        winner[count > best] = k
+        best = np.maximum(best, count)
+    return winner
 
 
 def _any_of_eight(seeds: NDArray[np.bool_]) -> NDArray[np.bool_]:
