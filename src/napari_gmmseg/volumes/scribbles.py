@@ -139,15 +139,10 @@ class Scribbles:
         source : SourceGrid or None
             The grid to write strokes back on.
         """
-        from scipy import ndimage
-
-        touching = np.ones((3,) * labels.ndim, dtype=bool)
         strokes: list[Stroke] = []
         for value in np.unique(labels[labels != UNLABELLED]):
-            pieces, n_pieces = ndimage.label(labels == value, structure=touching)
-            for piece, box in enumerate(ndimage.find_objects(pieces, n_pieces), start=1):
-                corner = np.asarray([s.start for s in box])
-                strokes.append(Stroke(int(value), np.argwhere(pieces[box] == piece) + corner, id=len(strokes) + 1))
+            for piece in _pieces(np.argwhere(labels == value), labels.shape):
+                strokes.append(Stroke(int(value), piece, id=len(strokes) + 1))
         return cls(tuple(labels.shape), geometry, classes, tuple(strokes), background, source)
 
     def with_strokes(self, strokes: Iterable[Stroke]) -> Scribbles:
@@ -190,3 +185,26 @@ class Scribbles:
         """Return the number of labelled voxels of each label value of the class table."""
         found = np.bincount(self.labels().reshape(-1), minlength=256)
         return {value: int(found[value]) for value in self.classes.values}
+
+
+def _pieces(voxels: NDArray[np.int64], shape: tuple[int, ...]) -> list[NDArray[np.int64]]:
+    """Return the connected pieces of voxels (n, 3) or (n, 4) in scan order; those that share a corner touch."""
+    padded = tuple(n + 2 for n in shape)
+    place = np.ravel_multi_index(tuple(voxels.T + 1), padded)
+    strides = np.cumprod((1, *padded[:0:-1]))[::-1]
+    steps = np.stack(np.meshgrid(*[(-1, 0, 1)] * len(shape), indexing="ij"), -1).reshape(-1, len(shape)) @ strides
+    pairs = []
+    for step in steps[steps > 0]:
+        at = np.minimum(np.searchsorted(place, place + step), len(place) - 1)
+        found = np.flatnonzero(place[at] == place + step)
+        pairs.append((found, at[found]))
+    first, second = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    root = np.arange(len(place))
+    while True:
+        before = root.copy()
+        least = np.minimum(root[first], root[second])
+        np.minimum.at(root, root[first], least)
+        np.minimum.at(root, root[second], least)
+        root = root[root]
+        if (root == before).all():
+            return [voxels[root == one] for one in np.unique(root)]
