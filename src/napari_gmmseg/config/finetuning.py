@@ -1,4 +1,4 @@
-"""Settings of a network that is fine-tuned on strokes: bounds, unit, title and tip of each stand here and nowhere else."""
+"""Settings of a network that is fine-tuned on strokes: bounds, title and tip of each stand here and nowhere else."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ class FinetuneConfig:
             title="Weight of the mixture",
             description="Negative log-likelihood of the intensities under the strokes' mixture.",
         ),
-    ] = 0.02
+    ] = 1.0
     smoothness: Annotated[
         float,
         Field(ge=0, le=100, title="Smoothness", description="Weight of the total variation of the class maps."),
-    ] = 0.5
+    ] = 0.2
     network_share: Annotated[
         float,
         Field(
@@ -64,7 +64,7 @@ class FinetuneConfig:
             title="Share of the network",
             description="In the answer: 0 = the answer at once alone, 1 = the network alone, both on a log scale.",
         ),
-    ] = 0.5
+    ] = 0.7
     carried_share: Annotated[
         float,
         Field(
@@ -83,7 +83,7 @@ class FinetuneConfig:
             description="Share of the steps in which the network does not see where strokes lie, so that it also "
             "serves a case without any.",
         ),
-    ] = 0.25
+    ] = 0.5
     replay_share: Annotated[
         float,
         Field(ge=0, lt=1, title="Replay", description="Share of the steps that go to earlier cases, where there are."),
@@ -99,6 +99,16 @@ class FinetuneConfig:
             "the rate; frozen: stay as it is. A new network is trained.",
         ),
     ] = "slow"
+    trust: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=10,
+            title="Trust near strokes",
+            description="How much less of the first answer is learnt far from strokes: its confidence falls with the "
+            "geodesic distance, to this power; 0: nowhere.",
+        ),
+    ] = 1.0
     geodesic_range: Annotated[
         float,
         Field(

@@ -15,20 +15,19 @@ from napari_gmmseg.config.finetuning import FinetuneConfig
 from napari_gmmseg.fitting.runtime import choose_device, choose_threads, torch_threads
 from napari_gmmseg.fitting.scribbling.at_once import AtOnce
 from napari_gmmseg.fitting.scribbling.budget import Budget
-from napari_gmmseg.fitting.scribbling.held_out import HeldOut, hold_out
+from napari_gmmseg.fitting.scribbling.cases import Case, training_cases
+from napari_gmmseg.fitting.scribbling.held_out import Examination, hold_out
+from napari_gmmseg.fitting.scribbling.placing import Place
 from napari_gmmseg.fitting.scribbling.situation import Observer, Situation, network_classes, together
-from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, looks_of
+from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, looks_of, scale_of
 from napari_gmmseg.fitting.scribbling.tuned_weights import network_of, tensors_of, versions
 from napari_gmmseg.fitting.scribbling.tuner import Tuner
-from napari_gmmseg.mixture.labelling import label_winners
-from napari_gmmseg.mixture.standardisation import Standardisation
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import (
     Command,
     Finding,
     FinetunedSegmentation,
     FitReport,
-    LabelMap,
     Look,
     NetworkWeights,
     Scribbles,
@@ -40,8 +39,17 @@ from napari_gmmseg.volumes import (
 PHASE = "Fine-tuning"
 #: Shortest time in s between two previews of the shown slice.
 _PREVIEW_INTERVAL = 0.3
-#: Steps between two looks at the held-out strokes, and looks without a gain after which they have told enough.
-_BETWEEN_CHECKS, _PATIENCE = 10, 4
+#: Steps between two looks at the held-out strokes.
+_BETWEEN_LOOKS = 10
+_UNCHECKED = Finding(
+    "not-checked",
+    "Too few strokes to hold some out: whether the network does better than the answer at once was not checked.",
+    "Paint at least two strokes of each class.",
+    "note",
+)
+_NO_STEPS = Finding(
+    "no-steps", "There was no time for a step of the network: the answer at once stays.", "Give it more seconds."
+)
 
 
 def finetune(
@@ -52,7 +60,7 @@ def finetune(
     *,
     start: Segmentation | None = None,
     weights: NetworkWeights | None = None,
-    earlier: Sequence[TrainingCase] = (),
+    earlier: Sequence[Case] = (),
     look: int | None = None,
     at_once: AtOnce | None = None,
 ) -> Generator[FitReport, Command | None, FinetunedSegmentation]:
@@ -77,8 +85,8 @@ def finetune(
         The answer at once, where it is there already.
     weights : NetworkWeights or None
         A model to start from, such as that of the case before.
-    earlier : sequence of TrainingCase
-        Cases that are learnt again between the steps, so that they are not forgotten; of the same network.
+    earlier : sequence of Case
+        Cases that are learnt again between the steps, so that they are not forgotten; labelled, or with strokes.
     look : int or None
         The slice of the volume's Z axis that is previewed; None: the middle one.
     at_once : AtOnce or None
@@ -120,7 +128,7 @@ class Finetuning:
         Settings.
     weights : NetworkWeights or None
         A model to start from.
-    earlier : sequence of TrainingCase
+    earlier : sequence of Case
         Cases that are learnt again.
     look : int or None
         The slice that is previewed.
@@ -135,7 +143,7 @@ class Finetuning:
         scribbles: Scribbles,
         config: FinetuneConfig,
         weights: NetworkWeights | None,
-        earlier: Sequence[TrainingCase],
+        earlier: Sequence[Case],
         look: int | None,
         at_once: AtOnce | None,
     ) -> None:
@@ -145,11 +153,13 @@ class Finetuning:
         self.threads = choose_threads(config.threads)
         self._device = choose_device(config.device)
         self._classes = network_classes(scribbles, volume, weights)
+        background = scribbles.background
+        if background is None and weights is not None:
+            background = weights.background
+        self._place = Place(volume, prepared, self._classes, background)
         self._engine = at_once or AtOnce(volume, prepared)
         self._previewed_at = float("-inf")
-        self._checks: list[float] = []
-        self._floor = float("inf")
-        self._held: HeldOut | None = None
+        self._examination: Examination | None = None
         self._learns_all = True
 
     def begin(self, start: Segmentation | None) -> None:
@@ -165,18 +175,18 @@ class Finetuning:
         mask = self._prepared.mask | painted if start is None else start.mask | painted
         n_looks = looks_of(self._volume.geometry, mask.shape, config.view) if weights is None else weights.n_looks
         blank = TrainingCase.cut(self._volume, self._prepared, mask, len(self._classes), n_looks, self._device)
-        observer = Observer(self._volume, self._prepared, self._classes, config, self._engine, blank)
+        observer = Observer(self._prepared, self._classes, config, self._engine, blank)
         if weights is not None:
             observer.carry(network_of(weights, self._device), weights)
         self._whole = observer.look(self._scribbles, start)
-        self._held = hold_out(self._scribbles, self._classes, blank.crop, config.seed)
+        held = hold_out(self._scribbles, self._classes, blank.crop, config.seed)
         self._now = self._whole
-        if self._held is not None:
+        if held is not None:
             self._learns_all = False
-            self._now = observer.look(self._held.kept)
-            self._floor = self._held.loss(self._now.at_once, blank.crop)
+            self._now = observer.look(held.kept)
+            self._examination = Examination(held, blank.crop, self._now.at_once)
         self._tuner = self._new_tuner(n_looks)
-        self._labels = self._labels_of(self._whole.at_once)
+        self._labels = self._place.labels(self._whole.at_once, self._whole.case)
 
     def _new_tuner(self, n_looks: int) -> Tuner:
         config, weights = self._config, self._weights
@@ -184,7 +194,8 @@ class Finetuning:
         if self._earlier:
             each = config.replay_share / len(self._earlier)
             shares = [1.0 - config.replay_share, *[each] * len(self._earlier)]
-        cases = [self._now.case, *self._earlier]
+        again = training_cases(self._earlier, self._classes, config, n_looks, self._device)
+        cases = [self._now.case, *(learnt.case for learnt in again)]
         size = (config.width, config.depth) if weights is None else (weights.width, weights.depth)
         tuner = Tuner(cases, config, len(self._classes), n_looks, self._device, shares, width=size[0], depth=size[1])
         if weights is not None:
@@ -210,24 +221,21 @@ class Finetuning:
         """Take one step, and look at the held-out strokes now and then."""
         tuner = self._tuner
         tuner.step(self.budget.used(tuner.steps))
-        if self._learns_all or self._held is None:
+        if self._learns_all or self._examination is None:
             return
-        if tuner.steps % _BETWEEN_CHECKS == 0:
-            self._check()
-        checks = self._checks
-        told = len(checks) > _PATIENCE and min(checks[-_PATIENCE:]) >= min(checks[:-_PATIENCE])
-        if told or self.budget.checked(tuner.steps):
+        if tuner.steps % _BETWEEN_LOOKS == 0:
+            self._examine()
+        if self._examination.told or self.budget.checked(tuner.steps):
             self._learn_all()
 
-    def _check(self) -> None:
-        assert self._held is not None
-        answer = self._answer(self._now, self._tuner.prior(self._now.case))
-        self._checks.append(self._held.loss(answer, self._now.case.crop))
+    def _examine(self) -> None:
+        assert self._examination is not None
+        self._examination.take(self._answer(self._now, self._tuner.prior(self._now.case)))
 
     def _learn_all(self) -> None:
         """Learn from the held-out strokes, too, from now on."""
-        if not self._checks:
-            self._check()
+        if self._examination is not None and not self._examination.losses:
+            self._examine()
         self._learns_all, self._now = True, self._whole
         self._tuner.exchange(0, self._whole.case)
 
@@ -238,10 +246,10 @@ class Finetuning:
         """Return what is told of the last step, with a preview now and then."""
         tuner = self._tuner
         terms = dict(tuner.terms)
-        if self._held is not None:
-            terms["held-out error, answer at once"] = self._floor
-            if self._checks:
-                terms["held-out error"] = self._checks[-1]
+        if self._examination is not None:
+            terms["held-out error, answer at once"] = self._examination.at_once
+            if self._examination.losses:
+                terms["held-out error"] = self._examination.losses[-1]
         return FitReport(
             PHASE,
             tuner.steps,
@@ -271,35 +279,13 @@ class Finetuning:
 
     def _show(self, piece: int, prior: Tensor) -> None:
         """Bring one slice of the preview up to date."""
-        case, stack = self._whole.case, self._whole.case.stack
-        whole = torch.zeros_like(case.nearness)
-        stack.put(whole, [piece], prior)
-        seen = torch.zeros_like(case.mask)
-        ones = torch.ones_like(prior[:, :1])
-        marks = torch.zeros((1, *case.mask.shape), device=case.mask.device)
-        stack.put(marks, [piece], ones)
-        seen |= marks[0] > 0
-        labels = self._labels_of(self._answer(self._whole, whole))
-        here = np.zeros(self._volume.grid_shape, dtype=bool)
-        here[case.crop] = seen.cpu().numpy()
-        self._labels = np.where(here, labels, self._labels)
-
-    def _labels_of(self, probabilities: Tensor) -> NDArray[np.uint8]:
-        """Return label values (*grid) of class probabilities (K, *crop)."""
         case = self._whole.case
-        values = np.array([0, *self._classes.values], dtype=np.uint8)
-        background = self._background
-        if background in self._classes.values:
-            values[1 + self._classes.values.index(background)] = 0
-        result = np.zeros(self._volume.grid_shape, dtype=np.uint8)
-        result[case.crop] = values[label_winners(probabilities, case.mask).cpu().numpy()]
-        return result
-
-    @property
-    def _background(self) -> int | None:
-        if self._scribbles.background is None and self._weights is not None:
-            return self._weights.background
-        return self._scribbles.background
+        maps = torch.zeros((1 + len(prior[0]), *case.mask.shape), device=case.mask.device)
+        case.stack.put(maps, [piece], torch.cat([torch.ones_like(prior[:, :1]), prior], 1))
+        labels = self._place.labels(self._answer(self._whole, maps[1:]), case)
+        here = np.zeros(self._volume.grid_shape, dtype=bool)
+        here[case.crop] = (maps[0] > 0).cpu().numpy()
+        self._labels = np.where(here, labels, self._labels)
 
     def finished(self, *, stopped: bool) -> FinetunedSegmentation:
         """Return the answer: the network's and the one at once together, or the latter where it was the better one.
@@ -314,66 +300,31 @@ class Finetuning:
         situation, findings = self._whole, self._findings(stopped=stopped)
         better = not any(finding.code in ("no-gain", "no-steps") for finding in findings)
         prior = self._tuner.prior(situation.case) if self._tuner.steps or self._weights is not None else None
-        answer = self._answer(situation, prior) if better and prior is not None else situation.at_once
-        probabilities = self._on_grid(answer)
-        mask = np.zeros(self._volume.grid_shape, dtype=bool)
-        mask[situation.case.crop] = situation.case.mask.cpu().numpy()
-        label_map = LabelMap(self._labels_of(answer), self._volume.geometry, self._classes, self._volume.source)
-        return FinetunedSegmentation(
-            label_map=label_map,
-            probabilities=probabilities,
-            mask=mask,
-            mixture=situation.mixture,
+        return self._place.segmentation(
+            self._answer(situation, prior) if better and prior is not None else situation.at_once,
+            prior,
+            situation.case,
+            situation.mixture,
             method="finetuned",
-            log_likelihood=float("nan"),
             steps=self._tuner.steps,
             stopped=stopped,
-            findings=(*self._volume.findings, *self._prepared.findings, *findings),
+            log_likelihood=situation.log_likelihood,
+            findings=findings,
             provenance=self._provenance(better=better),
-            prior=None if prior is None else self._on_grid(prior),
             weights=self._trained(),
         )
 
-    def _on_grid(self, maps: Tensor) -> NDArray[np.float32]:
-        whole = np.zeros((len(maps), *self._volume.grid_shape), dtype=np.float32)
-        whole[(slice(None), *self._whole.case.crop)] = maps.cpu().numpy()
-        return whole
-
     def _findings(self, *, stopped: bool) -> list[Finding]:
-        found = []
-        if not self._tuner.steps:
-            found.append(
-                Finding(
-                    "no-steps",
-                    "There was no time for a step of the network: the answer at once stays.",
-                    "Give more seconds.",
-                )
-            )
-        elif self._held is None:
-            found.append(
-                Finding(
-                    "not-checked",
-                    "Too few strokes to hold some out: whether the network does better than the answer at once was "
-                    "not checked.",
-                    "Paint at least two strokes of each class.",
-                    "note",
-                )
-            )
-        elif min(self._checks) >= self._floor:
-            found.append(
-                Finding(
-                    "no-gain",
-                    f"On {self._held.n_strokes} strokes that it had not seen, the network did no better than the "
-                    f"answer at once (error {min(self._checks):.3f} against {self._floor:.3f}): that answer stays.",
-                    "Paint where the answer is wrong, or give it more time.",
-                    "note",
-                )
-            )
+        examination = self._examination
+        found: list[Finding | None] = [_NO_STEPS if not self._tuner.steps else None]
+        if self._tuner.steps:
+            found.append(_UNCHECKED if examination is None else examination.finding())
         if stopped:
             found.append(Finding("stopped-early", "The fine-tuning was stopped by hand.", "", "note"))
-        return found
+        return [finding for finding in found if finding is not None]
 
     def _provenance(self, *, better: bool) -> dict[str, object]:
+        examination = self._examination
         return {
             **versions(),
             "device": str(self._device),
@@ -381,14 +332,12 @@ class Finetuning:
             "seconds": self.budget.seconds,
             "channels": list(self._volume.channels),
             "settings": asdict(self._config),
-            "method": "finetuned",
             "strokes": len(self._scribbles.strokes),
-            "background": self._background,
             "carried": self._weights is not None,
             "earlier_cases": len(self._earlier),
-            "held_out_strokes": 0 if self._held is None else self._held.n_strokes,
-            "held_out_error_at_once": self._floor if self._held is not None else None,
-            "held_out_errors": list(self._checks),
+            "held_out_strokes": 0 if examination is None else examination.n_strokes,
+            "held_out_error_at_once": None if examination is None else examination.at_once,
+            "held_out_errors": [] if examination is None else list(examination.losses),
             "network_counts": better,
             "centre": list(self._prepared.centre),
             "scale": list(self._prepared.scale),
@@ -397,7 +346,7 @@ class Finetuning:
     def _trained(self) -> NetworkWeights | None:
         if not self._tuner.steps:
             return self._weights
-        scale = Standardisation(np.asarray(self._prepared.centre), np.asarray(self._prepared.scale))
+        scale = scale_of(self._prepared)
         arrays = {name: value.numpy() for name, value in self._tuner.state().items()}
         mixture = scale.inward(self._whole.mixture)
         if self._weights is not None:
@@ -416,7 +365,7 @@ class Finetuning:
             n_looks=self._whole.case.stack.n_looks,
             classes=self._classes,
             channels=self._volume.channels,
-            background=self._background,
+            background=self._place.background,
             mixture=mixture,
             geodesic_range=self._config.geodesic_range,
             steps=self._tuner.steps,

@@ -10,10 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_gmmseg.volumes import ClassTable, Scribbles
+from napari_gmmseg.volumes import ClassTable, Finding, Scribbles
 
 #: Share of each class's strokes that are held out; one at least.
 SHARE = 0.25
+#: Looks without a gain after which held-out strokes have told enough.
+PATIENCE = 4
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,63 @@ class HeldOut:
         given = probabilities.cpu()[:, torch.from_numpy(where)].double().numpy()
         truth = np.arange(len(given))[:, None] == labels[where]
         return float(np.average(((given - truth) ** 2).sum(0), weights=self.weights[crop][where]))
+
+
+class Examination:
+    """Whether a network does better on held-out strokes than the answer at once.
+
+    Parameters
+    ----------
+    held : HeldOut
+        The strokes.
+    crop : tuple of slice
+        Where answers lie on the grid.
+    at_once : Tensor (K, *crop) float32
+        The answer at once to the other strokes.
+    """
+
+    def __init__(self, held: HeldOut, crop: tuple[slice, ...], at_once: Tensor) -> None:
+        self._held, self._crop = held, crop
+        #: Brier score of the answer at once, and of the network at each look.
+        self.at_once = held.loss(at_once, crop)
+        self.losses: list[float] = []
+
+    @property
+    def n_strokes(self) -> int:
+        """Number of strokes held out."""
+        return self._held.n_strokes
+
+    @property
+    def gained(self) -> bool:
+        """Whether the network did better at any look."""
+        return bool(self.losses) and min(self.losses) < self.at_once
+
+    @property
+    def told(self) -> bool:
+        """Whether the last looks brought nothing: it is time to learn from all strokes."""
+        return len(self.losses) > PATIENCE and min(self.losses[-PATIENCE:]) >= min(self.losses[:-PATIENCE])
+
+    def take(self, answer: Tensor) -> None:
+        """Take a look.
+
+        Parameters
+        ----------
+        answer : Tensor (K, *crop) float32
+            The network's.
+        """
+        self.losses.append(self._held.loss(answer, self._crop))
+
+    def finding(self) -> Finding | None:
+        """Return that nothing was gained, where it is so."""
+        if self.gained or not self.losses:
+            return None
+        return Finding(
+            "no-gain",
+            f"On {self.n_strokes} strokes that it had not seen, the network did no better than the answer at once "
+            f"(error {min(self.losses):.3f} against {self.at_once:.3f}): that answer stays.",
+            "Paint where the answer is wrong, or give it more time.",
+            "note",
+        )
 
 
 def hold_out(scribbles: Scribbles, classes: ClassTable, crop: tuple[slice, ...], seed: int) -> HeldOut | None:

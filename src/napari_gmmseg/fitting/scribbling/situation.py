@@ -13,10 +13,9 @@ from napari_gmmseg.config.finetuning import FinetuneConfig
 from napari_gmmseg.errors import GeometryError, SettingsError
 from napari_gmmseg.fitting.scribbling.at_once import AtOnce, painted_classes
 from napari_gmmseg.fitting.scribbling.held_out import class_numbers
-from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, on_classes
+from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, on_classes, scale_of
 from napari_gmmseg.fitting.scribbling.tuner import predict
 from napari_gmmseg.mixture.spatial import clamp_
-from napari_gmmseg.mixture.standardisation import Standardisation
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import ClassTable, Mixture, NetworkWeights, Scribbles, Segmentation, Volume
 
@@ -38,12 +37,15 @@ class Situation:
         The same together with what an earlier model says, where there is one.
     mixture : Mixture
         In the image's own unit, its classes in the order of the network's.
+    log_likelihood : float
+        Of the answer at once, in nat per voxel of standardised intensities; 0 where there is none.
     """
 
     case: TrainingCase
     at_once: Tensor
     base: Tensor
     mixture: Mixture
+    log_likelihood: float = 0.0
 
 
 class Observer:
@@ -51,10 +53,8 @@ class Observer:
 
     Parameters
     ----------
-    volume : Volume
-        The image.
     prepared : Prepared
-        Its mask and scale.
+        The image's mask and scale.
     classes : ClassTable
         The network's classes.
     config : FinetuneConfig
@@ -67,7 +67,6 @@ class Observer:
 
     def __init__(
         self,
-        volume: Volume,
         prepared: Prepared,
         classes: ClassTable,
         config: FinetuneConfig,
@@ -76,7 +75,7 @@ class Observer:
     ) -> None:
         self._prepared, self._classes, self._config = prepared, classes, config
         self._engine, self._blank = engine, blank
-        self._scale = Standardisation(np.asarray(prepared.centre), np.asarray(prepared.scale))
+        self._scale = scale_of(prepared)
         self._carried: tuple[nn.Module, Mixture | None] | None = None
 
     def carry(self, network: nn.Module, weights: NetworkWeights) -> None:
@@ -105,6 +104,7 @@ class Observer:
         painted = np.unique(labels[labels >= 0])
         several = len(painted) > 1
         distances = probabilities = mixture = None
+        log_likelihood = 0.0
         if several:
             table = ClassTable(tuple(self._classes[int(k)] for k in painted))
             # The answer's classes are in the order of the scribbles' own table.
@@ -114,12 +114,12 @@ class Observer:
             answer = self._engine.update(scribbles) if start is None else start
             known = own if start is None else start.label_map.classes
             probabilities = on_classes(answer.probabilities, known, self._classes)
-            mixture = self._mixture(answer.mixture, known)
+            mixture, log_likelihood = self._mixture(answer.mixture, known), answer.log_likelihood
         case = self._blank.knowing(labels, scribbles.weights(), distances, self._config.geodesic_range)
         at_once, base = self._together(case, probabilities, painted)
         mixture = mixture or self._mixture(None, ClassTable(()))
-        case = case.imitating(base).under(self._scale.inward(mixture))
-        return Situation(case, at_once, base, mixture)
+        case = case.imitating(base, self._config.trust).under(self._scale.inward(mixture))
+        return Situation(case, at_once, base, mixture, log_likelihood)
 
     def _together(
         self, case: TrainingCase, probabilities: NDArray[np.float32] | None, painted: NDArray[np.int64]
@@ -128,9 +128,13 @@ class Observer:
         device = case.mask.device
         carried = None
         if self._carried is not None:
-            carried = predict(self._carried[0], case, hides_strokes=case.unseen)
+            carried = predict(self._carried[0], case)
         if probabilities is None:
-            assert carried is not None
+            if carried is None:
+                raise SettingsError(
+                    "One class alone is painted, and there is no model to tell it from others.",
+                    "Paint at least two classes.",
+                )
             clamp_(carried, case.labels)
             return carried, carried
         at_once = torch.from_numpy(np.ascontiguousarray(probabilities[(slice(None), *case.crop)])).to(device)

@@ -90,7 +90,13 @@ class TrainingCase:
 
     @classmethod
     def cut(
-        cls, volume: Volume, prepared: Prepared, mask: NDArray[np.bool_], n_classes: int, n_looks: int, device: torch.device
+        cls,
+        volume: Volume,
+        prepared: Prepared,
+        mask: NDArray[np.bool_],
+        n_classes: int,
+        n_looks: int,
+        device: torch.device,
     ) -> TrainingCase:
         """Standardise an image and crop it to a mask; nothing is known of its classes yet.
 
@@ -151,15 +157,20 @@ class TrainingCase:
             nearness = torch.from_numpy(near).to(self.mask.device)
         return replace(self, labels=known.masked_fill(~self.mask, -1), weights=counted, nearness=nearness)
 
-    def imitating(self, probabilities: Tensor) -> TrainingCase:
+    def imitating(self, probabilities: Tensor, trust: float = 0.0) -> TrainingCase:
         """Return the case with class probabilities to imitate.
 
         Parameters
         ----------
         probabilities : Tensor (K, *crop) float32
             Of each class.
+        trust : float
+            How fast the confidence in them falls with the geodesic distance from strokes; 0: not at all.
         """
-        return replace(self, target=confident(probabilities))
+        target = confident(probabilities)
+        if trust and not self.unseen:
+            target = target * self.nearness.amax(0) ** trust
+        return replace(self, target=target)
 
     def under(self, mixture: Mixture) -> TrainingCase:
         """Return the case with the class densities of its intensities.
@@ -229,6 +240,17 @@ class TrainingCase:
         return torch.cat([looks, blank], 2).flatten(1, 2)
 
 
+def scale_of(prepared: Prepared) -> Standardisation:
+    """Return how an image's intensities are standardised.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Centre and scale inside its mask.
+    """
+    return Standardisation(np.asarray(prepared.centre), np.asarray(prepared.scale))
+
+
 def confident(probabilities: Tensor) -> Tensor:
     """Return class probabilities times the confidence in them, 1 - entropy / log K.
 
@@ -238,7 +260,8 @@ def confident(probabilities: Tensor) -> Tensor:
         Of each class.
     """
     entropy = torch.special.entr(probabilities).sum(0)
-    return probabilities * (1.0 - entropy / np.log(len(probabilities))).clamp_min(0.0)
+    sure: Tensor = (1.0 - entropy / np.log(len(probabilities))).clamp_min(0.0)
+    return probabilities * sure
 
 
 def on_classes(
