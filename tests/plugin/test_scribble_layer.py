@@ -9,7 +9,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_gmmseg.config import numbered_classes
-from napari_gmmseg.plugin.bound_labels import voxels_of
+from napari_gmmseg.plugin.bound_labels import positions_of, voxels_of
 from napari_gmmseg.plugin.layer_grids import LayerGrid
 from napari_gmmseg.plugin.scribble_layer import ScribbleLayer, find_scribble_layer
 from napari_gmmseg.volumes import IGNORED, UNLABELLED, Geometry, Scribbles, SourceGrid, Stroke
@@ -164,3 +164,4 @@ def test_voxels_find_their_place_in_a_turned_volume():
     positions = np.argwhere(array % 17 == 0)
     found = voxels_of(positions, grid)
     assert np.array_equal(grid.from_layer(array)[tuple(found.T)], array[tuple(positions.T)])
+    assert np.array_equal(positions_of(found, grid), positions)

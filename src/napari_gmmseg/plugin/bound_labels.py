@@ -145,6 +145,30 @@ def voxels_of(positions: NDArray[np.int64], grid: LayerGrid) -> NDArray[np.int64
     return np.stack(columns, axis=-1)
 
 
+def positions_of(voxels: NDArray[np.int64], grid: LayerGrid) -> NDArray[np.int64]:
+    """Return where voxels of a volume lie in a layer's labels, the inverse of `voxels_of`.
+
+    Parameters
+    ----------
+    voxels : ndarray (n, 3) or (n, 4) int64
+        Index into the volume's grid.
+    grid : LayerGrid
+        The way to the layer.
+
+    Returns
+    -------
+    ndarray (n, d) int64
+        Index into the layer's labels.
+    """
+    columns: list[NDArray[np.int64]] = [np.zeros(len(voxels), dtype=np.int64)] * len(grid.grid.shape)
+    for column, axis, flip in zip(voxels.T[-3:], grid.grid.axes, grid.grid.flips, strict=True):
+        if axis >= 0:
+            columns[axis] = grid.grid.shape[axis] - 1 - column if flip else column
+    if voxels.shape[1] > 3:
+        columns.insert(grid.extra or 0, voxels[:, 0])
+    return np.stack(columns, axis=-1)
+
+
 def _box_of(atoms: Any, shape: tuple[int, ...]) -> tuple[slice, ...]:
     """Return the box around what napari says was painted; the whole array where it does not say it as it used to."""
     told = list(atoms or ())

@@ -1,4 +1,4 @@
-"""Where a stroke would help next, how unsure a result is, and whether its probabilities are to be believed: in steps."""
+"""Where a stroke would help next, how unsure a result is, and whether to believe its probabilities: in steps."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -47,6 +46,8 @@ class ScribbleActs(ClassActs):
         self._answering = Answering()
         self._numbers = itertools.count(1)
         self._asked: Scribbles | None = None
+        self._newest_stroke: object = None
+        self._newest_id: int | None = None
 
     @property
     def scribbles(self) -> Scribbles | None:
@@ -94,17 +95,22 @@ class ScribbleActs(ClassActs):
         self._paint([stroke], None)
 
     @after_edits
-    def add_scribbles(self, strokes: Iterable[Stroke], words: str = "Import strokes") -> None:
-        """Add several strokes as one act.
+    def import_scribbles(self, found: Scribbles, words: str = "Import strokes") -> None:
+        """Add strokes, and the classes that only they have, as one act.
 
         Parameters
         ----------
-        strokes : iterable of Stroke
-            In their order.
+        found : Scribbles
+            On the image's grid; their background counts, where they name one.
         words : str
             For undo.
         """
-        self._paint(list(strokes), words)
+        ours = self.scribbles
+        if ours is not None:
+            background = ours.background if found.background is None else found.background
+            both = replace(with_classes(ours, found.classes, whole=False), background=background)
+            # A class is called as it is here, not as it is there.
+            self._paint(list(found.strokes), words, with_classes(both, ours.classes, whole=False))
 
     @after_edits
     def clear_scribbles(self) -> None:
@@ -116,9 +122,13 @@ class ScribbleActs(ClassActs):
 
     @after_edits
     def take_stroke_back(self) -> None:
-        """Take the newest stroke away, as a new act where others came after it."""
+        """Take the newest stroke away: undone where nothing was done since, else as a new act."""
         scribbles = self._now.scribbles
-        if scribbles is not None and scribbles.strokes:
+        if scribbles is None or not scribbles.strokes:
+            return
+        if self._undo.is_newest(self._newest_stroke) and scribbles.strokes[-1].id == self._newest_id:
+            self._step_back()
+        else:
             left = replace(scribbles, strokes=scribbles.strokes[:-1])
             self._act("Take a stroke back", replace(self._now, scribbles=left, answered=False), "take_stroke_back")
 
@@ -186,8 +196,8 @@ class ScribbleActs(ClassActs):
         result = self._now.model or self._now.result
         return result if result is not None and result.method not in FROM_STROKES else self._now.seeds
 
-    def _paint(self, strokes: list[Stroke], words: str | None) -> None:
-        scribbles = self.scribbles
+    def _paint(self, strokes: list[Stroke], words: str | None, scribbles: Scribbles | None = None) -> None:
+        scribbles = scribbles or self.scribbles
         if scribbles is None:
             self._refuse(Finding("refused", "There is no image.", "Open one first."))
             return
@@ -205,7 +215,9 @@ class ScribbleActs(ClassActs):
             self._emit("scribbles")
             return
         told = words or _words(scribbles, accepted[0])
-        self._act(told, replace(self._now, scribbles=new, answered=False), "scribble", strokes=numbered)
+        now = replace(self._now, scribbles=new, answered=False)
+        self._newest_stroke = self._act(told, now, "scribble", strokes=numbered)
+        self._newest_id = numbered[-1].id if len(numbered) == 1 else None
         self.answer()
 
     def _fresh(self, scribbles: Scribbles, strokes: list[Stroke]) -> list[Stroke]:
@@ -259,6 +271,14 @@ class ScribbleActs(ClassActs):
             store=False,
         )
         self._emit("history")
+
+    def _step_back(self) -> None:
+        """Put back what was there before the newest act."""
+        act = self._undo.undo(self.situation)
+        if act is not None:
+            self._record("undone", words=act.words, situation=act.situation)
+            self._go_to(act.situation)
+            self._emit("history")
 
     def _go_to(self, target: Situation) -> None:
         self._asked = None

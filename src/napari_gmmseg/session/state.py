@@ -13,6 +13,7 @@ from napari_gmmseg.session.edit_queue import after_edits
 from napari_gmmseg.session.following import with_n_classes
 from napari_gmmseg.session.painting import kept_paint
 from napari_gmmseg.session.progress import Progress
+from napari_gmmseg.session.recording import Recorder
 from napari_gmmseg.session.run_log import Resumption, RunLog, Sentence
 from napari_gmmseg.session.segmenting import SegmentationRequest
 from napari_gmmseg.session.situation import Kept, Situation
@@ -242,11 +243,7 @@ class Session(TuningActs):
         elif self._tuning is not None:
             self.cancel_tuning()
             return
-        act = self._undo.undo(self.situation)
-        if act is not None:
-            self._record("undone", words=act.words, situation=act.situation)
-            self._go_to(act.situation)
-            self._emit("history")
+        self._step_back()
 
     @after_edits
     def redo(self) -> None:
@@ -276,6 +273,19 @@ class Session(TuningActs):
         self._kept = kept
         self._go_to(situation)
         self._emit("kept")
+
+    def record_with(self, recorder: Recorder) -> None:
+        """Have all that comes recorded, beginning with how things stand.
+
+        Parameters
+        ----------
+        recorder : Recorder
+            Which knows nothing of this session.
+        """
+        self.recorder = recorder
+        if self._request is not None:
+            self._record("opened", request=self._request)
+            self._record("acted", words="Begin to record", what="begin", arguments={}, situation=self._now)
 
     def _leave_all(self) -> None:
         self.cancel_tuning()

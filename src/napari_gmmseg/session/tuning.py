@@ -11,7 +11,6 @@ from napari_gmmseg.session.editing import EditingActs
 from napari_gmmseg.session.jobs import Job
 from napari_gmmseg.session.progress import JobState, Progress
 from napari_gmmseg.session.seeding import with_seeds
-from napari_gmmseg.session.segmenting import SegmentationRequest
 from napari_gmmseg.session.situation import Situation
 from napari_gmmseg.volumes import (
     Command,
@@ -115,11 +114,16 @@ class TuningActs(EditingActs):
     @after_edits
     def try_carried(self) -> None:
         """Show what the model of the image before makes of this one; `accept_carried` or `reject_carried` follows."""
-        scribbles = self.scribbles
-        if scribbles is None or self._carried is None or self._busy_elsewhere():
+        request, weights = self._request, self._carried
+        if request is None or weights is None or self._busy_elsewhere():
             return
-        arguments = {"seconds": None, "steps": 1, "carried": True}
-        self._begin_tuning("Carried model", scribbles, self._carried, arguments, carried=True)
+        self._answering.forget()
+        self._asked = None
+        ready = self._answering.engine(request)
+        made: Job[FinetunedSegmentation] = Job(lambda: carry_in_steps(ready, weights), name="carrying")
+        self._tuning = _Tuning(made, "Carried model", self._now.scribbles, True, {"carried": True})
+        made.start()
+        self._tell_tuning()
 
     def accept_carried(self) -> None:
         """Keep the carried model's result, and fine-tune that model from now on."""
@@ -130,11 +134,7 @@ class TuningActs(EditingActs):
         """Put back what was there before the carried model was tried, and forget the model."""
         tried, self._carried = self._tried, None
         if tried is not None and self._undo.is_newest(tried):
-            act = self._undo.undo(self.situation)
-            assert act is not None
-            self._record("undone", words=act.words, situation=act.situation)
-            self._go_to(act.situation)
-            self._emit("history")
+            self._step_back()
         self._tried = None
         self._emit("tuning")
 
@@ -195,10 +195,8 @@ class TuningActs(EditingActs):
         scribbles: Scribbles,
         weights: NetworkWeights | None,
         arguments: dict[str, Any],
-        *,
-        carried: bool = False,
     ) -> None:
-        request, seeds = self._request, None if carried else self._seeds
+        request, seeds = self._request, self._seeds
         assert request is not None
         self._answering.forget()
         self._asked = None
@@ -212,7 +210,7 @@ class TuningActs(EditingActs):
             return (yield from finetune_in_steps(ready, told, weights, arguments, look=look))
 
         made: Job[FinetunedSegmentation] = Job(steps, name="fine-tuning")
-        self._tuning = _Tuning(made, words, self._now.scribbles, carried, arguments)
+        self._tuning = _Tuning(made, words, self._now.scribbles, False, arguments)
         made.start()
         self._tell_tuning()
 
@@ -302,14 +300,28 @@ def finetune_in_steps(
     return (yield from finetune(volume, prepared, scribbles, config, weights=weights, look=look, at_once=at_once))
 
 
-def ready_case(request: SegmentationRequest) -> Callable[[], tuple[Any, Any, Any]]:
-    """Return what makes an image ready for `finetune_in_steps`, without a session.
+def carry_in_steps(ready: Callable[[], tuple[Any, Any, Any]], weights: NetworkWeights) -> _Steps:
+    """Answer an image by a network of others, without strokes, as a generator.
 
     Parameters
     ----------
-    request : SegmentationRequest
-        The image.
-    """
-    from napari_gmmseg.session.answering import Answering
+    ready : callable
+        Returns the image, its mask and scale, and what answers strokes on it.
+    weights : NetworkWeights
+        The network.
 
-    return Answering().engine(request)
+    Yields
+    ------
+    FitReport
+        Progress.
+
+    Returns
+    -------
+    FinetunedSegmentation
+        The result with the network.
+    """
+    from napari_gmmseg.fitting.scribbling.carrying import carry
+
+    yield FitReport("Carried model", 0, 0)
+    volume, prepared, _ = ready()
+    return carry(weights, volume, prepared)
