@@ -55,7 +55,7 @@ class ScribbleConfig:
             ge=0,
             le=10,
             title="Weight of intensities",
-            description="Power of the strokes' mixture; empty: less where a class is background, and with more strokes.",
+            description="Power of the strokes' mixture; empty: less against a background, and with more strokes.",
         ),
     ] = None
     evidence: Annotated[

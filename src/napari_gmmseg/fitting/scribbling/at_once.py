@@ -107,7 +107,7 @@ class AtOnce:
         """
         classes = painted_classes(scribbles, self._volume)
         plane = self._plane(slice_index)
-        kinds = _kinds(scribbles, classes)
+        kinds = self._kinds(scribbles, classes)
         priors = plane.log_priors(kinds, len(classes))
         mixture = self._fit(scribbles, classes, kinds, plane, priors)
         weights = self._weights(scribbles, classes)
@@ -135,7 +135,20 @@ class AtOnce:
             Where fewer than two classes are painted.
         """
         classes = painted_classes(scribbles, self._volume)
-        return self._plane(None).distances(_kinds(scribbles, classes), len(classes))
+        return self._plane(None).distances(self._kinds(scribbles, classes), len(classes))
+
+    def _kinds(self, scribbles: Scribbles, classes: ClassTable) -> NDArray[np.int16]:
+        """Return the class k of each voxel (*grid); background outside the mask is there already, and adds nothing."""
+        kinds = _kinds(scribbles, classes)
+        if scribbles.background in classes.values:
+            k = classes.values.index(scribbles.background)
+            kinds[(kinds == k) & ~self._prepared.mask] = OPEN
+            if not (kinds == k).any():
+                raise SettingsError(
+                    "The background is painted outside the mask only, where it says nothing.",
+                    "Paint background inside the mask too, or widen the mask (--mask none).",
+                )
+        return kinds
 
     def _plane(self, slice_index: int | None) -> Plane:
         if slice_index not in self._planes:

@@ -15,6 +15,7 @@ from napari_gmmseg.mixture.random_walks import conductances, first_met
 from napari_gmmseg.mixture.scribble_mixture import class_log_likelihoods
 from napari_gmmseg.mixture.spatial import clamp_
 from napari_gmmseg.mixture.standardisation import Standardisation
+from napari_gmmseg.mixture.tensors import as_tensor
 from napari_gmmseg.volumes import Geometry, Mixture
 
 #: More voxels than this, and geodesic distances are computed on every second voxel of each axis.
@@ -68,9 +69,45 @@ class Plane:
         self._grid: GeodesicGrid | None = None
         self._maps: dict[bytes, NDArray[np.float32]] = {}
         self.n_maps = 0
+        self._added = b""
+        self._answered = self._mask
 
     def mask(self, kinds: NDArray[np.int16]) -> NDArray[np.bool_]:
-        return self._mask | (self._here(kinds) >= 0)
+        """Return the voxels (*grid) that are answered: the mask, and what strokes outside of it add.
+
+        They add their own voxels, and those outside the mask within `extension` mm of geodesic distance of them: what
+        is near, connected and alike.
+
+        Parameters
+        ----------
+        kinds : ndarray (*grid of the volume) int16
+            Class k of each labelled voxel, negative elsewhere.
+        """
+        outside = (self._here(kinds) >= 0) & ~self._mask
+        if not outside.any():
+            self._use(b"", self._mask)
+        elif (key := outside.tobytes()) != self._added:
+            self._use(key, self._mask | self._reached(outside))
+        return self._answered
+
+    def _use(self, key: bytes, answered: NDArray[np.bool_]) -> None:
+        """Answer these voxels; what was computed for others is void."""
+        if key != self._added:
+            self._grid, self._maps = None, {}
+        self._added, self._answered = key, answered
+
+    def _reached(self, outside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        places = np.argwhere(outside)
+        margins = [int(np.ceil(self._config.extension / step)) + 1 for step in self._spacing]
+        margins = [0] * (outside.ndim - 3) + margins
+        box = tuple(
+            slice(max(0, int(low) - margin), int(high) + 1 + margin)
+            for low, high, margin in zip(places.min(0), places.max(0), margins, strict=True)
+        )
+        grid = GeodesicGrid(self._unit[(slice(None), *box)], ~self._mask[box], self._spacing, self._config.edge_weight)
+        reached = np.zeros_like(outside)
+        reached[box] = grid.distances(outside[box]) <= self._config.extension
+        return reached
 
     def _here(self, kinds: NDArray[np.int16]) -> NDArray[np.int16]:
         if self._slice is None:
@@ -90,8 +127,8 @@ class Plane:
             here = _most_of_block(here, n_classes)
             spacing = _doubled_spacing(spacing, mask.shape)
             links = None if links is None else torch.from_numpy(np.stack([_block_sums(link) for link in links.numpy()]))
-        voxels = torch.from_numpy(inside)
-        edges = conductances(torch.from_numpy(image), voxels, spacing, self._config.edge_sharpness)
+        voxels = as_tensor(inside)
+        edges = conductances(as_tensor(image), voxels, spacing, self._config.edge_sharpness)
         met = first_met(edges, voxels, torch.from_numpy(here.astype(np.int64)), n_classes, links)
         if coarse:
             met = torch.from_numpy(np.stack([_doubled(one, mask.shape) for one in met.numpy()]))
@@ -166,9 +203,22 @@ class Plane:
     def posterior(
         self, mixture: Mixture, priors: Tensor, kinds: NDArray[np.int16], weights: tuple[float, float]
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8], float]:
-        mask = torch.from_numpy(self.mask(kinds))
+        """Return memberships (K, *grid), labels (*grid) 0 ... K, and the mean log-likelihood in nat per voxel.
+
+        Parameters
+        ----------
+        mixture : Mixture
+            Of the strokes.
+        priors : Tensor (K, *grid) float32
+            From `log_priors`.
+        kinds : ndarray (*grid of the volume) int16
+            Class k of each labelled voxel, negative elsewhere.
+        weights : (float, float)
+            Powers of place and of intensities.
+        """
+        mask = as_tensor(self.mask(kinds))
         fixed = torch.from_numpy(self._here(kinds).astype(np.int64))
-        samples = torch.from_numpy(self._data).reshape(len(self._data), -1)
+        samples = as_tensor(self._data).reshape(len(self._data), -1)
         unary = class_log_likelihoods(mixture, samples, self._scale).reshape(priors.shape)
         inside = mask.float()
         log_likelihood = float(torch.logsumexp(priors + unary, 0)[mask].double().mean())
@@ -185,7 +235,7 @@ class Plane:
 
 
 def _halved(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return means over the masked voxels of blocks of two along each axis that has so many, and where there are any."""
+    """Return means over the masked voxels of blocks of two along each axis, and where there are any."""
     count = _block_sums(mask.astype(np.float32))
     total = np.stack([_block_sums(channel * mask) for channel in image])
     return (total / np.maximum(count, 1.0)).astype(np.float32), count > 0
