@@ -2,6 +2,7 @@
 
 from napari_gmmseg.api.evaluating import evaluate
 from napari_gmmseg.api.following import follow
+from napari_gmmseg.api.finetuning import finetune
 from napari_gmmseg.api.options import PathLike
 from napari_gmmseg.api.reading import read
 from napari_gmmseg.api.segmenting import finished, open_case, segment
@@ -11,6 +12,7 @@ __all__ = [
     "PathLike",
     "check_writable",
     "evaluate",
+    "finetune",
     "finished",
     "follow",
     "open_case",

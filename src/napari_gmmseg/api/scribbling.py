@@ -73,7 +73,7 @@ def segment_scribbles(
 
     config = _config(settings)
     volume = image if isinstance(image, Volume) else read(image, resample=resample)
-    strokes = _strokes(scribbles, volume, background)
+    strokes = strokes_on(scribbles, volume, background)
     start = _mask(init)
     told = {"scribbles": _named(scribbles), "background": background, "init": _named(init), **_told(place)}
     if start is not None:
@@ -83,7 +83,7 @@ def segment_scribbles(
         if strokes is None:
             raise SettingsError("There is nothing to segment by.", "Give scribbles, or a mask to start from.")
         _check_classes(strokes, n_classes)
-        volume, prepared, findings = _prepared(volume, strokes, preset, place or {}, resample)
+        volume, prepared, findings = prepared_for_strokes(volume, strokes, preset, place or {}, resample)
         result = follow(fit_scribbles(volume, prepared, strokes, config), progress)
     return replace(
         result,
@@ -116,7 +116,18 @@ def _config(settings: dict[str, Any]) -> ScribbleConfig:
     return validated(lambda: ScribbleConfig(seed=whole.seed, threads=whole.threads))
 
 
-def _strokes(scribbles: Scribbles | PathLike | None, volume: Volume, background: int | None) -> Scribbles | None:
+def strokes_on(scribbles: Scribbles | PathLike | None, volume: Volume, background: int | None) -> Scribbles | None:
+    """Return strokes, read where they are a file.
+
+    Parameters
+    ----------
+    scribbles : Scribbles, path or None
+        Strokes; None stays None.
+    volume : Volume
+        The image that they lie on.
+    background : int or None
+        The label value that means background; None: as the strokes say.
+    """
     from napari_gmmseg.io.scribbles import read_scribbles
 
     if isinstance(scribbles, (str, os.PathLike)):
@@ -141,10 +152,24 @@ def _check_classes(strokes: Scribbles, n_classes: int | None) -> None:
         )
 
 
-def _prepared(
+def prepared_for_strokes(
     volume: Volume, strokes: Scribbles, preset: str | None, place: dict[str, Any], resample: bool
 ) -> tuple[Volume, Prepared, tuple[Finding, ...]]:
-    """Return the image with its contrasts' names, its mask, and what there is to say of it."""
+    """Return the image with its contrasts' names, its mask, and what there is to say of it.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image.
+    strokes : Scribbles
+        On it; where one class is background, the whole image is looked at.
+    preset : str or None
+        Kind of image.
+    place : dict of str to object
+        mask, region, box and disc as `segment` takes them.
+    resample : bool
+        Whether masks on other grids are resampled.
+    """
     from napari_gmmseg.config import PreparationConfig, find_preset
     from napari_gmmseg.preparation import prepare, with_expected_contrasts
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -70,11 +70,11 @@ def write_weights(path: str | Path, weights: NetworkWeights) -> Path:
     if weights.mixture is not None:
         arrays |= {f"mixture/{name}": np.array(getattr(weights.mixture, name)) for name in _MIXTURE}
     header = {_KEY: json.dumps(_header(weights), ensure_ascii=False)}
-    temporary: Path | None = None
+    folder: Path | None = None
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=SUFFIX, dir=path.parent)
-        temporary = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        temporary = folder / path.name
+        with temporary.open("wb") as file:
             file.write(save(arrays, header))
             file.flush()
             os.fsync(file.fileno())
@@ -86,9 +86,8 @@ def write_weights(path: str | Path, weights: NetworkWeights) -> Path:
         reason = getattr(error, "strerror", None) or error
         raise OutputError(f"{path} cannot be written: {reason}.", "Name a folder that you may write to.") from error
     finally:
-        if temporary is not None:
-            with suppress(OSError):
-                temporary.unlink()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
     return path
 
 
