@@ -42,7 +42,7 @@ def medial_stroke(region: NDArray[np.bool_], rng: np.random.Generator, longest: 
 
 
 def _longest_path(skeleton: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the pixels of the longest shortest path in a skeleton: from the pixel farthest from any, to its farthest."""
+    """Return the pixels of the longest shortest path in a skeleton, between two pixels farthest from each other."""
     pixels = np.argwhere(skeleton)
     if not len(pixels):
         return pixels
@@ -57,9 +57,7 @@ def _longest_path(skeleton: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.asarray(path)
 
 
-def _walk(
-    pixels: NDArray[np.int64], index: dict[tuple[int, int], int], start: int
-) -> tuple[NDArray[np.int64], int]:
+def _walk(pixels: NDArray[np.int64], index: dict[tuple[int, int], int], start: int) -> tuple[NDArray[np.int64], int]:
     """Return each pixel's predecessor on the way from a start, and the pixel reached last."""
     before = np.full(len(pixels), -2)
     before[start] = -1
@@ -116,7 +114,9 @@ def painted(shape: tuple[int, int], strokes: Sequence[dict[int, NDArray[np.int64
     return labels
 
 
-def annotate(truth: NDArray[np.uint8], rounds: int, answer_of, seed: int) -> Iterator[list[dict[int, NDArray[np.int64]]]]:
+def annotate(
+    truth: NDArray[np.uint8], rounds: int, answer_of, seed: int
+) -> Iterator[list[dict[int, NDArray[np.int64]]]]:
     """Yield all strokes so far after each round; `answer_of` takes labels (Y, X) and gives the answer (Y, X)."""
     rng = np.random.default_rng(seed)
     strokes = [first_strokes(truth, rng)]

@@ -68,9 +68,14 @@ class ScribbleConfig:
         ),
     ] = 0.02
     neighbour_weight: Annotated[
-        float,
-        Field(ge=0, le=10, title="Neighbour weight β", description="Pull of the face neighbours."),
-    ] = 3.0
+        float | None,
+        Field(
+            ge=0,
+            le=10,
+            title="Neighbour weight β",
+            description="Pull of the face neighbours; empty: less where no class is background.",
+        ),
+    ] = None
     sweeps: Annotated[int, Field(ge=0, le=100, title="Sweeps", description="Mean-field sweeps.")] = 10
     extension: Annotated[
         float,

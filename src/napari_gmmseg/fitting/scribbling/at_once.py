@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from napari_gmmseg.config.scribbles import ScribbleConfig
 from napari_gmmseg.errors import GeometryError, SettingsError
-from napari_gmmseg.fitting.scribbling.plane import Plane
+from napari_gmmseg.fitting.scribbling.plane import Plane, Weights
 from napari_gmmseg.mixture.scribble_mixture import Evidence, fit_scribble_mixture, opened
 from napari_gmmseg.mixture.standardisation import Standardisation
 from napari_gmmseg.preparation.prepared import Prepared
@@ -24,10 +24,9 @@ KEPT_SLICES = 4
 EVIDENCE_VOXELS = 8192
 #: Gaussians for all voxels together: what a background may look like where nobody painted.
 EVERYTHING = 6
-#: Powers of place and of intensities where no class is background.
-TISSUE_WEIGHTS = (0.4, 1.0)
-#: Power of intensities against a background at one stroke a class; it falls with their number.
-OBJECT_INTENSITY = 0.5
+#: Weights where no class is background, and against one (its intensities at one stroke a class), as they measured best.
+TISSUES = Weights(place=0.3, intensity=1.0, neighbours=1.0)
+OBJECTS = Weights(place=1.0, intensity=0.5, neighbours=3.0)
 
 
 @dataclass(frozen=True)
@@ -166,18 +165,22 @@ class AtOnce:
             self._planes.popitem(last=False)
         return self._planes[slice_index]
 
-    def _weights(self, scribbles: Scribbles, classes: ClassTable) -> tuple[float, float]:
-        """Return the powers of place and of intensities.
+    def _weights(self, scribbles: Scribbles, classes: ClassTable) -> Weights:
+        """Return how much place, intensities and neighbours count.
 
         Tissues that lie everywhere are told apart by intensity. Against a background, which holds all sorts of tissue,
         place says more, and the more so the more strokes there are.
         """
-        place, intensity = TISSUE_WEIGHTS
+        measured = TISSUES
         if scribbles.background in classes.values:
             n_strokes = sum(stroke.value in classes.values for stroke in scribbles.strokes) / len(classes)
-            place, intensity = 1.0, OBJECT_INTENSITY / max(n_strokes, 1.0)
-        given = self._config.spatial_weight, self._config.intensity_weight
-        return place if given[0] is None else given[0], intensity if given[1] is None else given[1]
+            measured = replace(OBJECTS, intensity=OBJECTS.intensity / max(n_strokes, 1.0))
+        given = {
+            "place": self._config.spatial_weight,
+            "intensity": self._config.intensity_weight,
+            "neighbours": self._config.neighbour_weight,
+        }
+        return replace(measured, **{name: value for name, value in given.items() if value is not None})
 
     def _fit(
         self, scribbles: Scribbles, classes: ClassTable, kinds: NDArray[np.int16], plane: Plane, priors: Tensor

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -24,6 +26,23 @@ COARSE_FROM = 300_000
 LEAST_PROBABILITY = 1e-4
 #: No class is less likely than exp(-this) times the likeliest by its intensity alone, so that place may object.
 MOST_OBJECTION = 10.0
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each kind of evidence counts.
+
+    Parameters
+    ----------
+    place, intensity : float
+        Powers of the random walk's probabilities and of the mixture's.
+    neighbours : float
+        Pull of one face neighbour at 1 mm, in nat.
+    """
+
+    place: float
+    intensity: float
+    neighbours: float
 
 
 class Plane:
@@ -201,7 +220,7 @@ class Plane:
         return samples, torch.log_softmax(priors.reshape(len(priors), -1)[:, torch.from_numpy(chosen)], 0)
 
     def posterior(
-        self, mixture: Mixture, priors: Tensor, kinds: NDArray[np.int16], weights: tuple[float, float]
+        self, mixture: Mixture, priors: Tensor, kinds: NDArray[np.int16], weights: Weights
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8], float]:
         """Return memberships (K, *grid), labels (*grid) 0 ... K, and the mean log-likelihood in nat per voxel.
 
@@ -213,8 +232,8 @@ class Plane:
             From `log_priors`.
         kinds : ndarray (*grid of the volume) int16
             Class k of each labelled voxel, negative elsewhere.
-        weights : (float, float)
-            Powers of place and of intensities.
+        weights : Weights
+            What counts how much.
         """
         mask = as_tensor(self.mask(kinds))
         fixed = torch.from_numpy(self._here(kinds).astype(np.int64))
@@ -223,11 +242,11 @@ class Plane:
         inside = mask.float()
         log_likelihood = float(torch.logsumexp(priors + unary, 0)[mask].double().mean())
         unary = (unary - unary.amax(0)).clamp_min_(-MOST_OBJECTION)
-        total = weights[0] * priors + weights[1] * unary
+        total = weights.place * priors + weights.intensity * unary
         memberships = torch.softmax(total, 0).mul_(inside)
         clamp_(memberships, fixed)
         for _ in range(self._config.sweeps):
-            logits = neighbour_sum(memberships, self._weights, total.clone(), self._config.neighbour_weight)
+            logits = neighbour_sum(memberships, self._weights, total.clone(), weights.neighbours)
             memberships = torch.softmax(logits, 0).mul_(inside)
             clamp_(memberships, fixed)
         labels = label_winners(memberships, mask)
