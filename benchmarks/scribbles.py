@@ -192,7 +192,7 @@ def measure(name: str, arguments: argparse.Namespace) -> dict[str, dict[str, lis
 def rows_of(
     found: dict[str, dict[str, list[float]]], arguments: argparse.Namespace
 ) -> Iterator[tuple[str, list[float], float]]:
-    """Yield method, mean Dice at each count, and median seconds; of the random walker the beta that is better in all."""
+    """Yield method, mean Dice at each count, and median seconds."""
     for method in arguments.methods:
         names = [f"random-walker/{beta}" for beta in BETAS] if method == "random-walker" else [method]
         # At each count the better beta: the bar is as high as it can be.

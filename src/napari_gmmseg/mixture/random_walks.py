@@ -97,16 +97,18 @@ def first_met(
     inside = free.to(torch.float32)
     # The last class is what is left: probabilities sum to 1.
     known = torch.stack([((classes == k) & held).to(torch.float32) for k in range(n_classes - 1)])
-    right = _neighbours(edges, known).add_(PULL / n_classes)
+    right = _neighbours(edges, known)
     away = torch.zeros_like(inside)
     if links is not None:
         right, away = right.add_(links[:-1]), links.sum(0)
     top = _top_level(edges, free, held, away)
-    right.mul_(inside)
+    # Solved for what differs from "any class alike": nothing does where no path leads.
+    alike = 1.0 / n_classes
+    right.sub_(alike * (top.extra - PULL)).mul_(inside)
     levels = [top]
     while levels[-1].extra.shape[-3:].numel() > COARSEST and max(levels[-1].extra.shape[-3:]) > 2:
         levels.append(_coarser(levels[-1]))
-    found = _solve(levels, right, inside) + known
+    found = (_solve(levels, right, inside) + alike * inside).add_(known)
     found.clamp_(0.0, 1.0)
     last = (1.0 - found.sum(0, keepdim=True)).clamp_min_(0.0)
     return torch.cat([found, last]).mul_(mask)
