@@ -22,6 +22,8 @@ REACH = 3.0
 HALF_DISTANCE = 10.0
 #: Uncertain bands thinner than this are slivers along the border of two classes, in voxels.
 SLIVER = 2
+#: Uncertainty, as a share of the largest nearby, down to which voxels belong to one region and may be a spot.
+REGION_SHARE = 0.5
 #: A grid of more voxels is coarsened before places are compared.
 MOST_VOXELS = 250_000
 
@@ -75,7 +77,7 @@ class GainMap:
         for axis, (at, step, d) in enumerate(zip(cell, self.steps, self.spacing, strict=True)):
             shape = [-1 if a == axis else 1 for a in range(3)]
             squared = squared + ((np.arange(self.gains.shape[axis]) - at).reshape(shape) * step * d) ** 2
-        return np.asarray(squared > (2 * REACH) ** 2)
+        return np.asarray(squared > (3 * REACH) ** 2)
 
 
 def gain_map(probabilities: FloatArray, mask: BoolArray, labels: NDArray[np.uint8], spacing: Spacing) -> GainMap:
@@ -96,7 +98,8 @@ def gain_map(probabilities: FloatArray, mask: BoolArray, labels: NDArray[np.uint
     uncertainty = np.where(free, np.float32(1) - margin(probabilities, mask), np.float32(0))
     steps = _steps(mask.shape, spacing)
     size = tuple(SLIVER if n >= SLIVER else 1 for n in mask.shape)
-    doubt = _blocks(ndimage.grey_opening(uncertainty, size=size, mode="constant"), steps, np.add).astype(np.float64)
+    thick = ndimage.grey_opening(uncertainty, size=size, mode="constant")
+    doubt = _blocks(thick, steps, np.add).astype(np.float64)
     strokes = _blocks((labels != UNLABELLED) & (labels != IGNORED), steps, np.logical_or)
     coarse = tuple(d * s for d, s in zip(spacing, steps, strict=True))
     if strokes.any():
@@ -107,7 +110,10 @@ def gain_map(probabilities: FloatArray, mask: BoolArray, labels: NDArray[np.uint
     widths = [REACH / d if n > 1 else 0.0 for d, n in zip(coarse, doubt.shape, strict=True)]
     settled = ndimage.gaussian_filter(doubt, widths, mode="constant", truncate=3.0)
     settled *= np.prod([_window(width) for width in widths])
-    inside = _blocks(free, steps, np.logical_or)
+    # The middle of two regions is no spot: a stroke is painted where the doubt is.
+    peaks = _blocks(thick, steps, np.maximum)
+    near = ndimage.maximum_filter(peaks, size=[2 * round(REACH / d) + 1 for d in coarse], mode="constant")
+    inside = (peaks > 0) & (peaks >= REGION_SHARE * near)
     return GainMap(np.where(inside, settled, 0.0), distance, uncertainty, steps, spacing)
 
 
