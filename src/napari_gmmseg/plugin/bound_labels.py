@@ -57,6 +57,25 @@ class BoundLabels:
         else:
             self._compare(layer, np.argwhere(changed))
 
+    def set_brush(self, millimetres: float, *, ball: bool) -> None:
+        """Set the size of the brush.
+
+        Parameters
+        ----------
+        millimetres : float
+            Its diameter, in the unit of the image where that is no length.
+        ball : bool
+            Whether it is a ball through the slices; else a disc in the shown one.
+        """
+        layer = self.layer
+        if layer is None:
+            return
+        layer.n_edit_dimensions = min(layer.ndim, 3) if ball else 2
+        axes = list(self._viewer.dims.displayed)[-2:] if not ball else list(range(layer.ndim))[-3:]
+        sizes = np.abs(np.asarray(layer.scale, dtype=np.float64))[[axis - self._viewer.dims.ndim for axis in axes]]
+        # napari's brush counts in the smallest of the voxels' sides.
+        layer.brush_size = max(1, round(millimetres / float(sizes.min())))
+
     def release(self) -> None:
         """Listen no more; the layer stays."""
         for event, listener in self._listeners():

@@ -83,17 +83,19 @@ class ScribbleLayer(BoundLabels):
         """The strokes that it shows."""
         return self._scribbles
 
-    def show(self, scribbles: Scribbles) -> None:
+    def show(self, scribbles: Scribbles, *, again: bool = False) -> None:
         """Show the session's strokes; what the layer has otherwise is written over.
 
         Parameters
         ----------
         scribbles : Scribbles
             All of them.
+        again : bool
+            Whether to compare even where no stroke came or went.
         """
         before, self._scribbles = self._scribbles, scribbles
         self._show_classes(scribbles.classes)
-        if not _same(scribbles.strokes, before.strokes):
+        if again or not _same(scribbles.strokes, before.strokes):
             self._write(self._grid.to_layer(scribbles.labels()))
 
     def choose(self, value: int) -> None:
@@ -113,25 +115,6 @@ class ScribbleLayer(BoundLabels):
             return
         layer.selected_label = value
         layer.mode = "paint"
-
-    def set_brush(self, millimetres: float, *, ball: bool) -> None:
-        """Set the size of the brush.
-
-        Parameters
-        ----------
-        millimetres : float
-            Its diameter, in the unit of the image where that is no length.
-        ball : bool
-            Whether it is a ball through the slices; else a disc in the shown one.
-        """
-        layer = self.layer
-        if layer is None:
-            return
-        layer.n_edit_dimensions = min(layer.ndim, 3) if ball else 2
-        axes = list(self._viewer.dims.displayed)[-2:] if not ball else list(range(layer.ndim))[-3:]
-        sizes = np.abs(np.asarray(layer.scale, dtype=np.float64))[[axis - self._viewer.dims.ndim for axis in axes]]
-        # napari's brush counts in the smallest of the voxels' sides.
-        layer.brush_size = max(1, round(millimetres / float(sizes.min())))
 
     def _tell(self, painted: list[Painted]) -> None:
         now = time.time()

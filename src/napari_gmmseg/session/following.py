@@ -12,7 +12,7 @@ from napari_gmmseg.config import FitConfig, numbered_classes
 from napari_gmmseg.session.class_edits import retabled
 from napari_gmmseg.session.identities import carry_identities
 from napari_gmmseg.session.jobs import FitGenerator, Job
-from napari_gmmseg.session.painting import in_force, kept_paint
+from napari_gmmseg.session.painting import in_force, kept_paint, with_classes
 from napari_gmmseg.session.progress import Note, Progress
 from napari_gmmseg.session.recording import Recorder
 from napari_gmmseg.session.run_log import Resumption, RunPoint, Said
@@ -274,8 +274,10 @@ class Following:
             held = {value: said for value, said in given.items() if value in values}
             locked = log.locked_after(now.locked) & values
             fresh = replace(now, config=config, result=result, fitted=result, means={}, stds={}, model=None)
-            heard = now.scribbles is log.before.scribbles
-            self._put(replace(fresh, locked=locked, given=held, answered=heard))
+            heard, strokes = now.scribbles is log.before.scribbles, now.scribbles
+            if strokes is not None:
+                strokes = with_classes(strokes, result.label_map.classes, whole=True)
+            self._put(replace(fresh, locked=locked, given=held, scribbles=strokes, answered=heard))
             self._undo.fit_memory(self._now)
         self._record(
             "ended",

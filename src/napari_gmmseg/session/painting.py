@@ -94,7 +94,7 @@ def _has(result: Segmentation, edits: Edits) -> bool:
     return labels.shape == edits.shape and bool(np.array_equal(labels.reshape(-1)[edits.positions], edits.values))
 
 
-def with_classes(scribbles: Scribbles, table: ClassTable, *, whole: bool) -> Scribbles:
+def with_classes(scribbles: Scribbles, table: ClassTable, *, whole: bool = False) -> Scribbles:
     """Return scribbles whose classes are called as they are now, in the order that they had.
 
     Parameters

@@ -12,12 +12,14 @@ from psygnal import Signal
 from napari_gmmseg.errors import GmmsegError
 from napari_gmmseg.session.answering import Answering, Question, SliceAnswer
 from napari_gmmseg.session.class_acts import ClassActs
+from napari_gmmseg.session.class_edits import new_class
 from napari_gmmseg.session.edit_queue import after_edits
 from napari_gmmseg.session.painting import with_classes
 from napari_gmmseg.session.situation import Situation
 from napari_gmmseg.volumes import (
     IGNORED,
     UNLABELLED,
+    ClassTable,
     Finding,
     Scribbles,
     Segmentation,
@@ -59,8 +61,7 @@ class ScribbleActs(ClassActs):
         if now is None:
             volume = request.volume
             return Scribbles(volume.grid_shape, volume.geometry, table, source=volume.source)
-        result = self._now.result
-        return with_classes(now, table, whole=result is not None and result.method not in FROM_STROKES)
+        return with_classes(now, table)
 
     @property
     def answering(self) -> bool:
@@ -108,9 +109,9 @@ class ScribbleActs(ClassActs):
         ours = self.scribbles
         if ours is not None:
             background = ours.background if found.background is None else found.background
-            both = replace(with_classes(ours, found.classes, whole=False), background=background)
+            both = replace(with_classes(ours, found.classes), background=background)
             # A class is called as it is here, not as it is there.
-            self._paint(list(found.strokes), words, with_classes(both, ours.classes, whole=False))
+            self._paint(list(found.strokes), words, with_classes(both, ours.classes))
 
     @after_edits
     def clear_scribbles(self) -> None:
@@ -150,6 +151,20 @@ class ScribbleActs(ClassActs):
         name = "none" if value is None else scribbles.classes.classes[scribbles.classes.values.index(value)].name
         now = replace(self._now, scribbles=replace(scribbles, background=value), answered=not scribbles.strokes)
         self._act(f"Background: {name}", now, "declare_background", value=value)
+
+    @after_edits
+    def add_class(self) -> None:
+        """Have one class more to paint with; the result has it once it is painted."""
+        scribbles = self.scribbles
+        if scribbles is None:
+            return
+        try:
+            added = new_class(scribbles.classes)
+        except GmmsegError as error:
+            self._refuse(Finding("refused", error.message, error.hint))
+            return
+        new = replace(scribbles, classes=ClassTable((*scribbles.classes, added)))
+        self._act(f"Add {added.name}", replace(self._now, scribbles=new), "add_class")
 
     def answer(self) -> None:
         """Have the strokes answered, where they are not: done by itself whenever strokes change."""

@@ -57,6 +57,7 @@ class ScribbleDock(ScribbleView):
         self.brush_changed.connect(presenter.set_brush)
         self.background_chosen.connect(presenter.declare_background)
         self.edit_asked.connect(presenter.edit_result)
+        self.class_asked.connect(presenter.add_class)
         self.clear_asked.connect(presenter.clear)
         self.finetune_asked.connect(presenter.finetune)
         self.pause_asked.connect(presenter.pause_or_resume)

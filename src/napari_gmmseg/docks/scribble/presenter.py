@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable
 from typing import Any
 
 from napari_gmmseg.docks.common.keys import REDO, UNDO, BoundKeys, Key
 from napari_gmmseg.docks.common.sentences import Message, error_message, finding_message
-from napari_gmmseg.docks.scribble.advising import Advisor
 from napari_gmmseg.docks.scribble.files import StrokeFiles
 from napari_gmmseg.docks.scribble.opening import case_in_steps, case_to_paint
 from napari_gmmseg.docks.scribble.shown import (
     DoubtChoice,
-    ScribbleLine,
     Shown,
     Tuning,
-    lines_of,
     state_in_words,
     tool_in_words,
 )
 from napari_gmmseg.docks.scribble.view_protocol import ScribbleDockView
+from napari_gmmseg.docks.scribble.workplace import Workplace
 from napari_gmmseg.docks.segment.case import Opened
 from napari_gmmseg.errors import GmmsegError
-from napari_gmmseg.plugin.answer_layer import AnswerLayer
-from napari_gmmseg.plugin.bound_labels import Painted
 from napari_gmmseg.plugin.layer_grids import LayerGrid
-from napari_gmmseg.plugin.scribble_layer import ScribbleLayer
-from napari_gmmseg.plugin.slices import shown_place, slice_at
 from napari_gmmseg.session import Job
 from napari_gmmseg.session.answering import SliceAnswer
 from napari_gmmseg.session.registry import session_of
 from napari_gmmseg.session.state import Session
-from napari_gmmseg.volumes import IGNORED, UNLABELLED, Finding, Stroke
+from napari_gmmseg.volumes import IGNORED, UNLABELLED, Finding, Segmentation
 
 NEXT_SPOT = Key("next_spot", "Shift-N", "Go to where a stroke would help most")
 NEXT_CLASS = Key("next_class", "Shift-K", "Paint with the next class")
 TUNE = Key("finetune", "Shift-T", "Fine-tune the network for 5 s")
 KEYS = (NEXT_SPOT, NEXT_CLASS, TUNE, UNDO, REDO)
-_IMAGE_GONE = Message("The image is not in the viewer any more.", "Choose another and press Start scribbling.")
-_LAYER_GONE = Message(
-    "The layer of strokes was removed; the session still has them.", "Press Start scribbling to have it back."
-)
+#: What a fine-tuning says of itself, and not of the image.
+_OF_TUNING = frozenset({"no-steps", "no-gain", "not-checked", "stopped-early"})
 
 
 class ScribblePresenter:
@@ -54,23 +47,28 @@ class ScribblePresenter:
         The window.
     session : Session or None
         That has the strokes; None for the viewer's own.
+    clock : callable
+        Returns the time in s.
     """
 
-    def __init__(self, viewer: Any, view: ScribbleDockView, *, session: Session | None = None) -> None:
+    def __init__(
+        self,
+        viewer: Any,
+        view: ScribbleDockView,
+        *,
+        session: Session | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._viewer, self._view = viewer, view
         self.session = session_of(viewer) if session is None else session
         self._opening: Job[Opened] | None = None
         self._image: Any = None
-        self._grid: LayerGrid | None = None
-        self._strokes: ScribbleLayer | None = None
-        self._answer: AnswerLayer | None = None
-        self._advisor: Advisor | None = None
+        self._bound: Workplace | None = None
         self._tool = UNLABELLED
         self._editing = self._closed = False
-        self._looked: int | None = None
-        self._lines: tuple[ScribbleLine, ...] = ()
-        self._unpainted: tuple[int, ...] = ()
         self._shown = Shown()
+        self._clock = clock
+        self._told: Segmentation | None = None
         self.files = StrokeFiles(self.session)
         self._keys = BoundKeys(viewer, KEYS, {key.name: self._pressing(key.name) for key in KEYS})
         self.session.changed.connect(self._on_changed)
@@ -81,14 +79,14 @@ class ScribblePresenter:
     @property
     def busy(self) -> bool:
         """Whether something is on that the window should look at often."""
-        advising = self._advisor is not None and self._advisor.busy
+        advising = self._bound is not None and self._bound.advisor.busy
         on = self.session.answering or self.session.tuning is not None or self.files.busy
         return self._opening is not None or advising or on
 
     @property
     def started(self) -> bool:
         """Whether strokes are listened to."""
-        return self._strokes is not None
+        return self._bound is not None
 
     def start(self) -> None:
         """Read the chosen image and add the layer of strokes."""
@@ -115,14 +113,11 @@ class ScribblePresenter:
             return
         if self._opening is not None and self._opening.state.ended:
             self._open()
-        if self._strokes is not None:
-            self._strokes.poll()
-        if self._answer is not None:
-            self._answer.poll()
-        self._look()
+        gone = None if self._bound is None else self._bound.poll()
         self.session.poll()
-        if self._advisor is not None:
-            self._advisor.poll()
+        if gone is not None:
+            self._release()
+            self._say(gone)
         for message in self.files.poll():
             self._say(message)
         self._show()
@@ -136,26 +131,28 @@ class ScribblePresenter:
             A label value, `UNLABELLED` or `IGNORED`.
         """
         self._tool = tool
-        if self._editing and self._answer is not None and tool != IGNORED:
-            self._answer.edit(tool)
-        elif self._strokes is not None:
-            self._editing = False
-            self._strokes.choose(tool)
+        if self._bound is not None:
+            self._editing = self._editing and tool != IGNORED
+            if self._editing:
+                self._bound.answer.edit(tool)
+            else:
+                self._bound.strokes.choose(tool)
             self.set_brush()
         self._show()
 
     def next_class(self) -> None:
         """Paint with the class after the one at hand."""
-        values = [line.value for line in self._lines]
+        values = [] if self._bound is None else [line.value for line in self._bound.lines]
         if values:
             at = values.index(self._tool) + 1 if self._tool in values else 0
             self.choose(values[at % len(values)])
 
     def set_brush(self) -> None:
         """Take over the brush's size from the window."""
-        if self._strokes is not None:
+        if self._bound is not None:
             millimetres, ball = self._view.brush
-            self._strokes.set_brush(millimetres, ball=ball)
+            for layer in (self._bound.strokes, self._bound.answer):
+                layer.set_brush(millimetres, ball=ball)
 
     def edit_result(self, on: bool) -> None:
         """Have the brush set voxels of the result by hand, or paint strokes again.
@@ -165,7 +162,7 @@ class ScribblePresenter:
         on : bool
             Whether the result is edited.
         """
-        if on and (self._answer is None or self.session.result is None):
+        if on and (self._bound is None or self.session.result is None):
             self._say(Message("There is no result to edit yet.", "Paint a stroke in each class first."))
             on = False
         self._editing = on
@@ -180,6 +177,12 @@ class ScribblePresenter:
             Its label value; None where every class is a tissue.
         """
         self.session.declare_background(value)
+
+    def add_class(self) -> None:
+        """Have one class more, and paint with it."""
+        self.session.add_class()
+        if self._bound is not None:
+            self.choose(self._bound.lines[-1].value)
 
     def clear(self) -> None:
         """Take all strokes away."""
@@ -217,16 +220,16 @@ class ScribblePresenter:
 
     def next_spot(self) -> None:
         """Go to where a stroke would help most."""
-        if self._advisor is None:
+        if self._bound is None:
             self._say(Message("Nothing is painted on yet.", "Press Start scribbling."))
         else:
-            self._advisor.next_spot()
+            self._bound.advisor.next_spot()
         self._show()
 
     def calibrate(self) -> None:
         """Compare answers with strokes that they have not heard."""
-        if self._advisor is not None:
-            self._advisor.calibrate()
+        if self._bound is not None:
+            self._bound.advisor.calibrate()
         self._show()
 
     def show_doubt(self, kind: DoubtChoice) -> None:
@@ -237,8 +240,8 @@ class ScribblePresenter:
         kind : "none", "entropy" or "margin"
             Which.
         """
-        if self._advisor is not None:
-            self._advisor.show_doubt(kind)
+        if self._bound is not None:
+            self._bound.advisor.show_doubt(kind)
         self._show()
 
     def import_strokes(self) -> None:
@@ -301,93 +304,39 @@ class ScribblePresenter:
     def _bind(self, grid: LayerGrid) -> None:
         """Add or find the layers, and listen to them."""
         self._release()
-        scribbles = self.session.scribbles
-        assert scribbles is not None
-        self._grid = grid
-        self._answer = AnswerLayer(self._viewer, self._image, grid, scribbles.shape, self._on_edited)
-        self._answer.show(self.session.result)
-        self._strokes = ScribbleLayer(
-            self._viewer, self._image, grid, scribbles, self._on_painted, self.session.take_stroke_back
-        )
-        self._advisor = Advisor(self._viewer, self.session, self._image, grid, self._say)
-        self._count()
-        self.session.warm_answers()
-        self.choose(self._lines[0].value)
+        self._bound = Workplace(self._viewer, self.session, self._image, grid, self._say, clock=self._clock)
+        self.choose(self._bound.lines[0].value)
 
     def _release(self) -> None:
-        for bound in (self._strokes, self._answer):
-            if bound is not None:
-                bound.release()
-        if self._answer is not None and self._answer.layer is not None:
-            self._viewer.layers.remove(self._answer.layer)
-        if self._advisor is not None:
-            self._advisor.shut_down()
-        self._strokes = self._answer = self._advisor = None
-
-    def _look(self) -> None:
-        """Tell the session which slice is shown, and notice what is gone."""
-        if self._strokes is None or self._grid is None:
-            return
-        if not any(layer is self._image for layer in self._viewer.layers):
-            self._release()
-            self._say(_IMAGE_GONE)
-            return
-        if self._strokes.layer is None:
-            self._release()
-            self._say(_LAYER_GONE)
-            return
-        z = slice_at(shown_place(self._viewer.dims, self._image), self._grid)
-        if z is not None and z != self._looked:
-            self._looked = z
-            self.session.look(z)
-
-    def _on_painted(self, strokes: Sequence[Stroke]) -> None:
-        self._view.show_messages([])
-        scribbles = self.session.scribbles
-        known = () if scribbles is None else (*scribbles.classes.values, UNLABELLED, IGNORED)
-        unknown = sorted({stroke.value for stroke in strokes} - set(known))
-        if unknown:
-            self._say(Message(f"There is no class of the label {unknown[0]}.", "Choose one of the classes above."))
-        for stroke in strokes:
-            if stroke.value in known:
-                self.session.scribble(stroke)
-        self._on_changed("scribbles")
-
-    def _on_edited(self, painted: Sequence[Painted]) -> None:
-        for value, voxels in painted:
-            self.session.edit(voxels, value)
-        self._on_changed("result")
+        if self._bound is not None:
+            self._bound.release()
+        self._bound = None
 
     def _on_slice(self, answer: SliceAnswer) -> None:
-        if self._answer is not None and self.session.scribbles is not None:
-            self._answer.colour(self.session.scribbles.classes)
-            self._answer.show_slice(answer.labels, answer.slice_index)
+        if self._bound is not None:
+            self._bound.show_slice(answer)
 
     def _on_changed(self, what: str) -> None:
-        scribbles = self.session.scribbles
-        if self._strokes is not None and what in ("scribbles", "classes", "result") and scribbles is not None:
-            self._strokes.show(scribbles)
-            self._count()
-        if self._answer is not None and what == "result":
-            self._answer.show(self.session.result)
+        if self._bound is not None:
+            self._bound.follow(what)
+        result = self.session.result
+        if what == "result" and result is not None and result.method == "finetuned" and result is not self._told:
+            self._told = result
+            self._view.show_messages([finding_message(f) for f in result.findings if f.code in _OF_TUNING])
 
     def _on_refused(self, finding: Finding) -> None:
         self._say(finding_message(finding))
-
-    def _count(self) -> None:
-        scribbles = self.session.scribbles
-        if scribbles is not None:
-            self._lines, self._unpainted = lines_of(scribbles), self.session.unpainted
 
     def _say(self, message: Message) -> None:
         self._view.show_messages([message])
 
     def _show(self) -> None:
-        session, advisor = self.session, self._advisor
+        session, bound = self.session, self._bound
+        advisor = None if bound is None else bound.advisor
         shown = Shown(
             started=self.started,
             starting=self._opening is not None,
-            lines=self._lines if self.started else (),
+            lines=() if bound is None else bound.lines,
             tool=self._tool,
             editing=self._editing,
             sentence=self._sentence(),
@@ -408,17 +357,17 @@ class ScribblePresenter:
         scribbles = self.session.scribbles
         if self._opening is not None:
             return "Reading the image …"
-        if not self.started or scribbles is None:
+        if self._bound is None or scribbles is None:
             return "Choose an image in the list of layers, and press Start scribbling."
-        told = state_in_words(scribbles, self._unpainted, answering=self.session.answering)
+        told = state_in_words(scribbles, self._bound.unpainted, answering=self.session.answering)
         verb = "sets the result to" if self._editing else "paints"
-        return f"{told} The brush {verb}: {tool_in_words(self._tool, self._lines)}."
+        return f"{told} The brush {verb}: {tool_in_words(self._tool, self._bound.lines)}."
 
     def _tuning(self) -> Tuning:
         job, progress = self.session.tuning, self.session.tuning_progress
-        painted = any(line.n_voxels for line in self._lines)
         if job is None:
-            return Tuning(can_begin=self.started and painted and not self.session.running)
+            painted = self._bound is not None and any(line.n_voxels for line in self._bound.lines)
+            return Tuning(can_begin=painted and not self.session.running)
         if progress is None:
             return Tuning(on=True, paused=job.pausing, text="Preparing the network …", fraction=None)
         report = progress.report
