@@ -134,7 +134,15 @@ class Plane:
         return kinds[..., self._slice : self._slice + 1, :, :]
 
     def log_priors(self, kinds: NDArray[np.int16], n_classes: int) -> Tensor:
-        """Return the log probability (K, *grid) float32 that a random walk meets each class's strokes first."""
+        """Return the log probability (K, *grid) float32 that a random walk meets each class's strokes first.
+
+        Parameters
+        ----------
+        kinds : ndarray (*grid of the volume) int16
+            Class k of each labelled voxel, negative elsewhere.
+        n_classes : int
+            Number of classes K.
+        """
         mask = self.mask(kinds)
         here = self._here(kinds)
         image, spacing = self._unit, self._spacing
@@ -174,7 +182,15 @@ class Plane:
         return torch.from_numpy(links) if links.any() else None
 
     def distances(self, kinds: NDArray[np.int16], n_classes: int) -> NDArray[np.float32]:
-        """Return the geodesic distance (K, *grid) of each class's strokes; those of the last call are kept."""
+        """Return the geodesic distance (K, *grid) of each class's strokes; those of the last call are kept.
+
+        Parameters
+        ----------
+        kinds : ndarray (*grid of the volume) int16
+            Class k of each labelled voxel, negative elsewhere.
+        n_classes : int
+            Number of classes K.
+        """
         mask = self.mask(kinds)
         maps = []
         kept = {}
@@ -213,7 +229,17 @@ class Plane:
         return whole
 
     def evidence(self, kinds: NDArray[np.int16], priors: Tensor, most: int) -> tuple[Tensor, Tensor]:
-        """Return intensities (C, n) and log priors (K, n) of unlabelled voxels, evenly spread over the mask."""
+        """Return intensities (C, n) and log priors (K, n) of unlabelled voxels, evenly spread over the mask.
+
+        Parameters
+        ----------
+        kinds : ndarray (*grid of the volume) int16
+            Class k of each labelled voxel, negative elsewhere.
+        priors : Tensor (K, *grid) float32
+            From `log_priors`.
+        most : int
+            About as many voxels, at most twice so many.
+        """
         free = np.flatnonzero(self._mask & (self._here(kinds) == -1))
         chosen = free[:: max(1, len(free) // most)]
         samples = torch.from_numpy(self._data.reshape(len(self._data), -1)[:, chosen])
