@@ -17,12 +17,19 @@ from napari_gmmseg.losses import (
     imitation,
     mean_over_mask,
     mean_prior,
+    partial_cross_entropy,
     spatially_variant_nll,
     total_variation,
 )
 
 K, C = 3, 2
 Given = dict[str, Tensor]
+
+
+def strokes_of(target: Tensor) -> Tensor:
+    """Return the likeliest class where it is plain, as a person would paint it; -1 elsewhere."""
+    highest, labels = target.detach().max(1)
+    return labels.masked_fill(highest < 0.5, -1)
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,10 @@ CASES: dict[str, Case] = {
     ),
     "imitation": Case(lambda g: imitation(g["log_prior"], g["target"], g["mask"]), ("log_prior", "target")),
     "mean_prior": Case(lambda g: mean_prior(g["means"], torch.ones(K, C).to(g["means"])), ("means",), masked=False),
+    "partial_cross_entropy": Case(
+        lambda g: partial_cross_entropy(g["log_prior"], strokes_of(g["target"]), g["values"].sigmoid(), g["mask"]),
+        ("log_prior", "values"),
+    ),
     "spatially_variant_nll": Case(
         lambda g: spatially_variant_nll(g["log_prior"], g["densities"], g["mask"]), ("log_prior", "densities")
     ),

@@ -6,6 +6,7 @@ from napari_gmmseg.losses.elbo import elbo
 from napari_gmmseg.losses.global_nll import global_nll
 from napari_gmmseg.losses.imitation import imitation
 from napari_gmmseg.losses.mean_prior import mean_prior
+from napari_gmmseg.losses.partial_cross_entropy import partial_cross_entropy
 from napari_gmmseg.losses.spatially_variant_nll import spatially_variant_nll
 from napari_gmmseg.losses.total_variation import total_variation
 
@@ -16,6 +17,7 @@ __all__ = [
     "imitation",
     "mean_over_mask",
     "mean_prior",
+    "partial_cross_entropy",
     "spatially_variant_nll",
     "total_variation",
 ]

@@ -20,6 +20,7 @@ from napari_gmmseg.session.class_edits import (
 )
 from napari_gmmseg.session.edit_queue import Changes, Edit, EditQueue, after_edits
 from napari_gmmseg.session.following import Following, with_n_classes
+from napari_gmmseg.session.painting import classes_held, merged
 from napari_gmmseg.session.run_log import Sentence
 from napari_gmmseg.session.situation import Given, Numbers, Situation, with_given
 from napari_gmmseg.session.wording import abbreviated
@@ -239,9 +240,10 @@ class ClassActs(Following):
     def _change_classes(self, words: str, command: Command, edit: _ClassEdit, **values: int) -> None:
         """Tell the run that is on, or edit the result."""
         what = type(command).__name__.lower()
+        joined = merged(self._now, **values) if isinstance(command, Merge) else {}
         if self.running:
             before = self._now
-            tag = self._act(words, before, what, **values)
+            tag = self._act(words, replace(before, **joined), what, **values)
             self._say(command, words, tag, before)
             return
         volume = self._edited_volume()
@@ -253,6 +255,7 @@ class ClassActs(Following):
             result = edit(volume, now.result, **values)
             left = frozenset(result.label_map.classes.values)
             return {
+                **joined,
                 "result": result,
                 "fitted": result,
                 "means": {},
@@ -283,10 +286,11 @@ class ClassActs(Following):
     def _protected(self, n_classes: int) -> frozenset[int]:
         """Return the classes that may not disappear.
 
-        Locked ones and those that a person named; the preset's tissues too, unless there are to be fewer classes than
-        these: then the wish is clear.
+        Locked ones and those that a person named or painted; the preset's tissues too, unless there are to be fewer
+        classes than these: then the wish is clear.
         """
-        held = self.locked | {value for value, said in self._now.given.items() if said.name is not None}
+        named = {value for value, said in self._now.given.items() if said.name is not None}
+        held = self.locked | named | classes_held(self._now)
         tissues = {tissue.value for tissue in self.classes or () if tissue.role}
         return held | tissues if n_classes >= len(held | tissues) else held
 

@@ -13,6 +13,7 @@ from napari_gmmseg.session.class_edits import retabled
 from napari_gmmseg.session.identities import carry_identities
 from napari_gmmseg.session.jobs import FitGenerator, Job
 from napari_gmmseg.session.orders import SAVE_EVERY
+from napari_gmmseg.session.painting import in_force, kept_paint, with_classes
 from napari_gmmseg.session.progress import Note, Progress
 from napari_gmmseg.session.recording import Recorder
 from napari_gmmseg.session.run_log import Resumption, RunPoint, Said
@@ -36,7 +37,7 @@ class Following:
         Writes down what happens.
     """
 
-    #: One of "settings", "classes", "result", "kept", "job", "history".
+    #: One of "settings", "classes", "result", "kept", "job", "history", "scribbles", "tuning".
     changed = Signal(str)
     refused = Signal(Finding)
 
@@ -280,7 +281,7 @@ class Following:
         result, log, now = run.job.result, run.log, self._now
         self._table = self._mixture = None
         if result is None:
-            self._put(replace(log.before, config=now.config))
+            self._put(replace(kept_paint(log.before, now), config=now.config))
             self._undo.cut(log.tag)
         else:
             given = log.given_after(now.given)
@@ -289,7 +290,11 @@ class Following:
             config = with_n_classes(now.config, len(values))
             held = {value: said for value, said in given.items() if value in values}
             locked = log.locked_after(now.locked) & values
-            self._put(Situation(config, result, result, locked=locked, given=held))
+            fresh = replace(now, config=config, result=result, fitted=result, means={}, stds={}, model=None)
+            heard, strokes = now.scribbles is log.before.scribbles, now.scribbles
+            if strokes is not None:
+                strokes = with_classes(strokes, result.label_map.classes, whole=True)
+            self._put(replace(fresh, locked=locked, given=held, scribbles=strokes, answered=heard))
             self._undo.fit_memory(self._now)
         self._record(
             "ended",
@@ -309,17 +314,28 @@ class Following:
             self._undo.push(Act(words, before, tag), replace(now, run=before.run))
             self._dragged = self._drag
         self._put(now)
-        self._record("acted", words=words, what=what, arguments=arguments, situation=now)
+        self._record(
+            "acted", words=words, what=what, arguments=arguments, situation=self._now, store=self._is_worth_a_file
+        )
         self._emit("history")
         return self._drag if self._drag is not None else tag
 
+    @property
+    def _is_worth_a_file(self) -> bool:
+        """Whether the result took longer to make than to write: an answer to strokes is there again at once."""
+        result = self._now.model or self._now.result
+        return result is None or result.method != "scribbles"
+
     def _put(self, now: Situation) -> None:
         """Swap references, and say what is another."""
-        before, self._now = self._now, now
+        before, self._now = self._now, in_force(now)
+        now = self._now
         if before.config != now.config:
             self._emit("settings")
         if before.locked != now.locked or before.given != now.given or before.result is not now.result:
             self._emit("classes")
+        if before.scribbles is not now.scribbles:
+            self._emit("scribbles")
         if before.result is not now.result:
             self._emit("result")
 

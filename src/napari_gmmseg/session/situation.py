@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_gmmseg.config import FitConfig
-from napari_gmmseg.volumes import ClassTable, Colour, Segmentation, TissueClass
+from napari_gmmseg.volumes import ClassTable, Colour, Edits, NetworkWeights, Scribbles, Segmentation, TissueClass
 
 #: By label value, one number a channel, in the image's own unit.
 Numbers = Mapping[int, tuple[float, ...]]
@@ -137,6 +137,18 @@ class Situation:
         Names and colours that a person gave, by label value.
     run : PointInRun or None
         Where the run that was on stood; None without one.
+    scribbles : Scribbles or None
+        Strokes; None before the first.
+    edits : Edits or None
+        Voxels of the result that a person set: `result` has them.
+    model : Segmentation or None
+        The result as it would be without edits; None where there are none.
+    seeds : Segmentation or None
+        The result of a fit before strokes were answered: it stands for classes that were not painted.
+    answered : bool
+        Whether the result has heard all strokes.
+    weights : NetworkWeights or None
+        The network that was fine-tuned last.
     """
 
     config: FitConfig
@@ -147,11 +159,25 @@ class Situation:
     locked: frozenset[int] = frozenset()
     given: Mapping[int, Given] = field(default_factory=dict)
     run: PointInRun | None = None
+    scribbles: Scribbles | None = None
+    edits: Edits | None = None
+    model: Segmentation | None = None
+    seeds: Segmentation | None = None
+    answered: bool = True
+    weights: NetworkWeights | None = None
 
     def arrays(self) -> Iterator[NDArray[Any]]:
         """Yield the arrays of the results, some perhaps twice; those of a run are its own matter."""
         yield from arrays_of(self.result)
         yield from arrays_of(self.fitted)
+        yield from arrays_of(self.model)
+        yield from arrays_of(self.seeds)
+        if self.edits is not None:
+            yield from (self.edits.positions, self.edits.values)
+        if self.weights is not None:
+            yield from self.weights.arrays.values()
+        if self.scribbles is not None:
+            yield from (stroke.voxels for stroke in self.scribbles.strokes)
 
 
 def arrays_of(result: Segmentation | None) -> Iterator[NDArray[Any]]:

@@ -141,6 +141,8 @@ class History:
         How many there were of all images.
     signs : dict of (int, int) to str
         By which the states reached in a run after some report are known.
+    painted : dict of str to mapping
+        Strokes and edits, by their hash.
     finished : bool
         Whether nothing was left to go on with.
     """
@@ -155,6 +157,7 @@ class History:
     before: Values | None = None
     n_runs: int = 0
     signs: dict[Place, str] = field(default_factory=dict)
+    painted: dict[str, Values] = field(default_factory=dict)
     finished: bool = False
 
     @property
@@ -228,14 +231,21 @@ def _take(history: History, event: dict[str, Any]) -> None:
         _take_of(run, event)
         if kind == "state":
             history.signs[run.number, event["after"]] = event["sign"]
-    elif kind == "kept":
-        history.kept[event["kept"]["name"]] = event["kept"]
-    elif kind == "dropped":
-        history.kept.pop(event["name"], None)
+    elif kind in ("painted", "kept", "dropped"):
+        _note(history, event)
     elif kind in ("undone", "redone") and history.runs and not event["situation"]["running"]:
         history.runs[-1].reason = history.runs[-1].reason or "left"
     if event.get("situation"):
         history.before, history.situation = history.situation, event["situation"]
+
+
+def _note(history: History, event: dict[str, Any]) -> None:
+    if event["kind"] == "painted":
+        history.painted[event["name"]] = event["noun"]
+    elif event["kind"] == "kept":
+        history.kept[event["kept"]["name"]] = event["kept"]
+    else:
+        history.kept.pop(event["name"], None)
 
 
 def _begin(history: History, event: dict[str, Any]) -> None:

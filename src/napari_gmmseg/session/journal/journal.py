@@ -88,7 +88,8 @@ class Journal:
         try:
             remove_unfinished(self.folder)
             self._lines = LineFile(self.folder / JOURNAL)
-            self._states, self._results = StateFiles(self.folder), ResultFiles(self.folder)
+            painted = () if history is None else history.painted
+            self._states, self._results = StateFiles(self.folder), ResultFiles(self.folder, painted)
         except OSError:
             self._held.release()
             raise
@@ -266,6 +267,8 @@ class Journal:
         line = {name: encoded(part, self._results, write=write) for name, part in event.items()}
         if event["kind"] == "began" and isinstance(event.get("state"), FitState):
             line["state"] = self._put_began(event)
+        for painted in self._results.painted.take():
+            self._lines.append({"time": event["time"], "kind": "painted", **painted})
         return line
 
     def _opened(self, event: dict[str, Any]) -> dict[str, Any]:

@@ -7,14 +7,17 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from napari_gmmseg.config import FitConfig
 from napari_gmmseg.errors import InputError, ReplayError
 from napari_gmmseg.session.class_edits import adjust_classes, merge_classes, retabled, split_class
 from napari_gmmseg.session.identities import relabelled
 from napari_gmmseg.session.journal.history import History, RunRecord
 from napari_gmmseg.session.journal.nouns import numbers_of, tissue_of
+from napari_gmmseg.session.journal.painted import edits_of, scribbles_of
 from napari_gmmseg.session.journal.requests import Opened, opened_of, versions
 from napari_gmmseg.session.journal.results import read_result, result_hash
 from napari_gmmseg.session.journal.states import SavedState, StateFiles
+from napari_gmmseg.session.painting import with_edits
 from napari_gmmseg.session.segmenting import SegmentationRequest, segment_in_steps
 from napari_gmmseg.volumes import ClassTable, Command, FitReport, FitState, SaveState, Segmentation, TissueClass
 
@@ -177,11 +180,16 @@ class Replayer:
         before: Values = {}
         for event in self.history.events[self._first :]:
             situation = event.get("situation") or {}
+            if situation.get("model") and _name(situation["result"]) == name:
+                return self._with_edits(situation)
+            if event["kind"] == "answered" and _name(event["result"]) == name:
+                return self._answered(event)
             if event["kind"] == "ended" and _name(event["result"]) == name:
                 run = self.history.run(event["run"])
                 assert run is not None
                 return self._again(run)
-            if event["kind"] == "acted" and _name(situation.get("result")) == name:
+            made = situation.get("model") or situation.get("result")
+            if event["kind"] == "acted" and _name(made) == name:
                 return self._edited(event, before)
             before = situation or before
         raise InputError(
@@ -198,11 +206,40 @@ class Replayer:
             return adjust_classes(volume, self._make(situation["fitted"]), **moved)
         if what == "merge":
             return merge_classes(volume, self._make(before["result"]), **arguments)
+        if what == "finetune":
+            raise InputError(
+                "A network was fine-tuned in this session: how far it came follows from the time it was given.",
+                "Its result cannot be done again to the last bit; it is there as long as the session has not ended.",
+            )
         if what == "split":
             return split_class(volume, self._make(before["result"]), **arguments)
         raise InputError(
             f"The journal holds an edit that is not known: {what}.", "Another version of the program recorded it."
         )
+
+    def _with_edits(self, situation: Values) -> Segmentation:
+        """Set the voxels by hand again."""
+        edits = edits_of(situation["edits"], self.history.painted, self.opened.request.volume)
+        assert edits is not None
+        return with_edits(self._make(situation["model"]), edits)
+
+    def _answered(self, event: Values) -> Segmentation:
+        """Answer strokes again."""
+        from napari_gmmseg.session.answering import answer_in_steps
+        from napari_gmmseg.session.seeding import with_seeds
+
+        request = self.opened.request
+        scribbles = scribbles_of(event["scribbles"], self.history.painted, request.volume)
+        assert scribbles is not None
+        start = None if event["start"] is None else self._make(event["start"])
+        config = FitConfig(**event["situation"]["config"])
+        steps = answer_in_steps(replace(request, config=config), with_seeds(scribbles, start))
+        try:
+            while True:
+                self.watch(next(steps))
+        except StopIteration as end:
+            result: Segmentation = end.value
+            return result
 
     @property
     def _first(self) -> int:
