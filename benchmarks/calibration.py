@@ -2,11 +2,11 @@
 
     python benchmarks/calibration.py [--sets sunnybrook lgg] [--slices 6] [--rounds 5] [--seed 0] [--random]
 
-Each slice gets ROUNDS strokes a class from the simulated annotator: each corrects the at-once answer to those before it,
-or lies anywhere in its class with --random. "held out" is the expected calibration error on strokes left out, judged at
-a temperature that other strokes gave; "mask" is that of the answer to all strokes against the truth of the whole mask,
-which no person has. Errors are means over slices, T is the median; "falls" counts slices. The last picture, the
-reliability of all held-out voxels before and after, is written to benchmarks/output with --picture.
+Each slice gets ROUNDS strokes a class from the simulated annotator: each corrects the at-once answer to those before
+it, or lies anywhere in its class with --random. "held out" is the expected calibration error on strokes left out,
+judged at a temperature that other strokes gave; "mask" is that of the answer to all strokes against the truth of the
+whole mask, which no person has. Errors are means over slices, T is the median; "falls" counts slices. --picture writes the
+reliability of all held-out voxels of each set, before and after, to benchmarks/output.
 """
 
 from __future__ import annotations
@@ -94,11 +94,11 @@ def picture(measured: list[Measured], name: str) -> None:
     for title, attribute in (("as answered", "bins_before"), ("calibrated", "bins_after")):
         pooled = []
         for bins in zip(*(getattr(c, attribute) for c in found), strict=True):
-            n = sum(b.n_voxels for b in bins)
-            full = [b for b in bins if b.n_voxels]
-            sure = sum(b.n_voxels * b.confidence for b in full) / n if n else bins[0].confidence
-            right = sum(b.n_voxels * (b.accuracy or 0.0) for b in full) / n if n else None
-            pooled.append((bins[0].low, bins[0].high, sure, right, n))
+            full = [b for b in bins if b.share > 0]
+            share = sum(b.share for b in full)
+            sure = sum(b.share * b.confidence for b in full) / share if full else bins[0].confidence
+            right = sum(b.share * (b.accuracy or 0.0) for b in full) / share if full else None
+            pooled.append((bins[0].low, bins[0].high, sure, right, sum(b.n_voxels for b in full)))
         drawn.append(reliability_picture(pooled, f"{name}, {title}"))
     save_picture(OUTPUT / f"reliability-{name.replace(' ', '-')}.png", np.concatenate(drawn, axis=1))
 

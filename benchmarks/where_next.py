@@ -4,9 +4,10 @@
 
 All start with one stroke a class from the simulated annotator. Then strokes follow one by one until there are ROUNDS a
 class on average: where `next_spots` points; at a place drawn anywhere in the mask; or in each class in turn, at a place
-drawn in it, which needs the truth. At a place the annotator paints the class that is there, along the medial axis of
-its part around that place, and the place itself. The answer is the at-once one. Dice is the mean over classes, background included; the last
-column tells after how many strokes, as a mean, the program says that it advises no more, of as many as are painted.
+drawn in it, which needs the truth. At a place the annotator paints the class that is there: the place itself, and the
+medial axis of the class's part around it. The answer is the at-once one. Dice is the mean over classes, background
+included; the last column tells after how many strokes, as a mean, the program says that it advises no more, of as many
+as are painted.
 """
 
 from __future__ import annotations

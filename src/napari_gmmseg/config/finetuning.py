@@ -71,9 +71,10 @@ class FinetuneConfig:
             ge=0,
             le=1,
             title="Share of the carried model",
-            description="In what the network learns, where it starts from a model of earlier cases.",
+            description="Far from strokes, in what the network learns, where it starts from a model of earlier cases; "
+            "near strokes, these count.",
         ),
-    ] = 0.5
+    ] = 1.0
     hidden_share: Annotated[
         float,
         Field(

@@ -42,6 +42,8 @@ class ReliabilityBin:
         Share of them whose likeliest class is the painted one; None where it is empty.
     n_voxels : int
         How many there are.
+    share : float
+        Share of all voxels that they stand for, 0 ... 1.
     """
 
     low: float
@@ -49,6 +51,7 @@ class ReliabilityBin:
     confidence: float
     accuracy: float | None
     n_voxels: int
+    share: float
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,11 @@ def tempered(probabilities: FloatArray, temperature: float) -> FloatArray:
 
 
 def reliability(
-    probabilities: FloatArray, classes: NDArray[np.integer[Any]], n_bins: int = BINS
+    probabilities: FloatArray,
+    classes: NDArray[np.integer[Any]],
+    n_bins: int = BINS,
+    *,
+    weights: NDArray[np.floating[Any]] | None = None,
 ) -> tuple[ReliabilityBin, ...]:
     """Return how often voxels of each confidence are right (the reliability diagram; Guo et al. 2017, eqs. 1-2).
 
@@ -129,27 +136,30 @@ def reliability(
         True class k of each voxel.
     n_bins : int
         Bins of equal width between 0 and 1.
+    weights : ndarray (n,) float or None
+        How much each voxel counts; None for alike.
     """
     confidence, right = probabilities.max(axis=0), probabilities.argmax(axis=0) == classes
+    counts = np.ones(len(classes)) if weights is None else np.asarray(weights, dtype=np.float64)
     # Bins are closed above, as in the paper: a confidence of exactly .9 is in the bin that ends there.
     index = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
     number = np.bincount(index, minlength=n_bins)
-    sure = np.bincount(index, confidence, n_bins)
-    hits = np.bincount(index, right, n_bins)
+    mass, sure, hits = (np.bincount(index, counts * of, n_bins) for of in (1.0, confidence, right))
     return tuple(
         ReliabilityBin(
             b / n_bins,
             (b + 1) / n_bins,
-            float(sure[b] / n) if n else (b + 0.5) / n_bins,
-            float(hits[b] / n) if n else None,
-            int(n),
+            float(sure[b] / mass[b]) if mass[b] else (b + 0.5) / n_bins,
+            float(hits[b] / mass[b]) if mass[b] else None,
+            int(number[b]),
+            float(mass[b] / max(mass.sum(), np.finfo(float).tiny)),
         )
-        for b, n in enumerate(number)
+        for b in range(n_bins)
     )
 
 
 def expected_calibration_error(bins: tuple[ReliabilityBin, ...]) -> float:
-    """Return sum_b n_b / n |accuracy_b - confidence_b|, 0 ... 1 (Guo et al. 2017, eq. 3, after Naeini et al. 2015).
+    """Return sum_b share_b |accuracy_b - confidence_b|, 0 ... 1 (Guo et al. 2017, eq. 3, after Naeini et al. 2015).
 
     Parameters
     ----------
@@ -161,14 +171,13 @@ def expected_calibration_error(bins: tuple[ReliabilityBin, ...]) -> float:
     InputError
         Where no bin holds a voxel.
     """
-    total = sum(b.n_voxels for b in bins)
-    if not total:
+    if not any(b.n_voxels for b in bins):
         raise InputError("No voxel is left to calibrate on.", "Give voxels of known class.")
-    return sum(b.n_voxels * abs(b.accuracy - b.confidence) for b in bins if b.accuracy is not None) / total
+    return sum(b.share * abs(b.accuracy - b.confidence) for b in bins if b.accuracy is not None)
 
 
 def fit_temperature(
-    probabilities: FloatArray, classes: NDArray[np.integer[Any]], weights: FloatArray | None = None
+    probabilities: FloatArray, classes: NDArray[np.integer[Any]], weights: NDArray[np.floating[Any]] | None = None
 ) -> float:
     """Return the temperature with the least negative log-likelihood of known voxels (Guo et al. 2017, sec. 4.2).
 
@@ -204,9 +213,14 @@ def calibrate(
     """Fit a temperature to strokes that the answer has not seen.
 
     The strokes of each class are dealt into parts; each part in turn is left out, and its voxels are looked up in the
-    answer to the others. So that `ece_after` is no better than what holds for new strokes, each part is judged at the
-    temperature of the other parts; the temperature returned is that of all. A stroke's voxels count 1 / sqrt(n) each in
-    the fit, as in `Scribbles.weights`. Where the error would not fall, the temperature stays 1.
+    answer to the others. A stroke's voxels count 1 / sqrt(n) each, as in `Scribbles.weights`.
+
+    People paint where the answer is wrong, so strokes are no fair sample. The held-out voxels are therefore
+    post-stratified: those answered wrongly count together as much as the voxels whose class the left-out strokes
+    changed, those answered rightly as much as all others. What nobody has corrected counts as right.
+
+    So that `ece_after` is no better than what holds for new strokes, each part is judged at the temperature of the
+    other parts; the temperature returned is that of all. Where the error would not fall, the temperature stays 1.
 
     Parameters
     ----------
@@ -234,33 +248,54 @@ def calibrate(
     painted = [value for value in scribbles.classes.values if scribbles.counts()[value]]
     class_of = np.zeros(256, dtype=np.int64)
     class_of[painted] = np.arange(len(painted))
-    held, classes, counts, part_of = [], [], [], []
+    whole = answer(scribbles)
+    told, whole_class = whole.any(axis=0), whole.argmax(axis=0)
+    held, classes, counts, part_of, changed = [], [], [], [], []
     for number in range(max(parts.values()) + 1):
         out = [stroke for stroke, part in parts.items() if part == number]
         left = replace(scribbles, strokes=tuple(s for s in scribbles.strokes if s.id not in out))
         asked = np.isin(owners, out) & (left.labels() == UNLABELLED)
         if asked.any():
-            held.append(answer(left)[:, asked])
+            p = answer(left)
+            held.append(p[:, asked])
             classes.append(class_of[values[asked]])
             counts.append(weights[asked])
             part_of.append(np.full(int(asked.sum()), number))
+            changed.append(float((p.argmax(axis=0) != whole_class)[told].mean()))
     if not held:
         return Calibration(findings=(_few("the strokes lie on top of each other"),))
-    return _judged(
-        np.concatenate(held, axis=1), np.concatenate(classes), np.concatenate(counts), np.concatenate(part_of)
-    )
+    p, truth = np.concatenate(held, axis=1), np.concatenate(classes)
+    fair = _stratified(np.concatenate(counts), p.argmax(axis=0) == truth, float(np.mean(changed)))
+    if fair is None:
+        return Calibration(findings=(_few("every stroke corrects the answer to the others"),))
+    return _judged(p, truth, fair, np.concatenate(part_of))
+
+
+def _stratified(weights: FloatArray, right: NDArray[np.bool_], changed: float) -> NDArray[np.float64] | None:
+    """Return weights (n,) under which wrong voxels have the share that strokes changed; None without right ones."""
+    if not right.any():
+        return None
+    fair: NDArray[np.float64] = weights.astype(np.float64)
+    if right.all():
+        return fair
+    fair[right] *= (1 - changed) / fair[right].sum()
+    fair[~right] *= changed / fair[~right].sum()
+    return fair
 
 
 def _judged(
-    p: FloatArray, classes: NDArray[np.integer[Any]], weights: FloatArray, parts: NDArray[np.integer[Any]]
+    p: FloatArray,
+    classes: NDArray[np.integer[Any]],
+    weights: NDArray[np.float64],
+    parts: NDArray[np.integer[Any]],
 ) -> Calibration:
     """Compare the answers (K, n) as they are with those at the temperature of the other parts."""
     after = np.empty_like(p)
     for part in np.unique(parts):
         own = parts == part
-        others = ~own if (~own).any() else own
+        others = ~own if weights[~own].sum() > 0 else own
         after[:, own] = tempered(p[:, own], fit_temperature(p[:, others], classes[others], weights[others]))
-    before_bins, after_bins = reliability(p, classes), reliability(after, classes)
+    before_bins, after_bins = reliability(p, classes, weights=weights), reliability(after, classes, weights=weights)
     before, then = expected_calibration_error(before_bins), expected_calibration_error(after_bins)
     if then < before:
         return Calibration(fit_temperature(p, classes, weights), before, then, before_bins, after_bins, len(classes))

@@ -5,23 +5,16 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 
-import torch
-from torch import Tensor
-
 from napari_gmmseg.config.finetuning import FinetuneConfig
 from napari_gmmseg.fitting.runtime import choose_device, choose_threads, torch_threads
-from napari_gmmseg.fitting.scribbling.cases import gaussians_of
+from napari_gmmseg.fitting.scribbling.gaussians import by_network
 from napari_gmmseg.fitting.scribbling.placing import Place
 from napari_gmmseg.fitting.scribbling.situation import check_channels
 from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, scale_of
 from napari_gmmseg.fitting.scribbling.tuned_weights import network_of, versions
 from napari_gmmseg.fitting.scribbling.tuner import predict
 from napari_gmmseg.preparation.prepared import Prepared
-from napari_gmmseg.volumes import FinetunedSegmentation, Mixture, NetworkWeights, Volume
-
-#: How much a voxel's own intensity counts beside the network's prior.
-OWN_INTENSITY = 0.0
-_LEAST = 1e-4
+from napari_gmmseg.volumes import FinetunedSegmentation, NetworkWeights, Volume
 
 
 def carry(
@@ -80,23 +73,3 @@ def carry(
         },
         weights=weights,
     )
-
-
-def by_network(case: TrainingCase, prior: Tensor, mixture: Mixture | None) -> tuple[Tensor, Mixture]:
-    """Return the answer of a network to an image without strokes, and the classes' Gaussians there.
-
-    Parameters
-    ----------
-    case : TrainingCase
-        The image.
-    prior : Tensor (K, *crop) float32
-        What the network says.
-    mixture : Mixture or None
-        Gaussians of the images before, in standardised intensities.
-    """
-    found = gaussians_of(case, prior, mixture)
-    if not OWN_INTENSITY:
-        return prior, found
-    densities = case.under(found).densities
-    assert densities is not None
-    return torch.softmax(prior.clamp_min(_LEAST).log() + OWN_INTENSITY * densities, 0).mul_(case.mask), found

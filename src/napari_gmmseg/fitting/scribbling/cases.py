@@ -7,18 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from napari_gmmseg.config.finetuning import FinetuneConfig
 from napari_gmmseg.errors import GeometryError, SettingsError
 from napari_gmmseg.fitting.scribbling.at_once import AtOnce
+from napari_gmmseg.fitting.scribbling.gaussians import gaussians_of
 from napari_gmmseg.fitting.scribbling.situation import Observer, Situation
 from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, scale_of
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import ClassTable, LabelMap, Mixture, Scribbles, Volume
-
-#: Least variance of a class in standardised intensity: a standard deviation of 10 %.
-_LEAST_VARIANCE = 1e-2
 
 
 @dataclass(frozen=True)
@@ -145,7 +142,8 @@ def _labelled(blank: TrainingCase, labels: LabelMap, classes: ClassTable, backgr
         numbers[0] = classes.values.index(background)
     known = numbers[labels.labels]
     case = blank.knowing(known, (known >= 0).astype(np.float32))
-    mixture = gaussians_of(case, torch.nn.functional.one_hot(case.labels.clamp_min(0), len(classes)).movedim(-1, 0))
+    hard = torch.nn.functional.one_hot(case.labels.clamp_min(0), len(classes)).movedim(-1, 0)
+    mixture = gaussians_of(case, hard, case.labels >= 0)
     return LearntCase(case.under(mixture), None, mixture)
 
 
@@ -155,36 +153,6 @@ def _painted(blank: TrainingCase, case: Case, classes: ClassTable, config: Finet
     situation = observer.look(case.scribbles)
     scale = scale_of(case.prepared)
     return LearntCase(situation.case, situation, scale.inward(situation.mixture))
-
-
-def gaussians_of(case: TrainingCase, memberships: Tensor, prior: Mixture | None = None) -> Mixture:
-    """Return one Gaussian a class with independent channels, in standardised intensities.
-
-    Parameters
-    ----------
-    case : TrainingCase
-        The image; where classes are known, those voxels alone count.
-    memberships : Tensor (K, *crop), any real kind
-        How much each voxel belongs to each class.
-    prior : Mixture or None
-        What stands for a class without voxels; None: the whole image's Gaussian.
-    """
-    known = case.labels >= 0
-    counted = case.mask & known if bool(known.any()) else case.mask
-    weights = memberships[:, counted].double()
-    image = case.image[:, counted].double()
-    totals = weights.sum(1)
-    safe = totals.clamp_min(1e-9)[:, None]
-    means = weights @ image.T / safe
-    variances = (weights @ image.square().T / safe - means**2).clamp_min(_LEAST_VARIANCE)
-    empty = (totals < 1.0).cpu().numpy()
-    told, spread = means.cpu().numpy(), variances.cpu().numpy()
-    k, c = told.shape
-    told[empty], spread[empty] = 0.0, 1.0
-    if prior is not None:
-        told[empty] = prior.class_means()[empty]
-    shares = np.maximum(totals.cpu().numpy(), 1.0)
-    return Mixture(shares / shares.sum(), told, spread[:, :, None] * np.eye(c), np.arange(k))
 
 
 def pooled(mixtures: Sequence[Mixture]) -> Mixture | None:

@@ -21,7 +21,7 @@ from napari_gmmseg.fitting.scribbling.placing import Place
 from napari_gmmseg.fitting.scribbling.situation import Observer, Situation, network_classes, together
 from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, looks_of, scale_of
 from napari_gmmseg.fitting.scribbling.tuned_weights import network_of, tensors_of, versions
-from napari_gmmseg.fitting.scribbling.tuner import Tuner
+from napari_gmmseg.fitting.scribbling.tuner import Tuner, load_optimiser
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import (
     Command,
@@ -147,6 +147,7 @@ class Finetuning:
         look: int | None,
         at_once: AtOnce | None,
     ) -> None:
+        load_optimiser()
         self.budget = Budget(config, time.perf_counter())
         self._volume, self._prepared, self._scribbles, self._config = volume, prepared, scribbles, config
         self._weights, self._earlier, self._look = weights, list(earlier), look

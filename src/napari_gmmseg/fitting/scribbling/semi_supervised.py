@@ -12,13 +12,13 @@ from napari_gmmseg.config.finetuning import FinetuneConfig
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.fitting.runtime import choose_device, choose_threads, torch_threads
 from napari_gmmseg.fitting.scribbling.budget import Budget
-from napari_gmmseg.fitting.scribbling.carrying import by_network
 from napari_gmmseg.fitting.scribbling.cases import Case, LearntCase, pooled, training_cases
+from napari_gmmseg.fitting.scribbling.gaussians import by_network
 from napari_gmmseg.fitting.scribbling.placing import Place
 from napari_gmmseg.fitting.scribbling.situation import check_channels, together
 from napari_gmmseg.fitting.scribbling.training_cases import looks_of, scale_of
 from napari_gmmseg.fitting.scribbling.tuned_weights import tensors_of, versions
-from napari_gmmseg.fitting.scribbling.tuner import Tuner
+from napari_gmmseg.fitting.scribbling.tuner import Tuner, load_optimiser
 from napari_gmmseg.mixture.spatial import clamp_
 from napari_gmmseg.volumes import (
     ClassTable,
@@ -96,6 +96,7 @@ class _Several:
     def __init__(
         self, cases: Sequence[Case], config: FinetuneConfig, weights: NetworkWeights | None, background: int | None
     ) -> None:
+        load_optimiser()
         self._budget = Budget(config, time.perf_counter())
         self._cases, self._config, self._weights = list(cases), config, weights
         if not cases:

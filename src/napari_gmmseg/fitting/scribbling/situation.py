@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from napari_gmmseg.config.finetuning import FinetuneConfig
 from napari_gmmseg.errors import GeometryError, SettingsError
 from napari_gmmseg.fitting.scribbling.at_once import AtOnce, painted_classes
+from napari_gmmseg.fitting.scribbling.gaussians import by_network
 from napari_gmmseg.fitting.scribbling.held_out import class_numbers
 from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, on_classes, scale_of
 from napari_gmmseg.fitting.scribbling.tuner import predict
@@ -19,8 +20,11 @@ from napari_gmmseg.mixture.spatial import clamp_
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import ClassTable, Mixture, NetworkWeights, Scribbles, Segmentation, Volume
 
-#: Least probability of a class where answers are put together on a log scale.
-_LEAST = 1e-4
+#: Least probability of a class where answers are put together on a log scale: of the answer at once, and of a network.
+#: A network is sure of much that it has not seen; so bounded, it cannot overrule strokes that leave no doubt.
+_LEAST, _LEAST_OF_NETWORK = 1e-4, 0.03
+
+NEAR = 2.0
 
 
 @dataclass(frozen=True)
@@ -102,69 +106,53 @@ class Observer:
         """
         labels = class_numbers(scribbles, self._classes)
         painted = np.unique(labels[labels >= 0])
-        several = len(painted) > 1
         distances = probabilities = mixture = None
         log_likelihood = 0.0
-        if several:
-            table = ClassTable(tuple(self._classes[int(k)] for k in painted))
+        if len(painted) > 1:
             # The answer's classes are in the order of the scribbles' own table.
-            own = ClassTable(tuple(tissue for tissue in scribbles.classes if tissue.value in table.values))
-            given = self._engine.distances(scribbles)
-            distances = on_classes(given, own, self._classes, np.inf)
+            values = [self._classes[int(k)].value for k in painted]
+            own = ClassTable(tuple(tissue for tissue in scribbles.classes if tissue.value in values))
+            distances = on_classes(self._engine.distances(scribbles), own, self._classes, np.inf)
             answer = self._engine.update(scribbles) if start is None else start
             known = own if start is None else start.label_map.classes
             probabilities = on_classes(answer.probabilities, known, self._classes)
-            mixture, log_likelihood = self._mixture(answer.mixture, known), answer.log_likelihood
+            mixture, log_likelihood = _of_classes(answer.mixture, known, self._classes), answer.log_likelihood
         case = self._blank.knowing(labels, scribbles.weights(), distances, self._config.geodesic_range)
-        at_once, base = self._together(case, probabilities, painted)
-        mixture = mixture or self._mixture(None, ClassTable(()))
-        case = case.imitating(base, self._config.trust).under(self._scale.inward(mixture))
+        at_once = None
+        if probabilities is not None:
+            here = np.ascontiguousarray(probabilities[(slice(None), *case.crop)])
+            at_once = torch.from_numpy(here).to(case.mask.device)
+        if self._carried is not None:
+            at_once, base, gaussians = self._with_carried(case, at_once, painted)
+            mixture = self._scale.outward(gaussians)
+        elif at_once is None or mixture is None or len(painted) < len(self._classes):
+            raise SettingsError(
+                f"Strokes name {len(painted)} of {len(self._classes)} classes, and no model tells how the others look.",
+                "Paint each class.",
+            )
+        else:
+            base = at_once
+        case = case.imitating(base, self._config.trust if self._carried is None else 0.0).under(
+            self._scale.inward(mixture)
+        )
         return Situation(case, at_once, base, mixture, log_likelihood)
 
-    def _together(
-        self, case: TrainingCase, probabilities: NDArray[np.float32] | None, painted: NDArray[np.int64]
-    ) -> tuple[Tensor, Tensor]:
-        """Return the answer at once, and the same together with an earlier model's."""
-        device = case.mask.device
-        carried = None
-        if self._carried is not None:
-            carried = predict(self._carried[0], case)
-        if probabilities is None:
-            if carried is None:
-                raise SettingsError(
-                    "One class alone is painted, and there is no model to tell it from others.",
-                    "Paint at least two classes.",
-                )
-            clamp_(carried, case.labels)
-            return carried, carried
-        at_once = torch.from_numpy(np.ascontiguousarray(probabilities[(slice(None), *case.crop)])).to(device)
-        if carried is None:
-            return at_once, at_once
+    def _with_carried(
+        self, case: TrainingCase, at_once: Tensor | None, painted: NDArray[np.int64]
+    ) -> tuple[Tensor, Tensor, Mixture]:
+        """Return the answer at once, the same together with the earlier model's, and that model's Gaussians here."""
+        assert self._carried is not None
+        network, mixture = self._carried
+        carried, gaussians = by_network(case, predict(network, case), mixture)
+        clamp_(carried, case.labels)
+        if at_once is None:
+            return carried, carried, gaussians
         unpainted = [k for k in range(len(self._classes)) if k not in painted]
         whole = at_once * (1.0 - carried[unpainted].sum(0))
         whole[unpainted] = carried[unpainted]
-        return at_once if not unpainted else whole, together(whole, carried, self._config.carried_share, case)
-
-    def _mixture(self, mixture: Mixture | None, known: ClassTable) -> Mixture:
-        """Return Gaussians for every class of the network: the strokes' own, and of others an earlier model's."""
-        parts = [] if mixture is None else [_of_classes(mixture, known, self._classes)]
-        there = {int(k) for part in parts for k in part.class_of}
-        missing = [k for k in range(len(self._classes)) if k not in there]
-        if missing:
-            earlier = None if self._carried is None else self._carried[1]
-            if earlier is None:
-                raise SettingsError(
-                    f"No stroke and no model tells how {self._classes[missing[0]].name} looks.", "Paint it."
-                )
-            outward = self._scale.outward(earlier)
-            chosen = np.isin(outward.class_of, missing)
-            parts.append(_some(outward, chosen, outward.class_of[chosen]))
-        return Mixture(
-            np.concatenate([part.mixing_weights for part in parts]),
-            np.concatenate([part.means for part in parts]),
-            np.concatenate([part.covariances for part in parts]),
-            np.concatenate([part.class_of for part in parts]),
-        )
+        # Near strokes, these count; far from them the model does.
+        share = self._config.carried_share * (1.0 - case.nearness.amax(0) ** NEAR)
+        return whole, together(whole, carried, share, case), gaussians
 
 
 def _of_classes(mixture: Mixture, given: ClassTable, wanted: ClassTable) -> Mixture:
@@ -183,19 +171,19 @@ def _some(mixture: Mixture, chosen: NDArray[np.bool_], class_of: NDArray[np.int6
     )
 
 
-def together(first: Tensor, second: Tensor, share: float, case: TrainingCase) -> Tensor:
+def together(first: Tensor, second: Tensor, share: float | Tensor, case: TrainingCase) -> Tensor:
     """Return two answers as one, their logarithms averaged; what is painted stays as it is.
 
     Parameters
     ----------
     first, second : Tensor (K, *crop) float32
-        Class probabilities.
-    share : float
+        Class probabilities; the second are a network's.
+    share : float or Tensor (*crop) float32
         Of the second, 0 ... 1.
     case : TrainingCase
         Mask and strokes.
     """
-    logs = first.clamp_min(_LEAST).log() * (1.0 - share) + second.clamp_min(_LEAST).log() * share
+    logs = first.clamp_min(_LEAST).log() * (1.0 - share) + second.clamp_min(_LEAST_OF_NETWORK).log() * share
     result = torch.softmax(logs, 0).mul_(case.mask)
     clamp_(result, case.labels)
     return result

@@ -17,10 +17,17 @@ from napari_gmmseg.networks import UNet
 
 #: A slow encoder's learning rate beside that of the rest.
 SLOW = 0.1
+#: The learning rate of a network that has learnt before, beside that of a new one.
+WARM = 0.2
 #: Where the learning rate ends, as a share of where it began.
 _LAST_RATE = 0.05
 #: How long the running mean of the weights remembers: its decay is never above this.
 _MEMORY = 0.95
+
+
+def load_optimiser() -> None:
+    """Have torch load what it loads with the first optimiser: seconds that belong to no training."""
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
 
 
 class Tuner:
@@ -69,6 +76,7 @@ class Tuner:
         self._shares = torch.tensor(shares, dtype=torch.float64)
         self._draws = [self._new_draws(case) for case in self._cases]
         self.steps = 0
+        self._rate = config.learning_rate
         #: Each loss of the last step, unweighted, in nat a voxel; the total variation is a pure number.
         self.terms: dict[str, float] = {}
 
@@ -82,6 +90,7 @@ class Tuner:
         """
         network = self._trainer.network
         network.load_state_dict(state)
+        self._rate *= WARM
         self._mean.load_state_dict(state)
         if self._config.encoder != "trained":
             encoder = [p for module in [network.get_submodule("down")] for p in module.parameters()]
@@ -122,7 +131,7 @@ class Tuner:
         log_prior = torch.log_softmax(self._trainer.flipped_logits(batch.inputs, axes), 1)
         loss, self.terms = self._loss(batch, log_prior, case.stack.nearness)
         # In the second half of the budget the rate falls, so that the weights come to rest.
-        rate = self._config.learning_rate * max(_LAST_RATE, min(1.0, 2.0 * (1.0 - progress)))
+        rate = self._rate * max(_LAST_RATE, min(1.0, 2.0 * (1.0 - progress)))
         self._trainer.step(loss, rate)
         self.steps += 1
         self._remember()
