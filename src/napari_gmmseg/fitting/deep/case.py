@@ -120,8 +120,8 @@ class DeepCase:
             densities = _spread(rows, inside, task.mask)
             if sees_start:
                 weights = _class_weights(base.mixture).to(device).clamp_min(1e-4).log()
-                alone = torch.softmax(rows + weights[:, None], 0)
-                seen = torch.cat([image, _spread(alone, inside, task.mask)])
+                alone = torch.softmax(rows.add_(weights[:, None]), 0)
+                seen = _spread(alone, inside, task.mask, before=image)
         geometry = task.volume.geometry
         stack = make_stack(task.mask, geometry.spacing, task.config.view)
         k = task.config.n_classes
@@ -182,11 +182,14 @@ def _class_weights(mixture: Mixture) -> Tensor:
     return torch.from_numpy(np.bincount(mixture.class_of, mixture.mixing_weights)).to(torch.float32)
 
 
-def _spread(rows: Tensor, inside: Tensor, mask: Tensor) -> Tensor:
-    """Return rows (K, N) as maps (K, *crop), 0 outside the mask."""
-    maps = torch.zeros((len(rows), mask.numel()), device=mask.device)
-    maps.index_copy_(1, inside, rows.to(torch.float32))
-    return maps.view(len(rows), *mask.shape)
+def _spread(rows: Tensor, inside: Tensor, mask: Tensor, before: Tensor | None = None) -> Tensor:
+    """Return rows (K, N) as maps (K, *crop), 0 outside the mask, behind others (M, *crop)."""
+    first = 0 if before is None else len(before)
+    maps = torch.zeros((first + len(rows), *mask.shape), device=mask.device)
+    if before is not None:
+        maps[:first] = before
+    maps.flatten(1)[first:].index_copy_(1, inside, rows.to(torch.float32))
+    return maps
 
 
 def _evidence(task: FitTask) -> Tensor | None:
