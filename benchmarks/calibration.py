@@ -5,8 +5,8 @@
 Each slice gets ROUNDS strokes a class from the simulated annotator: each corrects the at-once answer to those before
 it, or lies anywhere in its class with --random. "held out" is the expected calibration error on strokes left out,
 judged at a temperature that other strokes gave; "mask" is that of the answer to all strokes against the truth of the
-whole mask, which no person has. Errors are means over slices, T is the median; "falls" counts slices. --picture writes the
-reliability of all held-out voxels of each set, before and after, to benchmarks/output.
+whole mask, which no person has. Errors are means over slices, T is the median; "falls" counts slices. --picture
+writes the reliability of all held-out voxels of each set, before and after, to benchmarks/output.
 """
 
 from __future__ import annotations

@@ -167,6 +167,8 @@ def wait(ready: Callable[[], bool]) -> None:
     until = time.perf_counter() + _LONGEST
     while not ready():
         QApplication.processEvents()
+        # Without it this thread would hold Python's lock most of the time, which an event loop that waits does not.
+        time.sleep(0.001)
         if time.perf_counter() > until:
             raise TimeoutError("the window did not answer")
 

@@ -167,6 +167,11 @@ def test_seconds_end_a_training():
     assert 0 < result.steps < 40
 
 
+def test_a_time_budget_ends_where_more_steps_bring_nothing(monkeypatch):
+    monkeypatch.setattr(budget, "ENOUGH", 15)
+    assert tuned(config=replace(TINY, steps=None, seconds=3600.0)).steps == 15
+
+
 @pytest.mark.usefixtures("slow_clock")
 def test_too_few_seconds_leave_the_answer_at_once():
     result = tuned(config=replace(TINY, steps=None, seconds=0.1))

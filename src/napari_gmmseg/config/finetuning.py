@@ -23,8 +23,8 @@ class FinetuneConfig:
             gt=0,
             le=86400,
             title="Seconds",
-            description="Time budget, the first answer included; other machines take other steps in it. Empty: until "
-            "stopped, or as many steps as are given.",
+            description="Time budget at most, the first answer included: it ends sooner once more steps bring nothing. "
+            "Other machines take other steps in it. Empty: until stopped, or as many steps as are given.",
         ),
     ] = 5.0
     steps: Annotated[

@@ -14,6 +14,7 @@ from napari_gmmseg.errors import GmmsegError
 from napari_gmmseg.session.answering import Answering, Question, SliceAnswer
 from napari_gmmseg.session.class_acts import ClassActs
 from napari_gmmseg.session.edit_queue import after_edits
+from napari_gmmseg.session.following import with_n_classes
 from napari_gmmseg.session.painting import with_classes
 from napari_gmmseg.session.situation import Situation
 from napari_gmmseg.volumes import (
@@ -273,7 +274,7 @@ class ScribbleActs(ClassActs):
         """An answer belongs to the strokes that asked for it: it is no act of its own."""
         values = frozenset(result.label_map.classes.values)
         now = replace(self._now, result=result, fitted=result, means={}, stds={}, model=None, answered=True)
-        now = replace(now, seeds=question.start)
+        now = replace(now, seeds=question.start, config=with_n_classes(now.config, len(values)))
         self._put(replace(now, locked=now.locked & values))
         self._asked = None
         self._undo.fit_memory(self._now)

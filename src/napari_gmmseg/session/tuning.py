@@ -8,6 +8,7 @@ from typing import Any
 
 from napari_gmmseg.session.edit_queue import after_edits
 from napari_gmmseg.session.editing import EditingActs
+from napari_gmmseg.session.following import with_n_classes
 from napari_gmmseg.session.jobs import Job
 from napari_gmmseg.session.progress import JobState, Progress
 from napari_gmmseg.session.seeding import with_seeds
@@ -238,6 +239,7 @@ class TuningActs(EditingActs):
         heard = now.scribbles is tuning.scribbles
         new = replace(now, result=result, fitted=result, means={}, stds={}, model=None)
         new = replace(new, seeds=self._seeds, weights=result.weights, answered=heard)
+        new = replace(new, config=with_n_classes(now.config, len(result.label_map.classes)))
         held = now.locked & frozenset(result.label_map.classes.values)
         told = {**tuning.arguments, "steps_done": result.steps}
         tag = self._act(tuning.words, replace(new, locked=held), "finetune", **told)

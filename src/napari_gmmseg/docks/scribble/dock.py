@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 #: Milliseconds between two looks, while something is awaited and else.
-_OFTEN, _RARELY = 20, 60
+_OFTEN, _RARELY = 15, 60
 
 
 class ScribbleDock(ScribbleView):
@@ -40,6 +40,7 @@ class ScribbleDock(ScribbleView):
         self._timer.setInterval(_RARELY)
         self._timer.timeout.connect(self._poll)
         self._timer.start()
+        session.changed.connect(self._hurry)
         # A free function: a widget's own method is not called any more when it is destroyed.
         self.destroyed.connect(partial(_shut_down, self.presenter, self.recording, self._calm))
 
@@ -48,6 +49,7 @@ class ScribbleDock(ScribbleView):
         super().changeEvent(event)
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self._timer.stop()
+            self.presenter.session.changed.disconnect(self._hurry)
             _shut_down(self.presenter, self.recording, self._calm)
 
     def _connect(self) -> None:
@@ -91,7 +93,13 @@ class ScribbleDock(ScribbleView):
             self._calm.begin()
         else:
             self._calm.end()
-        interval = _OFTEN if presenter.busy else _RARELY
+        self._hurry()
+
+    def _hurry(self, _what: str = "") -> None:
+        """Look often as long as something is awaited: from the moment on at which it is asked for."""
+        if self.presenter.closed:
+            return
+        interval = _OFTEN if self.presenter.busy else _RARELY
         if self._timer.interval() != interval:
             self._timer.setInterval(interval)
 

@@ -84,6 +84,11 @@ class ScribblePresenter:
         return self._opening is not None or advising or on
 
     @property
+    def closed(self) -> bool:
+        """Whether its window is gone."""
+        return self._closed
+
+    @property
     def started(self) -> bool:
         """Whether strokes are listened to."""
         return self._bound is not None

@@ -10,6 +10,9 @@ from napari_gmmseg.config.finetuning import FinetuneConfig
 CHECKED = 0.4
 #: Steps at most where neither steps nor seconds are given.
 MOST_STEPS = 10_000
+#: Steps after which one slice has taught what it can: more measured no better, and worse in the end. Of a volume, each
+#: further slices of such a number allow as many steps again.
+ENOUGH, SLICES = 160, 16
 #: Steps for the held-out strokes where there is no budget.
 CHECKED_STEPS = 100
 
@@ -29,6 +32,8 @@ class Budget:
         self._config, self._began = config, began
         #: What the answer will take after the last step, in s.
         self.reserve = 0.0
+        #: Steps that suffice within a time budget.
+        self.enough = ENOUGH
 
     @property
     def seconds(self) -> float:
@@ -48,7 +53,17 @@ class Budget:
             return min(1.0, steps / config.steps)
         if config.seconds is None:
             return 0.0 if steps < MOST_STEPS else 1.0
-        return min(1.0, (self.seconds + self.reserve) / config.seconds)
+        return min(1.0, max((self.seconds + self.reserve) / config.seconds, steps / self.enough))
+
+    def suit(self, n_slices: int) -> None:
+        """Allow as many steps as an image is worth.
+
+        Parameters
+        ----------
+        n_slices : int
+            That are learnt from.
+        """
+        self.enough = ENOUGH * max(1, round(n_slices / SLICES))
 
     def checked(self, steps: int) -> bool:
         """Return whether it is time to learn from all strokes.

@@ -186,6 +186,7 @@ class Finetuning:
             self._learns_all = False
             self._now = observer.look(held.kept)
             self._examination = Examination(held, blank.crop, self._now.at_once)
+        self.budget.suit(len(blank.stack.trained))
         self._tuner = self._new_tuner(n_looks)
         self._labels = self._place.labels(self._whole.at_once, self._whole.case)
 

@@ -127,6 +127,7 @@ class _Several:
             self._cases, self._classes, config, n_looks, self._device, self._background, mixture
         )
         n = len(self._learnt)
+        self._budget.suit(sum(len(learnt.case.stack.trained) for learnt in self._learnt))
         self._size = (config.width, config.depth) if weights is None else (weights.width, weights.depth)
         self._tuner = Tuner(
             [learnt.case for learnt in self._learnt],

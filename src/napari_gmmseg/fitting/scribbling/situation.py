@@ -103,6 +103,11 @@ class Observer:
             The strokes.
         start : Segmentation or None
             Their answer at once, where it is there already.
+
+        Raises
+        ------
+        SettingsError
+            Where a class is not painted, and there is no earlier model to tell it.
         """
         labels = class_numbers(scribbles, self._classes)
         painted = np.unique(labels[labels >= 0])
