@@ -76,7 +76,7 @@ def test_every_link_between_pages_leads_to_a_file(root: Path) -> None:
     assert not dead
 
 
-@pytest.mark.parametrize("command", ["segment", "finetune", "resume", "replay", "evaluate", "demo", "open", "doctor"])
+@pytest.mark.parametrize("command", ["segment", "resume", "replay", "evaluate", "demo", "open", "doctor"])
 def test_the_reference_tells_every_flag_and_no_other(
     root: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
@@ -86,3 +86,17 @@ def test_the_reference_tells_every_flag_and_no_other(
     told = set(FLAG.findall(page.split(f"\n## {command}\n")[1].split("\n## ")[0]))
     assert there - told - {"--output"} == set()
     assert told <= there
+
+
+def test_the_reference_tells_every_flag_of_finetune_or_points_to_those_of_segment(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["finetune", "--help"]) == 0
+    there = set(FLAG.findall(capsys.readouterr().out)) - {"--help", "--output"}
+    page = (root / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    own, shared = (
+        set(FLAG.findall(page.split(f"\n## {name}\n")[1].split("\n## ")[0])) for name in ("finetune", "segment")
+    )
+    assert there - own <= shared
+    assert own <= there
+    assert {"--scribbles", "--seconds", "--steps", "--model", "--save-model"} <= own
