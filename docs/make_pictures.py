@@ -52,6 +52,7 @@ def take_all(folder: Path) -> None:
     plots(viewer, dock, folder)
     viewer.close()
     recovery(folder)
+    scribbles(folder)
 
 
 def brain(viewer: Any, dock: Any, folder: Path) -> None:
@@ -205,6 +206,52 @@ def recovery(folder: Path) -> None:
     wait(lambda: dock.presenter.result_layer() is not None)
     take(viewer, folder / "live-recovered.png")
     viewer.close()
+
+
+def scribbles(folder: Path) -> None:
+    """Paint three strokes, see their answer, and be told where to paint next."""
+    import napari
+    import numpy as np
+
+    viewer = napari.Viewer()
+    viewer.window.resize(*_SIZE)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-gmmseg", "Scribble")
+    viewer.open_sample("napari-gmmseg", "brain")
+    presenter = dock.presenter
+    presenter.start()
+    wait(lambda: presenter.started)
+    layer = next(found for found in viewer.layers if found.name == "Scribbles")
+    z = round(float(layer.world_to_data(viewer.dims.point)[0]))
+    shown = np.asarray(viewer.layers[0].data[z], dtype=np.float64)
+    tissue = shown[shown > 0]
+    for value, share in ((1, 4), (2, 45), (3, 88)):
+        # The longest row of this brightness.
+        alike = np.abs(shown - np.percentile(tissue, share)) < 0.04 * np.ptp(tissue)
+        runs = [(len(part), y, part) for y, row in enumerate(alike) for part in _runs(np.flatnonzero(row))]
+        _, y, columns = max(runs, key=lambda run: run[0])
+        presenter.choose(value)
+        with layer.block_history():
+            for x in columns:
+                layer.paint((z, y, int(x)), value)
+        wait(lambda: not presenter.busy)
+    take(viewer, folder / "scribble-painted.png")
+    viewer.theme = "light"
+    wait(lambda: False, seconds=1.0)
+    presenter.show_doubt("entropy")
+    presenter.next_spot()
+    wait(lambda: not presenter.busy)
+    take(viewer, folder / "scribble-next-light.png")
+    viewer.theme = "dark"
+    presenter.shut_down()
+    presenter.session.close()
+    viewer.close()
+
+
+def _runs(places: Any) -> list[Any]:
+    """Return the parts of rising numbers that have no gap."""
+    import numpy as np
+
+    return np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
 
 
 def finish(dock: Any) -> None:

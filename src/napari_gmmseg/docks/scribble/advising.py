@@ -12,6 +12,7 @@ from napari_gmmseg.docks.scribble.shown import DoubtChoice
 from napari_gmmseg.plugin.bound_labels import positions_of
 from napari_gmmseg.plugin.layer_grids import LayerGrid
 from napari_gmmseg.plugin.metadata import KEY, entry_of
+from napari_gmmseg.plugin.scribble_layer import find_scribble_layer
 from napari_gmmseg.plugin.shown import display_like
 from napari_gmmseg.session import Job, Steps
 from napari_gmmseg.session.advising import advice_in_steps, calibration_in_steps, doubt_in_steps
@@ -138,18 +139,23 @@ class Advisor:
         layer = self._doubt_layer()
         if layer is None:
             place = display_like(self._image, self._grid.label_axes(int(self._image.ndim)))
-            active = self._viewer.layers.selection.active
+            layers = self._viewer.layers
+            active = layers.selection.active
             self._viewer.add_image(
                 shown,
                 name=f"{self._image.name} uncertainty",
                 colormap="inferno",
                 contrast_limits=(0.0, 1.0),
-                blending="additive",
-                opacity=0.7,
+                blending="translucent",
+                opacity=0.85,
                 metadata={KEY: {"role": "map", "doubt": True, "of": id(self._image)}},
                 **place,
             )
-            self._viewer.layers.selection.active = active
+            strokes = find_scribble_layer(layers, self._image)
+            if strokes is not None:
+                # Strokes stay on top.
+                layers.move(len(layers) - 1, layers.index(strokes))
+            layers.selection.active = active
         else:
             layer.data = shown
         self._doubt_of = result

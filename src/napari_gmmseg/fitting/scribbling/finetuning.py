@@ -242,7 +242,10 @@ class Finetuning:
         self._tuner.exchange(0, self._whole.case)
 
     def _answer(self, situation: Situation, prior: Tensor) -> Tensor:
-        return together(situation.base, prior, self._config.network_share, situation.case)
+        # What was not checked on strokes that it had not seen has less say.
+        checked = self._examination is not None or self._weights is not None
+        share = self._config.network_share * (1.0 if checked else 0.5)
+        return together(situation.base, prior, share, situation.case)
 
     def report(self) -> FitReport:
         """Return what is told of the last step, with a preview now and then."""
