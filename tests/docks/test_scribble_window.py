@@ -70,7 +70,8 @@ def test_a_mouse_that_paints_is_answered_in_the_shown_slice_and_the_volume(paint
     viewer, _ = painted
     labels = answer_of(viewer).data
     # What is darkest is taken for air, except near a stroke.
-    assert (labels[..., :12] == 2).mean() < 0.01 < 0.5 < (labels[..., :12] == 1).mean()
+    assert (labels[..., :12] == 2).mean() < 0.01
+    assert (labels[..., :12] == 1).mean() > 0.5
     assert (labels[..., 20:] == 2).mean() > 0.95
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_gmmseg.plugin.bound_labels import BoundLabels, Painted
+from napari_gmmseg.plugin.bound_labels import BoundLabels, Painted, positions_of
 from napari_gmmseg.plugin.layer_grids import LayerGrid
 from napari_gmmseg.plugin.metadata import KEY, entry_of
 from napari_gmmseg.plugin.shown import ColourTable, class_features, colours, display_like
@@ -95,8 +95,19 @@ class ScribbleLayer(BoundLabels):
         """
         before, self._scribbles = self._scribbles, scribbles
         self._show_classes(scribbles.classes)
-        if again or not _same(scribbles.strokes, before.strokes):
+        if again or not (_same(scribbles.strokes, before.strokes) or self._has(scribbles.strokes, before.strokes)):
             self._write(self._grid.to_layer(scribbles.labels()))
+
+    def _has(self, strokes: Sequence[Stroke], before: Sequence[Stroke]) -> bool:
+        """Whether only strokes have come that the layer holds already: looked at where they are, not everywhere."""
+        layer, new = self.layer, strokes[len(before) :]
+        if layer is None or not new or not _same(strokes[: len(before)], before):
+            return False
+        for stroke in new:
+            where = tuple(positions_of(stroke.voxels.astype(np.int64), self._grid).T)
+            if not ((layer.data[where] == stroke.value).all() and (self._known[where] == stroke.value).all()):
+                return False
+        return True
 
     def choose(self, value: int) -> None:
         """Paint with a label value from now on; with `UNLABELLED`, erase.

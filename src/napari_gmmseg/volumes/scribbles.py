@@ -183,8 +183,18 @@ class Scribbles:
 
     def counts(self) -> dict[int, int]:
         """Return the number of labelled voxels of each label value of the class table."""
-        found = np.bincount(self.labels().reshape(-1), minlength=256)
+        found = np.bincount(self._painted()[1], minlength=256)
         return {value: int(found[value]) for value in self.classes.values}
+
+    def _painted(self) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        """Return the flat index of each voxel of a stroke, once, and the value that counts there: without the grid."""
+        if not self.strokes:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint8)
+        newest_first = self.strokes[::-1]
+        flat = np.concatenate([np.ravel_multi_index(tuple(s.voxels.T), self.shape) for s in newest_first])
+        values = np.repeat([s.value for s in newest_first], [len(s.voxels) for s in newest_first]).astype(np.uint8)
+        positions, first = np.unique(flat, return_index=True)
+        return positions, values[first]
 
 
 def _pieces(voxels: NDArray[np.int64], shape: tuple[int, ...]) -> list[NDArray[np.int64]]:

@@ -148,10 +148,12 @@ class Workplace:
             else:
                 hint = "Choose one of the classes in the dock, or add one."
                 self._say(Message(f"There is no class of the label {stroke.value}.", hint))
-        # What was refused does not stay in the layer.
-        scribbles = self._session.scribbles
-        assert scribbles is not None
-        self.strokes.show(scribbles, again=True)
+        accepted = self._session.scribbles
+        assert accepted is not None
+        new = accepted.strokes[len(scribbles.strokes) :]
+        if sum(len(s.voxels) for s in new) < sum(len(s.voxels) for s in strokes):
+            # What was refused does not stay in the layer.
+            self.strokes.show(accepted, again=True)
 
     def _on_edited(self, painted: Sequence[Painted]) -> None:
         for value, voxels in painted:
