@@ -18,7 +18,11 @@ Run = Callable[..., Outcome]
     [
         (
             "segmnt x",
-            ["no command 'segmnt'", "Perhaps segment?", "demo, open, segment, finetune, resume, replay, evaluate, doctor"],
+            [
+                "no command 'segmnt'",
+                "Perhaps segment?",
+                "demo, open, segment, finetune, resume, replay, evaluate, doctor",
+            ],
         ),
         ("paint", ["no command 'paint'", "demo, open"]),
         ("--verbose", ["--verbose", "napari-gmmseg --help"]),
