@@ -87,7 +87,7 @@ def import_torchvision() -> None:
     are enough.
     """
     try:
-        import torchvision
+        import torchvision  # noqa: F401 - what it defines is needed, not its name
     except RuntimeError as error:
         if "torchvision::" not in str(error) or _defined:
             raise
@@ -98,8 +98,8 @@ def import_torchvision() -> None:
     library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for schema in _SCHEMAS:
         library.define(schema)  # type: ignore[no-untyped-call]
+    # Whoever imports it next finds them.
     _defined.append(library)
-    import torchvision
 
 
 def load_encoder_(encoder: nn.Module, weights: dict[str, Tensor]) -> None:
