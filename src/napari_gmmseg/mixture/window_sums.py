@@ -1,0 +1,173 @@
+"""Sums and counts over a box around each voxel, whose cost does not grow with the box: separable running sums."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+#: Bits that the count of one class takes in a word, and classes that a word of 64 bits holds.
+_BITS, _PER_WORD = 21, 3
+_FIELD = (1 << _BITS) - 1
+#: Voxels of a slab from which on it pays to slide the box slab by slab.
+_SLAB = 4096
+
+
+def window_sums(values: Tensor, window: Sequence[int]) -> Tensor:
+    """Return the sum over the box centred at each voxel; what lies beyond the border counts 0.
+
+    One axis after the other: the difference of two running sums, or a box that slides, so that each axis costs the same
+    for every window. (An integral image over all axes at once would lose whole numbers in float32.)
+
+    Parameters
+    ----------
+    values : Tensor (..., *S) float32, float64, int32 or int64
+        One number a voxel; gradients pass.
+    window : sequence of int
+        Odd voxels along each axis of S.
+
+    Returns
+    -------
+    Tensor (..., *S)
+        In the values' unit and kind.
+    """
+    result: Tensor = _WindowSums.apply(values, tuple(window))  # type: ignore[no-untyped-call]
+    return result
+
+
+class _WindowSums(torch.autograd.Function):
+    """The sum over a centred box is its own transpose: backwards, the gradients are summed over the same box."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, window: tuple[int, ...]) -> Tensor:
+        ctx.window = window
+        return _sums(values, window)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return _sums(gradient, ctx.window), None
+
+
+def _sums(values: Tensor, window: Sequence[int]) -> Tensor:
+    for axis, width in zip(range(-len(window), 0), window, strict=True):
+        if width > 1:
+            values = _sums_along(values, axis, width)
+    return values
+
+
+def _sums_along(values: Tensor, axis: int, width: int) -> Tensor:
+    n = values.shape[axis]
+    if n > 1 and axis != -1 and values.numel() // n >= _SLAB:
+        return _slab_sums(values, axis, width // 2)
+    return _line_sums(values, axis, min(width // 2, n))
+
+
+def _line_sums(values: Tensor, axis: int, reach: int) -> Tensor:
+    n = values.shape[axis]
+    running = torch.cumsum(values, axis, dtype=values.dtype)
+    result = torch.empty_like(running)
+    result.narrow(axis, 0, n - reach).copy_(running.narrow(axis, reach, n - reach))
+    result.narrow(axis, n - reach, reach).copy_(running.narrow(axis, n - 1, 1))
+    if reach + 1 < n:
+        result.narrow(axis, reach + 1, n - reach - 1).sub_(running.narrow(axis, 0, n - reach - 1))
+    return result
+
+
+def _slab_sums(values: Tensor, axis: int, reach: int) -> Tensor:
+    """Slide the box: a slab comes in, another goes out. Reads memory in order, where `torch.cumsum` strides."""
+    result = torch.empty_like(values)
+    coming, made = values.unbind(axis), result.unbind(axis)
+    made[0].copy_(coming[0])
+    for slab in coming[1 : reach + 1]:
+        made[0].add_(slab)
+    for t in range(1, len(made)):
+        if t + reach < len(made):
+            torch.add(made[t - 1], coming[t + reach], out=made[t])
+        else:
+            made[t].copy_(made[t - 1])
+        if t > reach:
+            made[t].sub_(coming[t - reach - 1])
+    return result
+
+
+class ClassCounts:
+    """How many voxels of each class lie in boxes around each voxel.
+
+    Three classes share one word of 64 bits. Sums of words may overflow on the way; the counts are exact all the same,
+    as whole numbers are counted modulo 2^64 and no count reaches 2^21.
+
+    Parameters
+    ----------
+    labels : Tensor (B, *S) uint8
+        1 ... K; 0 belongs to no class.
+    n_classes : int
+        K.
+    """
+
+    def __init__(self, labels: Tensor, n_classes: int) -> None:
+        self._labels = labels
+        numbers = labels.long()
+        firsts = range(1, n_classes + 1, _PER_WORD)
+        self._words = [_table(first, n_classes, labels.device)[numbers] for first in firsts]
+
+    def within(self, window: Sequence[int]) -> WindowCounts:
+        """Return the counts in the box centred at each voxel; what lies beyond the border counts nowhere.
+
+        Parameters
+        ----------
+        window : sequence of int
+            Odd voxels along each axis of S.
+
+        Raises
+        ------
+        ValueError
+            Where the box holds 2^21 voxels or more.
+        """
+        held = math.prod(min(width, n) for width, n in zip(window, self._labels.shape[1:], strict=True))
+        if held >= 1 << _BITS:
+            raise ValueError(f"A window holds fewer than {1 << _BITS} voxels; seen: {tuple(window)}, {held} in it.")
+        return WindowCounts(self._labels, [_sums(words, window) for words in self._words])
+
+
+class WindowCounts:
+    """The counts in one box around each voxel.
+
+    Parameters
+    ----------
+    labels : Tensor (B, *S) uint8
+        1 ... K; 0 belongs to no class.
+    words : list of Tensor (B, *S) int64
+        Counts of three classes each.
+    """
+
+    def __init__(self, labels: Tensor, words: list[Tensor]) -> None:
+        self._labels, self._words = labels, words
+
+    def of_class(self, k: int) -> Tensor:
+        """Return the count of one class; (B, *S) int64.
+
+        Parameters
+        ----------
+        k : int
+            1 ... K.
+        """
+        return (self._words[(k - 1) // _PER_WORD] >> _BITS * ((k - 1) % _PER_WORD)).bitwise_and_(_FIELD)
+
+    def of_own_class(self) -> Tensor:
+        """Return the count of the centre voxel's own class, and of the first where it has none; (B, *S) int64."""
+        labels = self._labels.clamp_min(1)
+        own = self._words[0]
+        for number, words in enumerate(self._words[1:], start=1):
+            own = torch.where(labels > number * _PER_WORD, words, own)
+        return torch.bitwise_right_shift(own, (labels - 1) % _PER_WORD * _BITS).bitwise_and_(_FIELD)
+
+
+def _table(first: int, n_classes: int, device: torch.device) -> Tensor:
+    """Return what a voxel of each label 0 ... K adds to the word that begins with the class `first`."""
+    table = [0] * (n_classes + 1)
+    for k in range(first, min(first + _PER_WORD, n_classes + 1)):
+        table[k] = 1 << (_BITS * (k - first))
+    return torch.tensor(table, dtype=torch.int64, device=device)
