@@ -28,11 +28,13 @@ PRINTED_SMOOTH = 1.0
 
 
 def outlier_region(log_prior: Tensor, outliers: Outliers, mask: Tensor) -> Tensor:
-    """Return the cross-entropy of outliers to the classes that surround them, in nat per outlier.
+    """Return the cross-entropy of outliers to the classes that surround them, in nat per voxel.
 
-    sum_x a(x) CE(q(x), P(x)) / max(1, sum_x a(x)), with the score a and the surrounding classes q of
+    1/N sum_x a(x) CE(q(x), P(x)), with the score a and the surrounding classes q of
     `napari_gmmseg.mixture.outlier_score`, both held. Ours in place of equation 12 of Wan et al. (2023), which descends
-    the wrong way (`printed_density_map`). The gradient with respect to a voxel's logits is a (P - q) / max(1, sum a).
+    the wrong way (`printed_density_map`). The gradient with respect to a voxel's logits is a (P - q) / N: of the size
+    of the likelihood's, (P - r) / N, so that the same weight fits all sizes. (A mean over outliers alone would let the
+    last few of them turn the whole network.)
 
     Parameters
     ----------
@@ -48,10 +50,8 @@ def outlier_region(log_prior: Tensor, outliers: Outliers, mask: Tensor) -> Tenso
     Tensor, scalar float
         Mean over images, in nat; 0 ... 69.
     """
-    score = outliers.score * mask
-    share = score / (score.flatten(1).sum(1).clamp_min(1).view(-1, *(1,) * (score.ndim - 1)) * len(score))
-    weights = (outliers.surround * share[:, None]).detach()
-    return -(weights * _floored(log_prior)).sum()
+    weights = (outliers.surround * outliers.score[:, None]).detach()
+    return -mean_over_mask((weights * _floored(log_prior)).sum(1), mask)
 
 
 def supervised_outlier_region(log_prior: Tensor, score: Tensor, target: Tensor, mask: Tensor) -> Tensor:

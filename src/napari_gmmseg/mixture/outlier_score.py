@@ -242,6 +242,58 @@ def find_outliers_of_labels(
     return _surrounded(score, _ring_counts(both, inside, n_classes), own, windows)
 
 
+def surrounding_labels(
+    labels: Tensor,
+    n_classes: int,
+    inner: Sequence[int],
+    outer: Sequence[int],
+    *,
+    classes: Collection[int] | None = None,
+    slab: int = 24,
+) -> tuple[Tensor, Tensor]:
+    """Return the score of labels, and the class that there is most of in the ring around each voxel, but its own.
+
+    As `find_outliers_of_labels` has it, slab by slab of the first axis, so that a volume takes little memory.
+
+    Parameters
+    ----------
+    labels : Tensor (B, *S) uint8
+        1 ... K, 0 outside the mask.
+    n_classes : int
+        K.
+    inner, outer : sequence of int
+        i and j: odd voxels along each axis.
+    classes : collection of int or None
+        Classes 0 ... K - 1 whose voxels may be outliers; None: all.
+    slab : int
+        Slices of the first axis that are worked on at once, besides those that their windows see.
+
+    Returns
+    -------
+    score : Tensor (B, *S) float32
+        0 ... 1.
+    around : Tensor (B, *S) uint8
+        1 ... K, 0 where the score is 0.
+
+    Raises
+    ------
+    ValueError
+        Where windows are even, not within each other, or not one for each axis.
+    """
+    score = torch.zeros(labels.shape, device=labels.device)
+    around = torch.zeros_like(labels)
+    reach, n = outer[0] // 2, labels.shape[1]
+    for begin in range(0, n, slab):
+        end, low = min(begin + slab, n), max(begin - reach, 0)
+        seen = labels[:, low : end + reach]
+        found = find_outliers_of_labels(seen, n_classes, inner, outer, classes=classes)
+        own = slice(begin - low, end - low)
+        score[:, begin:end] = found.score[:, own]
+        most = found.surround[:, :, own].argmax(1).add_(1)
+        around[:, begin:end] = most.mul_(found.score[:, own] > 0)
+    return score, around
+
+
 def both_classes(probabilities: Tensor) -> Tensor:
     """Return background and foreground where there is only the foreground's probability, else what was given.
 
