@@ -1,5 +1,6 @@
 """Read, segment, evaluate, write: what the command line does, from Python."""
 
+from napari_gmmseg.api.cleaning import remove_islands
 from napari_gmmseg.api.evaluating import evaluate
 from napari_gmmseg.api.options import PathLike
 from napari_gmmseg.api.reading import read
@@ -14,6 +15,7 @@ __all__ = [
     "follow",
     "open_case",
     "read",
+    "remove_islands",
     "segment",
     "write",
 ]

@@ -4,6 +4,7 @@ from napari_gmmseg.volumes.changes import ClassChange, class_changes
 from napari_gmmseg.volumes.classes import ClassTable, Colour, TissueClass
 from napari_gmmseg.volumes.findings import Finding
 from napari_gmmseg.volumes.geometry import Geometry, SourceGrid, Unit, read_only
+from napari_gmmseg.volumes.islands import Island
 from napari_gmmseg.volumes.mixture import Mixture
 from napari_gmmseg.volumes.reports import (
     Adjust,
@@ -30,6 +31,7 @@ __all__ = [
     "FitReport",
     "FitState",
     "Geometry",
+    "Island",
     "LabelMap",
     "Look",
     "Merge",
