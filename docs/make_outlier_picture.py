@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.outlier_scenes import figure_nine
+
 from napari_gmmseg.figures.drawing import INK, PALE, PAPER, font
 from napari_gmmseg.figures.saving import save_picture
 from napari_gmmseg.losses import OutlierRegionLoss, outlier_score, printed_density_map
@@ -72,11 +73,9 @@ def main() -> None:
     panels = [
         panel(scene.astype(np.float32), "The scene of figure 9", "100 x 100, five areas", numbered=True),
         panel(score, "The score, i = 7, j = 21", "0 black to 1 white", numbered=True),
-        panel(
-            1 - density / density.max(), "The printed loss, - density", "lowest (black) on the islands", numbered=True
-        ),
+        panel(1 - density / density.max(), "The printed loss, - density", "lowest (black) on the islands"),
         panel(descended(scene, "surrounding"), f"After {STEPS} steps down our loss", "islands gone, area 5 whole"),
-        panel(descended(scene, "printed"), f"After {STEPS} steps down the printed one", "every island is still there"),
+        panel(descended(scene, "printed"), f"After {STEPS} steps down the printed one", "every island has grown"),
     ]
     width = sum(p.width for p in panels[:3]) + 4 * GAP
     sheet = Image.new("RGB", (width, 2 * panels[0].height + 3 * GAP), PAPER)

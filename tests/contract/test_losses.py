@@ -51,7 +51,7 @@ CASES: dict[str, Case] = {
     "imitation": Case(lambda g: imitation(g["log_prior"], g["target"], g["mask"]), ("log_prior", "target")),
     "mean_prior": Case(lambda g: mean_prior(g["means"], torch.ones(K, C).to(g["means"])), ("means",), masked=False),
     "outlier_region": Case(
-        lambda g: outlier_region(g["log_prior"], Outliers(g["score"], g["surround"]), g["mask"]), ("log_prior",)
+        lambda g: outlier_region(g["log_prior"], Outliers.of_maps(g["score"], g["surround"]), g["mask"]), ("log_prior",)
     ),
     "outlier_region:supervised": Case(
         lambda g: supervised_outlier_region(g["log_prior"], g["score"], g["surround"].argmax(1), g["mask"]),

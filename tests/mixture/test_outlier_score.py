@@ -104,10 +104,12 @@ def test_among_four_tissues_islands_and_holes_stand_out_and_the_square_does_not(
 
 def test_what_surrounds_an_island_is_the_tissue_around_it():
     scene, areas = four_tissues()
-    surround = find_outliers(one_hot(scene, 4), 7, 21).surround[0].numpy()
-    assert surround[0][areas["island 3x3"]].min() == pytest.approx(1)
-    assert surround[1][areas["hole"]].min() == pytest.approx(1)
-    assert surround[3][areas["square"]].max() == 0
+    found = find_outliers(one_hot(scene, 4), 7, 21)
+    for name, tissue in (("island 3x3", 0), ("island 7x7", 0), ("hole", 1)):
+        rows = found.surround[torch.from_numpy(areas[name]).view(-1)[found.places]]
+        assert len(rows) in (areas[name].sum(), 48)
+        assert rows[:, tissue].min() == pytest.approx(1)
+    torch.testing.assert_close(found.surround.sum(1), torch.ones(len(found.places)))
 
 
 def test_labels_give_what_their_probabilities_give():

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from napari_gmmseg.losses.averages import mean_over_mask
+from napari_gmmseg.losses.averages import mean_over_mask, shares_of_mask
 from napari_gmmseg.mixture.outlier_score import (
     SMOOTH,
     Outliers,
@@ -41,7 +41,7 @@ def outlier_region(log_prior: Tensor, outliers: Outliers, mask: Tensor) -> Tenso
     log_prior : Tensor (B, K, *S) float
         Log of the network's class probabilities P, in nat.
     outliers : Outliers
-        Score (B, *S) and surround (B, K, *S).
+        Of what the network predicts.
     mask : Tensor (B, *S) bool
         Voxels that count.
 
@@ -50,8 +50,11 @@ def outlier_region(log_prior: Tensor, outliers: Outliers, mask: Tensor) -> Tenso
     Tensor, scalar float
         Mean over images, in nat; 0 ... 69.
     """
-    weights = (outliers.surround * outliers.score[:, None]).detach()
-    return -mean_over_mask((weights * _floored(log_prior)).sum(1), mask)
+    places = outliers.places
+    n_voxels = mask[0].numel()
+    rows = log_prior.flatten(2)[places // n_voxels, :, places % n_voxels]
+    shares = shares_of_mask(mask, log_prior.dtype).reshape(-1)[places] * outliers.score.reshape(-1)[places]
+    return -((outliers.surround.detach() * _floored(rows)).sum(1) * shares.detach()).sum()
 
 
 def supervised_outlier_region(log_prior: Tensor, score: Tensor, target: Tensor, mask: Tensor) -> Tensor:
@@ -179,13 +182,12 @@ class OutlierRegionLoss:
             smooth = PRINTED_SMOOTH if self.smooth is None else self.smooth
             return -mean_over_mask(printed_density_map(white, self.inner, self.outer, smooth=smooth), unknown)
         smooth = SMOOTH if self.smooth is None else self.smooth
-        prior = log_prior.detach().exp()
         if self.mode == "supervised":
             if target is None:
                 raise ValueError("The supervised mode needs labels; seen: none.")
-            score = outlier_score(prior, self.inner, self.outer, mask=mask, classes=self.classes, smooth=smooth)
+            score = outlier_score(log_prior, self.inner, self.outer, mask=mask, classes=self.classes, smooth=smooth)
             return supervised_outlier_region(log_prior, score, target, mask)
-        found = find_outliers(prior, self.inner, self.outer, mask=mask, classes=self.classes, smooth=smooth)
+        found = find_outliers(log_prior, self.inner, self.outer, mask=mask, classes=self.classes, smooth=smooth)
         return outlier_region(log_prior, found, unknown)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from napari_gmmseg.mixture.window_sums import ClassCounts, WindowCounts, window_sums
+from napari_gmmseg.mixture.window_sums import ClassCounts
 
 #: Added to counts in numerator and denominator of the density: `smooth` of the paper, which leaves its value open. The
 #: density is cut at 1 here, so that little is enough; with 1, the islands of figure 9 would have .02 less.
@@ -102,14 +102,31 @@ class Outliers:
 
     Parameters
     ----------
-    score : Tensor (B, *S) float
+    score : Tensor (B, *S) float32
         0 for a voxel that may stay, up to 1 for one that has nothing of its class around it.
-    surround : Tensor (B, K, *S) float
-        Share of each other class in the ring around a voxel; sums up to 1, or to 0 where no other class is near.
+    places : Tensor (n,) int64
+        Positions of the voxels whose score is above 0, one voxel after the other.
+    surround : Tensor (n, K) float32
+        Share of each other class in the ring around each of them; sums up to 1.
     """
 
     score: Tensor
+    places: Tensor
     surround: Tensor
+
+    @classmethod
+    def of_maps(cls, score: Tensor, surround: Tensor) -> Outliers:
+        """Return outliers from maps.
+
+        Parameters
+        ----------
+        score : Tensor (B, *S) float
+            0 ... 1.
+        surround : Tensor (B, K, *S) float
+            What surrounds each voxel.
+        """
+        places = score.reshape(-1).nonzero()[:, 0]
+        return cls(score, places, surround.movedim(1, -1).flatten(0, -2)[places])
 
 
 def outlier_score(
@@ -147,7 +164,7 @@ def outlier_score(
 
     Returns
     -------
-    Tensor (B, *S) float
+    Tensor (B, *S) float32
         0 ... 1, without gradient; 0 outside the mask.
 
     Raises
@@ -155,13 +172,7 @@ def outlier_score(
     ValueError
         Where windows are even, not within each other, or not one for each axis.
     """
-    with torch.no_grad():
-        probabilities = both_classes(probabilities.detach())
-        labels = likeliest(probabilities, mask)
-        windows = Windows.of(inner, outer, labels.shape[1:])
-        counts = ClassCounts(labels, probabilities.shape[1])
-        n, both = (counts.within(window).of_own_class() for window in (windows.inner, windows.outer))
-        return _score(labels, n, both - n, windows, smooth, classes).to(probabilities.dtype)
+    return find_outliers(probabilities, inner, outer, mask=mask, classes=classes, smooth=smooth).score
 
 
 def find_outliers(
@@ -173,12 +184,12 @@ def find_outliers(
     classes: Collection[int] | None = None,
     smooth: float = SMOOTH,
 ) -> Outliers:
-    """Return the score of `outlier_score`, and the probabilities of the other classes in the ring around each voxel.
+    """Return the score of `outlier_score`, and what surrounds the outliers: each voxel counts for its likeliest class.
 
     Parameters
     ----------
     probabilities : Tensor (B, K, *S) float
-        Class probabilities, K at least 2.
+        Class probabilities, or their logarithms; with K = 1 the probability of a foreground.
     inner, outer : int or sequence of int
         i and j: odd voxels, for all axes (those of one voxel excepted) or for each.
     mask : Tensor (B, *S) bool or None
@@ -194,14 +205,9 @@ def find_outliers(
         Where windows are even, not within each other, or not one for each axis.
     """
     with torch.no_grad():
-        probabilities = probabilities.detach()
-        score = outlier_score(probabilities, inner, outer, mask=mask, classes=classes, smooth=smooth)
-        if mask is not None:
-            probabilities = torch.where(mask[:, None], probabilities, 0.0)
-        windows = Windows.of(inner, outer, score.shape[1:])
-        ring = window_sums(probabilities, windows.outer).sub_(window_sums(probabilities, windows.inner))
-        own = probabilities.argmax(1, keepdim=True)
-        return _surrounded(score, ring, own, windows)
+        probabilities = both_classes(probabilities.detach())
+        labels, n_classes = likeliest(probabilities, mask), probabilities.shape[1]
+        return find_outliers_of_labels(labels, n_classes, inner, outer, classes=classes, smooth=smooth)
 
 
 def find_outliers_of_labels(
@@ -213,7 +219,7 @@ def find_outliers_of_labels(
     classes: Collection[int] | None = None,
     smooth: float = SMOOTH,
 ) -> Outliers:
-    """Return the same of labels: what surrounds a voxel is counted, each voxel for its label.
+    """Return the same of labels.
 
     Parameters
     ----------
@@ -235,11 +241,27 @@ def find_outliers_of_labels(
     """
     windows = Windows.of(inner, outer, labels.shape[1:])
     counts = ClassCounts(labels, n_classes)
-    inside, both = counts.within(windows.inner), counts.within(windows.outer)
-    n = inside.of_own_class()
-    score = _score(labels, n, both.of_own_class() - n, windows, smooth, classes)
-    own = (labels.long() - 1).clamp_min_(0)[:, None]
-    return _surrounded(score, _ring_counts(both, inside, n_classes), own, windows)
+    inside = counts.within(windows.inner)
+    ring = counts.within(windows.outer).without_(inside)
+    del counts
+    flagged = (ring.of_own_class(labels) <= windows.threshold) & (labels > 0)
+    if classes is not None:
+        table = torch.zeros(256, dtype=torch.bool, device=labels.device)
+        table[[k + 1 for k in classes]] = True
+        flagged &= table[labels.int()]
+    # From here on only voxels count that may be outliers: few, but in noise.
+    places = flagged.view(-1).nonzero()[:, 0]
+    inside, ring, own = inside.at(places), ring.at(places), labels.reshape(-1)[places]
+    values = _score(inside.of_own_class(own), ring.of_own_class(own), windows, smooth)
+    surround = torch.stack([ring.of_class(k).to(torch.float32) for k in range(1, n_classes + 1)], 1)
+    surround.scatter_(1, own[:, None].long() - 1, 0.0)
+    total = surround.sum(1)
+    # Where nothing but the voxel's own class and the outside is near, there is no class to go to.
+    kept = (values > 0) & (total >= _LEAST_RING * windows.ring_voxels)
+    places, values = places[kept], values[kept]
+    score = torch.zeros(labels.shape, device=labels.device)
+    score.view(-1)[places] = values
+    return Outliers(score, places, surround[kept].div_(total[kept][:, None]))
 
 
 def surrounding_labels(
@@ -289,8 +311,9 @@ def surrounding_labels(
         found = find_outliers_of_labels(seen, n_classes, inner, outer, classes=classes)
         own = slice(begin - low, end - low)
         score[:, begin:end] = found.score[:, own]
-        most = found.surround[:, :, own].argmax(1).add_(1)
-        around[:, begin:end] = most.mul_(found.score[:, own] > 0)
+        most = torch.zeros_like(seen, memory_format=torch.contiguous_format)
+        most.view(-1)[found.places] = found.surround.argmax(1).add_(1).to(torch.uint8)
+        around[:, begin:end] = most[:, own]
     return score, around
 
 
@@ -315,38 +338,20 @@ def likeliest(probabilities: Tensor, mask: Tensor | None) -> Tensor:
     mask : Tensor (B, *S) bool or None
         Voxels that count; None: all.
     """
-    highest = probabilities[:, 0].clone()
-    labels = torch.ones(highest.shape, dtype=torch.uint8, device=highest.device)
-    for k in range(1, probabilities.shape[1]):
+    n_classes = probabilities.shape[1]
+    labels = (probabilities[:, 1] > probabilities[:, 0]).to(torch.uint8).add_(1)
+    highest = torch.maximum(probabilities[:, 0], probabilities[:, 1]) if n_classes > 2 else None
+    for k in range(2, n_classes):
+        assert highest is not None
         row = probabilities[:, k]
         labels.masked_fill_(row > highest, k + 1)
-        torch.maximum(highest, row, out=highest)
+        if k + 1 < n_classes:
+            torch.maximum(highest, row, out=highest)
     return labels if mask is None else labels.mul_(mask)
 
 
-def _score(
-    labels: Tensor, n: Tensor, ring: Tensor, windows: Windows, smooth: float, classes: Collection[int] | None
-) -> Tensor:
-    """Return the score of labels that have n voxels of their own class in the inner box, and so many in the ring."""
-    flagged = (ring <= windows.threshold) & (labels > 0)
-    if classes is not None:
-        table = torch.zeros(256, dtype=torch.bool, device=labels.device)
-        table[[k + 1 for k in classes]] = True
-        flagged &= table[labels.int()]
-    others = (windows.ring_voxels + smooth) - ring.to(torch.float32)
+def _score(n: Tensor, ring: Tensor, windows: Windows, smooth: float) -> Tensor:
+    """Return the score of voxels that have n of their own class in the inner box, and so many in the ring."""
+    others = windows.ring_voxels + smooth - ring.to(torch.float32)
     density = (n.to(torch.float32) + smooth).div_(others.mul_(windows.reference))
-    return density.neg_().add_(1).clamp_min_(0).masked_fill_(~flagged, 0.0)
-
-
-def _ring_counts(both: WindowCounts, inside: WindowCounts, n_classes: int) -> Tensor:
-    rows = [(both.of_class(k) - inside.of_class(k)).to(torch.float32) for k in range(1, n_classes + 1)]
-    return torch.stack(rows, 1)
-
-
-def _surrounded(score: Tensor, ring: Tensor, own: Tensor, windows: Windows) -> Outliers:
-    ring = ring.scatter_(1, own, 0.0).clamp_min_(0)
-    total = ring.sum(1, keepdim=True)
-    # Where nothing but the voxel's own class and the outside is near, there is no class to go to.
-    alone = total < _LEAST_RING * windows.ring_voxels
-    ring.div_(total.masked_fill_(alone, 1.0)).masked_fill_(alone, 0.0)
-    return Outliers(score.masked_fill(alone[:, 0], 0.0), ring)
+    return density.neg_().add_(1).clamp_min_(0)

@@ -96,8 +96,8 @@ def _slab_sums(values: Tensor, axis: int, reach: int) -> Tensor:
 class ClassCounts:
     """How many voxels of each class lie in boxes around each voxel.
 
-    Three classes share one word of 64 bits. Sums of words may overflow on the way; the counts are exact all the same,
-    as whole numbers are counted modulo 2^64 and no count reaches 2^21.
+    Three classes share one word of 64 bits, one that is left over has 32. Sums of words may overflow on the way; the
+    counts are exact all the same, as whole numbers are counted modulo 2^64 and no count reaches 2^21.
 
     Parameters
     ----------
@@ -108,10 +108,10 @@ class ClassCounts:
     """
 
     def __init__(self, labels: Tensor, n_classes: int) -> None:
-        self._labels = labels
-        numbers = labels.long()
+        self._shape = labels.shape
+        numbers = labels.int().view(-1)
         firsts = range(1, n_classes + 1, _PER_WORD)
-        self._words = [_table(first, n_classes, labels.device)[numbers] for first in firsts]
+        self._words = [_table(f, n_classes, labels.device).index_select(0, numbers).view(labels.shape) for f in firsts]
 
     def within(self, window: Sequence[int]) -> WindowCounts:
         """Return the counts in the box centred at each voxel; what lies beyond the border counts nowhere.
@@ -126,10 +126,10 @@ class ClassCounts:
         ValueError
             Where the box holds 2^21 voxels or more.
         """
-        held = math.prod(min(width, n) for width, n in zip(window, self._labels.shape[1:], strict=True))
+        held = math.prod(min(width, n) for width, n in zip(window, self._shape[1:], strict=True))
         if held >= 1 << _BITS:
             raise ValueError(f"A window holds fewer than {1 << _BITS} voxels; seen: {tuple(window)}, {held} in it.")
-        return WindowCounts(self._labels, [_sums(words, window) for words in self._words])
+        return WindowCounts([_sums(words, window) for words in self._words])
 
 
 class WindowCounts:
@@ -137,17 +137,37 @@ class WindowCounts:
 
     Parameters
     ----------
-    labels : Tensor (B, *S) uint8
-        1 ... K; 0 belongs to no class.
-    words : list of Tensor (B, *S) int64
+    words : list of Tensor (B, *S) int64 or int32
         Counts of three classes each.
     """
 
-    def __init__(self, labels: Tensor, words: list[Tensor]) -> None:
-        self._labels, self._words = labels, words
+    def __init__(self, words: list[Tensor]) -> None:
+        self._words = words
+
+    def without_(self, inner: WindowCounts) -> WindowCounts:
+        """Take away the counts in a smaller box, in place: what is left is between the two.
+
+        Parameters
+        ----------
+        inner : WindowCounts
+            Of the same labels.
+        """
+        for words, less in zip(self._words, inner._words, strict=True):
+            words.sub_(less)
+        return self
+
+    def at(self, places: Tensor) -> WindowCounts:
+        """Return the counts at some voxels.
+
+        Parameters
+        ----------
+        places : Tensor (n,) int64
+            Their positions in the labels, one voxel after the other.
+        """
+        return WindowCounts([words.view(-1)[places] for words in self._words])
 
     def of_class(self, k: int) -> Tensor:
-        """Return the count of one class; (B, *S) int64.
+        """Return the count of one class; (B, *S) int64 or int32, or (n,) after `at`.
 
         Parameters
         ----------
@@ -156,18 +176,25 @@ class WindowCounts:
         """
         return (self._words[(k - 1) // _PER_WORD] >> _BITS * ((k - 1) % _PER_WORD)).bitwise_and_(_FIELD)
 
-    def of_own_class(self) -> Tensor:
-        """Return the count of the centre voxel's own class, and of the first where it has none; (B, *S) int64."""
-        labels = self._labels.clamp_min(1)
+    def of_own_class(self, labels: Tensor) -> Tensor:
+        """Return the count of each voxel's own class, and that of the first where it has none.
+
+        Parameters
+        ----------
+        labels : Tensor uint8, of the words' shape
+            1 ... K; 0 belongs to no class.
+        """
+        labels = labels.clamp_min(1)
         own = self._words[0]
         for number, words in enumerate(self._words[1:], start=1):
             own = torch.where(labels > number * _PER_WORD, words, own)
-        return torch.bitwise_right_shift(own, (labels - 1) % _PER_WORD * _BITS).bitwise_and_(_FIELD)
+        return torch.bitwise_right_shift(own, labels.sub_(1).remainder_(_PER_WORD).mul_(_BITS)).bitwise_and_(_FIELD)
 
 
 def _table(first: int, n_classes: int, device: torch.device) -> Tensor:
     """Return what a voxel of each label 0 ... K adds to the word that begins with the class `first`."""
     table = [0] * (n_classes + 1)
-    for k in range(first, min(first + _PER_WORD, n_classes + 1)):
+    held = range(first, min(first + _PER_WORD, n_classes + 1))
+    for k in held:
         table[k] = 1 << (_BITS * (k - first))
-    return torch.tensor(table, dtype=torch.int64, device=device)
+    return torch.tensor(table, dtype=torch.int32 if len(held) == 1 else torch.int64, device=device)

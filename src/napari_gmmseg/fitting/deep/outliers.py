@@ -143,8 +143,10 @@ class OutlierTerm:
         assert self.scored is not None
         gather = self._case.stack.gather
         score, around, scored = (gather(maps[None], pieces)[:, 0] for maps in (*self._found, self.scored))
-        classes = torch.arange(1, self._case.n_classes + 1, device=now.device).view(1, -1, *(1,) * (now.ndim - 1))
-        return Outliers(score * (scored == now), (around[:, None] == classes).to(log_prior.dtype))
+        score = score * (scored == now)
+        places = score.view(-1).nonzero()[:, 0]
+        rows = torch.nn.functional.one_hot(around.view(-1)[places].long() - 1, self._case.n_classes)
+        return Outliers(score, places, rows.to(log_prior.dtype))
 
     def _keep(self, now: Tensor, pieces: Sequence[int], trainer: Trainer) -> None:
         case = self._case
