@@ -17,12 +17,11 @@ FEW = ("--steps", 6, "--warm-steps", 2, "--width", 4, "--depth", 2, "--threads",
 
 @pytest.fixture
 def speckled(tmp_path: Path) -> Path:
-    """A brain with two specks of another tissue's intensity in it, each of one voxel."""
+    """A brain with a speck of CSF's intensity in the middle of its white matter."""
     labels = tissues()
     image = np.array([0.0, *MEANS])[labels] + np.random.default_rng(0).normal(0, 6, labels.shape)
     image = np.where(labels > 0, np.maximum(image, 1), 0)
     image[12, 10, 8] = MEANS[0]
-    image[14, 11, 9] = MEANS[1]
     return save(tmp_path / "sub-04_T1w.nii.gz", image.astype(np.float32))
 
 
@@ -74,9 +73,8 @@ def test_islands_are_removed_with_any_method_and_what_went_is_told(run: Run, spe
     assert run("segment", speckled, "-o", plain, "--method", "gmm").code == 0
     outcome = run("segment", speckled, "-o", without, "--method", "gmm", "--remove-islands", 3, "--json")
     assert outcome.code == 0, outcome.err
-    for place in ((12, 10, 8), (14, 11, 9)):
-        assert labels_of(plain)[place] != 3
-        assert labels_of(without)[place] == 3
+    assert labels_of(plain)[12, 10, 8] == 1
+    assert labels_of(without)[12, 10, 8] == 3
     (note,) = [finding for finding in outcome.data["findings"] if finding["code"] == "cleaned"]
     assert "ml" in note["message"]
 
