@@ -181,7 +181,7 @@ class WindowCounts:
 
         Parameters
         ----------
-        labels : Tensor uint8, of the words' shape
+        labels : Tensor (B, *S) or (n,) uint8
             1 ... K; 0 belongs to no class.
         """
         labels = labels.clamp_min(1)
