@@ -52,22 +52,21 @@ class _WindowSums(torch.autograd.Function):
 
 
 def _sums(values: Tensor, window: Sequence[int]) -> Tensor:
+    given = values
     for axis, width in zip(range(-len(window), 0), window, strict=True):
-        if width > 1:
-            values = _sums_along(values, axis, width)
+        n = values.shape[axis]
+        if width == 1:
+            continue
+        if n > 1 and axis != -1 and values.numel() // n >= _SLAB:
+            values = _slab_sums(values, axis, width // 2)
+        else:
+            values = _line_sums(values, axis, min(width // 2, n), in_place=values is not given)
     return values
 
 
-def _sums_along(values: Tensor, axis: int, width: int) -> Tensor:
+def _line_sums(values: Tensor, axis: int, reach: int, *, in_place: bool) -> Tensor:
     n = values.shape[axis]
-    if n > 1 and axis != -1 and values.numel() // n >= _SLAB:
-        return _slab_sums(values, axis, width // 2)
-    return _line_sums(values, axis, min(width // 2, n))
-
-
-def _line_sums(values: Tensor, axis: int, reach: int) -> Tensor:
-    n = values.shape[axis]
-    running = torch.cumsum(values, axis, dtype=values.dtype)
+    running = values.cumsum_(axis) if in_place else torch.cumsum(values, axis, dtype=values.dtype)
     result = torch.empty_like(running)
     result.narrow(axis, 0, n - reach).copy_(running.narrow(axis, reach, n - reach))
     result.narrow(axis, n - reach, reach).copy_(running.narrow(axis, n - 1, 1))
