@@ -242,13 +242,10 @@ def find_outliers_of_labels(
     windows = Windows.of(inner, outer, labels.shape[1:])
     counts = ClassCounts(labels, n_classes)
     inside = counts.within(windows.inner)
-    ring = counts.within(windows.outer).without_(inside)
-    del counts
-    flagged = (ring.of_own_class(labels) <= windows.threshold) & (labels > 0)
-    if classes is not None:
-        table = torch.zeros(256, dtype=torch.bool, device=labels.device)
-        table[[k + 1 for k in classes]] = True
-        flagged &= table[labels.int()]
+    ring = counts.within(windows.outer, last=True).without_(inside)
+    flagged = torch.zeros(labels.shape, dtype=torch.bool, device=labels.device)
+    for k in range(n_classes) if classes is None else classes:
+        flagged |= (ring.of_class(k + 1) <= windows.threshold).logical_and_(labels == k + 1)
     # From here on only voxels count that may be outliers: few, but in noise.
     places = flagged.view(-1).nonzero()[:, 0]
     inside, ring, own = inside.at(places), ring.at(places), labels.reshape(-1)[places]

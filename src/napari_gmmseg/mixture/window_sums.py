@@ -52,7 +52,8 @@ class _WindowSums(torch.autograd.Function):
 
 
 def _sums(values: Tensor, window: Sequence[int]) -> Tensor:
-    given = values
+    # Nothing holds on to a map that is summed already: of a volume, each is large.
+    in_place = False
     for axis, width in zip(range(-len(window), 0), window, strict=True):
         n = values.shape[axis]
         if width == 1:
@@ -60,7 +61,8 @@ def _sums(values: Tensor, window: Sequence[int]) -> Tensor:
         if n > 1 and axis != -1 and values.numel() // n >= _SLAB:
             values = _slab_sums(values, axis, width // 2)
         else:
-            values = _line_sums(values, axis, min(width // 2, n), in_place=values is not given)
+            values = _line_sums(values, axis, min(width // 2, n), in_place=in_place)
+        in_place = True
     return values
 
 
@@ -112,13 +114,15 @@ class ClassCounts:
         firsts = range(1, n_classes + 1, _PER_WORD)
         self._words = [_table(f, n_classes, labels.device).index_select(0, numbers).view(labels.shape) for f in firsts]
 
-    def within(self, window: Sequence[int]) -> WindowCounts:
+    def within(self, window: Sequence[int], *, last: bool = False) -> WindowCounts:
         """Return the counts in the box centred at each voxel; what lies beyond the border counts nowhere.
 
         Parameters
         ----------
         window : sequence of int
             Odd voxels along each axis of S.
+        last : bool
+            Whether no other box is asked for after this one: what is counted is then given up on the way.
 
         Raises
         ------
@@ -128,6 +132,8 @@ class ClassCounts:
         held = math.prod(min(width, n) for width, n in zip(window, self._shape[1:], strict=True))
         if held >= 1 << _BITS:
             raise ValueError(f"A window holds fewer than {1 << _BITS} voxels; seen: {tuple(window)}, {held} in it.")
+        if last:
+            return WindowCounts([_sums(self._words.pop(0), window) for _ in range(len(self._words))])
         return WindowCounts([_sums(words, window) for words in self._words])
 
 
