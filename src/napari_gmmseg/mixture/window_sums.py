@@ -97,7 +97,7 @@ def _slab_sums(values: Tensor, axis: int, reach: int) -> Tensor:
 class ClassCounts:
     """How many voxels of each class lie in boxes around each voxel.
 
-    Three classes share one word of 64 bits, one that is left over has 32. Sums of words may overflow on the way; the
+    Three classes share one word of 64 bits; of two, and where one is left over, each has a word of 32. Sums of words may overflow on the way; the
     counts are exact all the same, as whole numbers are counted modulo 2^64 and no count reaches 2^21.
 
     Parameters
@@ -110,9 +110,13 @@ class ClassCounts:
 
     def __init__(self, labels: Tensor, n_classes: int) -> None:
         self._shape = labels.shape
+        self._per_word = _PER_WORD if n_classes > 2 else 1
         numbers = labels.int().view(-1)
-        firsts = range(1, n_classes + 1, _PER_WORD)
-        self._words = [_table(f, n_classes, labels.device).index_select(0, numbers).view(labels.shape) for f in firsts]
+        self._words = []
+        for first in range(1, n_classes + 1, self._per_word):
+            held = range(first, min(first + self._per_word, n_classes + 1))
+            table = _table(held, n_classes, labels.device)
+            self._words.append(table.index_select(0, numbers).view(labels.shape))
 
     def within(self, window: Sequence[int], *, last: bool = False) -> WindowCounts:
         """Return the counts in the box centred at each voxel; what lies beyond the border counts nowhere.
@@ -133,8 +137,8 @@ class ClassCounts:
         if held >= 1 << _BITS:
             raise ValueError(f"A window holds fewer than {1 << _BITS} voxels; seen: {tuple(window)}, {held} in it.")
         if last:
-            return WindowCounts([_sums(self._words.pop(0), window) for _ in range(len(self._words))])
-        return WindowCounts([_sums(words, window) for words in self._words])
+            return WindowCounts([_sums(self._words.pop(0), window) for _ in self._words.copy()], self._per_word)
+        return WindowCounts([_sums(words, window) for words in self._words], self._per_word)
 
 
 class WindowCounts:
@@ -143,11 +147,13 @@ class WindowCounts:
     Parameters
     ----------
     words : list of Tensor (B, *S) int64 or int32
-        Counts of three classes each.
+        Counts of so many classes each.
+    per_word : int
+        How many.
     """
 
-    def __init__(self, words: list[Tensor]) -> None:
-        self._words = words
+    def __init__(self, words: list[Tensor], per_word: int) -> None:
+        self._words, self._per_word = words, per_word
 
     def without_(self, inner: WindowCounts) -> WindowCounts:
         """Take away the counts in a smaller box, in place: what is left is between the two.
@@ -169,7 +175,7 @@ class WindowCounts:
         places : Tensor (n,) int64
             Their positions in the labels, one voxel after the other.
         """
-        return WindowCounts([words.view(-1)[places] for words in self._words])
+        return WindowCounts([words.view(-1)[places] for words in self._words], self._per_word)
 
     def of_class(self, k: int) -> Tensor:
         """Return the count of one class; (B, *S) int64 or int32, or (n,) after `at`.
@@ -179,7 +185,9 @@ class WindowCounts:
         k : int
             1 ... K.
         """
-        return (self._words[(k - 1) // _PER_WORD] >> _BITS * ((k - 1) % _PER_WORD)).bitwise_and_(_FIELD)
+        word, position = divmod(k - 1, self._per_word)
+        words = self._words[word]
+        return words if self._per_word == 1 else (words >> _BITS * position).bitwise_and_(_FIELD)
 
     def of_own_class(self, labels: Tensor) -> Tensor:
         """Return the count of each voxel's own class, and that of the first where it has none.
@@ -192,14 +200,12 @@ class WindowCounts:
         labels = labels.clamp_min(1)
         own = self._words[0]
         for number, words in enumerate(self._words[1:], start=1):
-            own = torch.where(labels > number * _PER_WORD, words, own)
-        return torch.bitwise_right_shift(own, labels.sub_(1).remainder_(_PER_WORD).mul_(_BITS)).bitwise_and_(_FIELD)
+            own = torch.where(labels > number * self._per_word, words, own)
+        shift = labels.sub_(1).remainder_(self._per_word).mul_(_BITS)
+        return torch.bitwise_right_shift(own, shift).bitwise_and_(_FIELD)
 
 
-def _table(first: int, n_classes: int, device: torch.device) -> Tensor:
-    """Return what a voxel of each label 0 ... K adds to the word that begins with the class `first`."""
-    table = [0] * (n_classes + 1)
-    held = range(first, min(first + _PER_WORD, n_classes + 1))
-    for k in held:
-        table[k] = 1 << (_BITS * (k - first))
+def _table(held: range, n_classes: int, device: torch.device) -> Tensor:
+    """Return what a voxel of each label 0 ... K adds to the word that counts the classes of a range."""
+    table = [1 << (_BITS * (k - held.start)) if k in held else 0 for k in range(n_classes + 1)]
     return torch.tensor(table, dtype=torch.int32 if len(held) == 1 else torch.int64, device=device)
