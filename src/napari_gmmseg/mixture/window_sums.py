@@ -97,8 +97,9 @@ def _slab_sums(values: Tensor, axis: int, reach: int) -> Tensor:
 class ClassCounts:
     """How many voxels of each class lie in boxes around each voxel.
 
-    Three classes share one word of 64 bits; of two, and where one is left over, each has a word of 32. Sums of words may overflow on the way; the
-    counts are exact all the same, as whole numbers are counted modulo 2^64 and no count reaches 2^21.
+    Three classes share one word of 64 bits; of two, and where one is left over, each has a word of 32. Sums of words
+    may overflow on the way; the counts are exact all the same, as whole numbers are counted modulo 2^64 and no count
+    reaches 2^21.
 
     Parameters
     ----------
