@@ -4,6 +4,7 @@ Needs a screen with OpenGL, or Xvfb with Mesa::
 
     xvfb-run -a -s "-screen 0 1920x1200x24 +extension GLX" python benchmarks/gui_latency.py
 
+With ``--training 60`` a network is trained for a minute on one thread, and how late each beat comes is told.
 Adding a layer is napari's own work and happens before a run begins; it is listed apart. What stalls is told by
 ``--stacks``.
 """
@@ -22,6 +23,10 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+
+
+#: Of the timer, in ms.
+INTERVAL = 10
 
 
 @dataclass
@@ -61,23 +66,26 @@ def main() -> None:
     parser.add_argument("--phantom", default="t1_n3b0", help="name of the yardstick family")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--method", default="auto", choices=("auto", "quick"))
+    parser.add_argument("--training", type=float, metavar="SECONDS", help="train a network for so long, on one thread")
     parser.add_argument("--stacks", action="store_true", help="say what the GUI thread did in gaps over 50 ms")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    rows = measure(options.phantom, options.repeats, options.method, stacks=options.stacks)
+    rows = measure(options.phantom, options.repeats, options.method, options.training, stacks=options.stacks)
     if options.json:
         print(json.dumps(rows))
         return
     print(f"{'run':>4} {'s':>7} {'add layer ms':>13} {'longest ms':>11} {'p99 ms':>8}")
     for i, row in enumerate(rows):
         print(f"{i:>4} {row['seconds']:>7.2f} {row['add_ms']:>13.0f} {row['longest_ms']:>11.0f} {row['p99_ms']:>8.0f}")
+        if "late_p99_ms" in row:
+            told = ", ".join(f"{name} {value:.1f}" for name, value in row.items() if name.startswith("late_"))
+            print(f"     {row['beats']} beats, {row['steps']} reports; {told}")
         for late, stack in row["stacks"]:
             print(f"       {1000 * late:.0f} ms: {stack}")
 
 
-def measure(phantom: str, repeats: int, method: str, *, stacks: bool) -> list[dict[str, Any]]:
+def measure(phantom: str, repeats: int, method: str, training: float | None, *, stacks: bool) -> list[dict[str, Any]]:
     import napari
-    import numpy as np
     from benchmarks.phantoms import make
     from qtpy.QtCore import Qt, QTimer
 
@@ -90,44 +98,69 @@ def measure(phantom: str, repeats: int, method: str, *, stacks: bool) -> list[di
     viewer.window.add_dock_widget(dock, name="Segment")
     data, settings, _ = image_layers(make(phantom).volume, phantom, {"preset": "brain-t1"})[0]
     viewer.add_image(data, **settings)
-    dock.presenter.choose(method=method)
+    if training is None:
+        dock.presenter.choose(method=method)
+    else:
+        advanced = {"method": "blindspot", "max_steps": 10_000, "threads": 1}
+        dock.presenter.choose(method="advanced", advanced=advanced)
     while any(t.name == "gmmseg-warm-up" for t in threading.enumerate()):
         spin(0.1)
     heart = Heartbeat(stacks=stacks)
     timer = QTimer()
     timer.setTimerType(Qt.TimerType.PreciseTimer)
-    timer.setInterval(10)
+    timer.setInterval(INTERVAL)
     timer.timeout.connect(heart.beat)
     timer.start()
     if stacks:
         threading.Thread(target=heart.watch, args=(threading.main_thread().ident,), daemon=True).start()
-    rows = []
-    for _ in range(repeats):
-        spin(0.5)
-        heart.seen.clear()
-        clicked = time.perf_counter()
-        dock.presenter.run()
-        added = time.perf_counter()
-        # The new layer is drawn for the first time; the work begins after that.
-        spin(0.03)
-        began = time.perf_counter()
-        while dock.presenter.running:
-            spin(0.01)
-        spin(0.05)
-        gaps = heart.gaps_ms(began)
-        rows.append(
-            {
-                "seconds": time.perf_counter() - clicked - 0.05,
-                "add_ms": 1000 * (added - clicked),
-                "longest_ms": max(gaps),
-                "p99_ms": float(np.percentile(gaps, 99)),
-                "stacks": list(heart.seen),
-            }
-        )
+    rows = [one_run(dock, heart, training) for _ in range(repeats)]
     heart.alive = False
     timer.stop()
     viewer.close()
     return rows
+
+
+def one_run(dock: Any, heart: Heartbeat, training: float | None) -> dict[str, Any]:
+    """Press Run, and count the beats until it ends, or for some time of its training."""
+    import numpy as np
+
+    spin(0.5)
+    heart.seen.clear()
+    clicked = time.perf_counter()
+    dock.presenter.run()
+    added = time.perf_counter()
+    # The new layer is drawn for the first time; the work begins after that.
+    spin(0.03)
+    began, told = time.perf_counter(), {}
+    if training is not None:
+        while not dock.progress_text.startswith("Blind-spot prior"):
+            spin(0.1)
+            assert dock.presenter.running, [m.text for m in dock.messages.shown]
+        began = time.perf_counter()
+        spin(training)
+        told = told_of(heart.gaps_ms(began), dock.presenter.job.n_reports)
+        dock.presenter.cancel()
+    while dock.presenter.running:
+        spin(0.01)
+    spin(0.05)
+    gaps = heart.gaps_ms(began)
+    return {
+        "seconds": time.perf_counter() - clicked - 0.05,
+        "add_ms": 1000 * (added - clicked),
+        "longest_ms": max(gaps),
+        "p99_ms": float(np.percentile(gaps, 99)),
+        **told,
+        "stacks": list(heart.seen),
+    }
+
+
+def told_of(gaps: list[float], steps: int) -> dict[str, Any]:
+    """Say how late the beats were, in ms."""
+    import numpy as np
+
+    late = [gap - INTERVAL for gap in gaps]
+    parts = {f"late_p{p}_ms": float(np.percentile(late, p)) for p in (50, 95, 99)}
+    return {"beats": len(late), "steps": steps, **parts, "late_longest_ms": max(late)}
 
 
 def spin(seconds: float) -> None:

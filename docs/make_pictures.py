@@ -49,8 +49,10 @@ def take_all(folder: Path) -> None:
     advanced(viewer, dock, folder)
     heart(viewer, dock, folder)
     live(viewer, dock, folder)
+    plots(viewer, dock, folder)
     viewer.close()
     recovery(folder)
+    scribbles(folder)
 
 
 def brain(viewer: Any, dock: Any, folder: Path) -> None:
@@ -72,17 +74,8 @@ def brain(viewer: Any, dock: Any, folder: Path) -> None:
 
 def noisy(viewer: Any, dock: Any, folder: Path) -> None:
     """Segment the sample brain under noise: the network at work, the refined result, and the mixture it began with."""
-    import numpy as np
-
-    from napari_gmmseg.io.phantom import rician
-
     viewer.layers.clear()
-    viewer.open_sample("napari-gmmseg", "brain")
-    brain = viewer.layers[0]
-    clean = np.asarray(brain.data, dtype=np.float64)
-    inside = clean > 0
-    noise = _NOISE * float(np.percentile(clean[inside], 98))
-    brain.data = np.where(inside, rician(clean, noise, np.random.default_rng(0)), 0).astype(np.float32)
+    noisy_brain(viewer)
     dock.presenter.run()
     wait(lambda: dock.progress_text.startswith("Blind-spot prior · step 9") or not dock.presenter.running)
     dock.presenter.pause_or_resume()
@@ -95,6 +88,20 @@ def noisy(viewer: Any, dock: Any, folder: Path) -> None:
     dock.result.keep_spatial.click()
     take(viewer, folder / "segment-spatial-kept-light.png")
     viewer.theme = "dark"
+
+
+def noisy_brain(viewer: Any) -> None:
+    """Open the sample brain, and put noise on it."""
+    import numpy as np
+
+    from napari_gmmseg.io.phantom import rician
+
+    viewer.open_sample("napari-gmmseg", "brain")
+    brain = viewer.layers[0]
+    clean = np.asarray(brain.data, dtype=np.float64)
+    inside = clean > 0
+    noise = _NOISE * float(np.percentile(clean[inside], 98))
+    brain.data = np.where(inside, rician(clean, noise, np.random.default_rng(0)), 0).astype(np.float32)
 
 
 def advanced(viewer: Any, dock: Any, folder: Path) -> None:
@@ -141,6 +148,43 @@ def live(viewer: Any, dock: Any, folder: Path) -> None:
     viewer.theme = "dark"
 
 
+def plots(viewer: Any, dock: Any, folder: Path) -> None:
+    """Drag a mean in the histogram; then retune and pause a network, and show its curves."""
+    from qtpy.QtCore import QPointF, Qt
+    from qtpy.QtTest import QTest
+
+    dock.presenter.choose(n_classes=3)
+    finish(dock)
+    _, histogram = viewer.window.add_plugin_dock_widget("napari-gmmseg", "Histogram", tabify=True)
+    wait(lambda: False, seconds=1.0)
+    plot = histogram.plot
+    box, means = plot.getPlotItem().getViewBox(), dock.presenter.session.mixture.class_means()
+    there = plot.mapFromScene(box.mapViewToScene(QPointF(means[1, 0], 0.3 * box.viewRange()[1][1])))
+    QTest.mouseMove(plot.viewport(), there)
+    QTest.mousePress(plot.viewport(), Qt.MouseButton.LeftButton, pos=there)
+    for _ in range(12):
+        there -= type(there)(1, 0)
+        wait(lambda: False, seconds=0.03)
+        QTest.mouseMove(plot.viewport(), there)
+    take(viewer, folder / "live-histogram.png")
+    QTest.mouseRelease(plot.viewport(), Qt.MouseButton.LeftButton, pos=there)
+    finish(dock)
+    viewer.window.remove_dock_widget(histogram)
+    viewer.layers.clear()
+    noisy_brain(viewer)
+    _, curves = viewer.window.add_plugin_dock_widget("napari-gmmseg", "Curves", tabify=True)
+    dock.presenter.run()
+    for begins, n_classes in (("Blind-spot prior · step 5", 4), ("Blind-spot prior · step 9", 3)):
+        wait(lambda begins=begins: dock.progress_text.startswith(begins) or not dock.presenter.running)
+        dock.presenter.choose(n_classes=n_classes)
+    dock.presenter.pause_or_resume()
+    wait(lambda: dock.presenter.job.state == "paused" or dock.presenter.job.state.ended)
+    dock.presenter.job.resume()
+    finish(dock)
+    take(viewer, folder / "live-curves.png")
+    viewer.window.remove_dock_widget(curves)
+
+
 def recovery(folder: Path) -> None:
     """Offer a session that did not end."""
     import napari
@@ -162,6 +206,52 @@ def recovery(folder: Path) -> None:
     wait(lambda: dock.presenter.result_layer() is not None)
     take(viewer, folder / "live-recovered.png")
     viewer.close()
+
+
+def scribbles(folder: Path) -> None:
+    """Paint three strokes, see their answer, and be told where to paint next."""
+    import napari
+    import numpy as np
+
+    viewer = napari.Viewer()
+    viewer.window.resize(*_SIZE)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-gmmseg", "Scribble")
+    viewer.open_sample("napari-gmmseg", "brain")
+    presenter = dock.presenter
+    presenter.start()
+    wait(lambda: presenter.started)
+    layer = next(found for found in viewer.layers if found.name == "Scribbles")
+    z = round(float(layer.world_to_data(viewer.dims.point)[0]))
+    shown = np.asarray(viewer.layers[0].data[z], dtype=np.float64)
+    tissue = shown[shown > 0]
+    for value, share in ((1, 4), (2, 45), (3, 88)):
+        # The longest row of this brightness.
+        alike = np.abs(shown - np.percentile(tissue, share)) < 0.04 * np.ptp(tissue)
+        runs = [(len(part), y, part) for y, row in enumerate(alike) for part in _runs(np.flatnonzero(row))]
+        _, y, columns = max(runs, key=lambda run: run[0])
+        presenter.choose(value)
+        with layer.block_history():
+            for x in columns:
+                layer.paint((z, y, int(x)), value)
+        wait(lambda: not presenter.busy)
+    take(viewer, folder / "scribble-painted.png")
+    viewer.theme = "light"
+    wait(lambda: False, seconds=1.0)
+    presenter.show_doubt("entropy")
+    presenter.next_spot()
+    wait(lambda: not presenter.busy)
+    take(viewer, folder / "scribble-next-light.png")
+    viewer.theme = "dark"
+    presenter.shut_down()
+    presenter.session.close()
+    viewer.close()
+
+
+def _runs(places: Any) -> list[Any]:
+    """Return the parts of rising numbers that have no gap."""
+    import numpy as np
+
+    return np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
 
 
 def finish(dock: Any) -> None:

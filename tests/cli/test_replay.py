@@ -7,6 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.session.journal_making import drive, small_request
+
+from napari_gmmseg.session import Session
+from napari_gmmseg.session.journal import Journal, result_hash
 
 from .conftest import Outcome, intensities, save, tissues
 
@@ -37,6 +41,36 @@ def test_the_same_result_is_exit_code_0(run: Run, session: Path) -> None:
     assert outcome.data["equal"] is True
     assert outcome.data["hash"] == outcome.data["recorded_hash"]
     assert outcome.data["method"] == "spatial"
+
+
+def test_what_a_person_did_in_a_window_is_done_again(run: Run, tmp_path: Path) -> None:
+    """Retuned in mid-run and afterwards, classes edited, undone and redone: the journal of a dock's session."""
+    journal = Journal.create(tmp_path / "session")
+    session = Session(recorder=journal)
+    session.open(small_request())
+    session.run()
+    drive(session, until=lambda: session.job is not None and session.job.n_reports >= 20)
+    session.retune(n_classes=4)
+    for act in (
+        lambda: session.merge(1, 2),
+        session.undo,
+        session.redo,
+        lambda: session.split(3),
+        lambda: session.adjust({3: (150.0,)}, {}),
+        session.undo,
+        lambda: session.retune(n_classes=3),
+        lambda: session.rename(3, "Cortex"),
+    ):
+        drive(session)
+        act()
+    drive(session)
+    session.close()
+    journal.close(finished=True)
+    outcome = run("replay", tmp_path / "session", "--verify", "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.data["equal"] is True
+    assert session.result is not None
+    assert outcome.data["hash"] == result_hash(session.result)
 
 
 def test_another_result_is_exit_code_1_with_what_differs_and_no_json(run: Run, session: Path) -> None:

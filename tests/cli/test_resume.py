@@ -103,7 +103,10 @@ def test_after_a_kill_at_any_moment_the_mask_has_the_same_bits_and_little_work_i
         if loss is None:
             assert processes.end() == 0
             continue
-        assert processes.kill() == -9
+        # Between the look and the kill it may have come to its end.
+        if (code := processes.kill()) == 0:
+            continue
+        assert code == -9
         losses.append(loss)
         assert processes.run("resume", tmp_path / "session", "-o", tmp_path / "mask.nii.gz", "--json") == 0
         assert processes.data["hash"] == wanted
@@ -158,7 +161,7 @@ def test_ctrl_c_keeps_the_session_and_says_so(noisy: Path, tmp_path: Path) -> No
     assert line, err
     assert process.returncode == 130, err
     assert err.splitlines()[-1] == f"Interrupted. Kept: {tmp_path / 'session' / 'journal.jsonl'}."
-    assert [event["kind"] for event in _events(tmp_path) if event["kind"] != "state"] == ["opened", "began"]
+    assert [event["kind"] for event in _events(tmp_path) if event["kind"] != "state"] == ["opened", "began", "planned"]
 
 
 def test_a_recorded_run_gives_the_mask_of_an_unrecorded_one(run: Run, t1: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -49,7 +50,7 @@ class WarmProcesses:
 
     def __init__(self, log: Path) -> None:
         self._log = log
-        self._pid = 0
+        self._pid, self._worked = 0, 0.0
 
     def __enter__(self) -> WarmProcesses:
         paths = os.pathsep.join(path for path in sys.path if path)
@@ -74,20 +75,23 @@ class WarmProcesses:
         order = {"arguments": [str(a) for a in arguments], "log": str(self._log), "largest_file": largest_file}
         assert self._parent.stdin is not None
         self._parent.stdin.write(json.dumps(order).encode() + b"\n")
-        self._pid = int(self._line())
+        self._pid, self._worked = int(self._line()), 0.0
 
     def ended_within(self, seconds: float) -> bool:
         """Wait for its end, but not longer than this."""
         return bool(select.select([self._parent.stdout], [], [], seconds)[0])
 
     def worked(self) -> float:
-        """Return the processor time that it took so far, in s."""
-        fields = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Return the processor time that it took so far, in s; what it was at last where it has ended."""
+        with suppress(FileNotFoundError, ProcessLookupError):
+            fields = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
+            self._worked = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return self._worked
 
     def kill(self) -> int:
-        """Kill it as nothing can prevent, and return its exit code."""
-        os.kill(self._pid, signal.SIGKILL)
+        """Kill it as nothing can prevent, and return its exit code: 0 where it had ended a moment before."""
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
         return self.end()
 
     def end(self) -> int:

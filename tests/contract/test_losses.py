@@ -19,6 +19,7 @@ from napari_gmmseg.losses import (
     mean_over_mask,
     mean_prior,
     outlier_region,
+    partial_cross_entropy,
     printed_density_map,
     spatially_variant_nll,
     supervised_outlier_region,
@@ -27,6 +28,12 @@ from napari_gmmseg.losses import (
 
 K, C = 3, 2
 Given = dict[str, Tensor]
+
+
+def strokes_of(target: Tensor) -> Tensor:
+    """Return the likeliest class where it is plain, as a person would paint it; -1 elsewhere."""
+    highest, labels = target.detach().max(1)
+    return labels.masked_fill(highest < 0.5, -1)
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,10 @@ CASES: dict[str, Case] = {
         lambda g: mean_over_mask(printed_density_map(g["score"], 3, 5), torch.ones_like(g["mask"])),
         ("score",),
         masked=False,
+    ),
+    "partial_cross_entropy": Case(
+        lambda g: partial_cross_entropy(g["log_prior"], strokes_of(g["target"]), g["values"].sigmoid(), g["mask"]),
+        ("log_prior", "values"),
     ),
     "spatially_variant_nll": Case(
         lambda g: spatially_variant_nll(g["log_prior"], g["densities"], g["mask"]), ("log_prior", "densities")

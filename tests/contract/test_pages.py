@@ -7,6 +7,8 @@ import shlex
 import shutil
 from pathlib import Path
 
+import nibabel
+import numpy as np
 import pytest
 
 from napari_gmmseg.cli import main
@@ -39,13 +41,19 @@ def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that the README speaks of."""
     for name, sample in STAND_INS.items():
         shutil.copyfile(sample_path(sample), tmp_path / name)
+    truth = nibabel.load(tmp_path / "truth.nii.gz")
+    labels = np.asarray(truth.dataobj)
+    strokes = np.zeros(labels.shape, dtype=np.uint8)
+    for stroke, value in enumerate((1, labels.max()), start=1):
+        strokes[tuple(np.argwhere(labels == value)[:40].T)] = stroke
+    nibabel.save(nibabel.Nifti1Image(strokes, truth.affine), tmp_path / "S.nii.gz")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def test_every_command_of_the_readme_runs(root: Path, at_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     commands = [shlex.split(line)[1:] for line in _commands(root)]
-    assert {command[0] for command in commands} == {"demo", "doctor", "evaluate", "open", "segment"}
+    assert {command[0] for command in commands} == {"demo", "doctor", "evaluate", "finetune", "open", "segment"}
     for command in commands:
         if command[0] != "open":
             assert main(command) == 0, f"{command}: {capsys.readouterr().err}"
@@ -78,3 +86,17 @@ def test_the_reference_tells_every_flag_and_no_other(
     told = set(FLAG.findall(page.split(f"\n## {command}\n")[1].split("\n## ")[0]))
     assert there - told - {"--output"} == set()
     assert told <= there
+
+
+def test_the_reference_tells_every_flag_of_finetune_or_points_to_those_of_segment(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["finetune", "--help"]) == 0
+    there = set(FLAG.findall(capsys.readouterr().out)) - {"--help", "--output"}
+    page = (root / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    own, shared = (
+        set(FLAG.findall(page.split(f"\n## {name}\n")[1].split("\n## ")[0])) for name in ("finetune", "segment")
+    )
+    assert there - own <= shared
+    assert own <= there
+    assert {"--scribbles", "--seconds", "--steps", "--model", "--save-model"} <= own

@@ -72,7 +72,7 @@ class FakeView:
         self.history: tuple[str | None, str | None] = (None, None)
         self.kept: Sequence[KeptRow] = ()
         self.agreement: tuple[str, Sequence[AgreementRow]] = ("", ())
-        self.suggestion = ""
+        self.suggestion = self.memory = self.held = ""
         self.recovery = ("", False)
         self.polling = False
         self.save_to: Path | None = None
@@ -98,8 +98,11 @@ class FakeView:
     def show_saved(self, text: str) -> None:
         self.saved = text
 
-    def show_history(self, undo: str | None, redo: str | None) -> None:
-        self.history = (undo, redo)
+    def show_memory(self, sentence: str) -> None:
+        self.memory = sentence
+
+    def show_history(self, undo: str | None, redo: str | None, held: str) -> None:
+        self.history, self.held = (undo, redo), held
 
     def show_kept(self, rows: Sequence[KeptRow]) -> None:
         self.kept = rows

@@ -155,3 +155,20 @@ def test_all_that_is_suggested_or_warned_of_is_shown_until_the_next_run(dock, mo
     assert dock.view.suggestion == ""
     dock.presenter.cancel()
     dock.finish()
+
+
+def test_memory_is_told_before_a_run_and_more_for_more(dock):
+    assert dock.view.memory == ""
+    add_image(dock.viewer)
+    small = dock.view.memory
+    assert small.startswith("Needs about ")
+    assert "free" in small
+    dock.presenter.choose(method="advanced", advanced={"method": "blindspot", "width": 32, "device": "cpu"})
+    assert dock.view.memory.startswith("Needs about ")
+    assert dock.view.memory != small
+
+
+def test_undo_tells_what_it_holds_and_may_hold(done):
+    four_classes(done)
+    assert "Holds " in done.view.held
+    assert "1.0 GB at most" in done.view.held

@@ -75,7 +75,16 @@ def test_classes_go_from_three_to_five_to_two_and_back_without_a_restart(method:
     run = slice_case().run(script, **settings_of(method))
     assert not run.refusals
     assert [len(run.reports[n].classes) for n in (2, 3, 6, 9)] == [3, 5, 2, 3]
-    assert [c.abbreviation for c in run.result.label_map.classes][:2] == ["CSF", "WM"]
+    assert [c.abbreviation for c in run.result.label_map.classes] == ["CSF", "GM", "WM"]
+
+
+def test_a_class_that_comes_and_goes_has_the_same_label_value_each_time() -> None:
+    protected = frozenset({1, 2, 3})
+    script = {n: Retune({"n_classes": 4 if n % 2 else 3}, protected) for n in range(2, 12)}
+    run = slice_case().run(script, method="spatial", max_steps=30)
+    assert not run.refusals
+    assert [run.reports[n].classes.values for n in range(3, 12, 2)] == [(1, 2, 3, 4)] * 5
+    assert all(run.reports[n].classes[3] == run.reports[3].classes[3] for n in range(5, 12, 2))
 
 
 @pytest.mark.parametrize("method", CORRECTED)

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_gmmseg.config import FitConfig, Preset, numbered_classes
+from napari_gmmseg.config import FitConfig, Preset, new_class, numbered_classes
 from napari_gmmseg.config.liveness import liveness
-from napari_gmmseg.session.class_edits import new_class
 from napari_gmmseg.volumes import (
     Adjust,
     ClassTable,

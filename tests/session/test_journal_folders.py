@@ -122,3 +122,22 @@ def test_a_journal_that_nobody_waits_for_is_whole_all_the_same(tmp_path: Path) -
     journal.wait()
     assert [event["kind"] for event in read_history(tmp_path / "session").events] == ["kept"] * 20 + ["closed"]
     Journal.reopen(tmp_path / "session")[0].close(finished=True)
+
+
+def test_a_discard_that_was_interrupted_is_ended_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = _session(tmp_path / "session", finished=False)
+    assert list(folder.glob("result-*.npz"))
+
+    def interrupt(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "unlink", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            discard(folder)
+    assert list(folder.glob("result-*.npz"))
+    assert recoverable(tmp_path) == []
+    prune(tmp_path)
+    assert not folder.exists()

@@ -10,7 +10,7 @@ import pytest
 from tests.session.journal_making import drive, run_recorded, small_request
 
 from napari_gmmseg.session import Session
-from napari_gmmseg.session.journal import Journal, Replayer, read_history, recover, result_hash
+from napari_gmmseg.session.journal import JOURNAL, Journal, Replayer, read_history, recover, result_hash
 from napari_gmmseg.volumes import Command, Retune
 
 ORDERS: dict[int, Command] = {
@@ -160,3 +160,25 @@ def test_a_session_ended_before_its_run_began_is_its_image(tmp_path: Path) -> No
     assert recovered.situation.config.n_classes == 5
     assert recovered.situation.result is None
     assert recovered.situation.run is None
+
+
+def test_a_state_whose_line_was_not_written_any_more_is_replayed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = iter(range(0, 100_000, 3))
+    run_recorded(small_request(), tmp_path, ORDERS, ends_after=45, clock=lambda: float(next(ticks)))
+    journal = tmp_path / JOURNAL
+    lines = journal.read_bytes().splitlines(keepends=True)
+    last = max(n for n, line in enumerate(lines) if b'"kind": "state"' in line and b'"file"' in line)
+    journal.write_bytes(b"".join(lines[:last]))
+    # So many states that the one that it went on from is removed.
+    monkeypatch.setattr("napari_gmmseg.session.following.SAVE_EVERY", 0.0)
+    recovered = recover(tmp_path)
+    session = Session(recorder=recovered.journal)
+    session.restore(recovered.request, recovered.situation, recovered.kept)
+    drive(session)
+    session.close()
+    recovered.journal.close(finished=False)
+    assert session.result is not None
+    # What it was to be told after the kill is not in the journal.
+    assert result_hash(Replayer(read_history(tmp_path)).result()) == result_hash(session.result)

@@ -72,7 +72,7 @@ def test_a_session_in_a_folder_without_rights_is_read_and_gone_on_with_unrecorde
             journal, history = Journal.reopen(folder)
     assert not journal.recording
     assert journal.warning is not None
-    assert [event["kind"] for event in history.events] == ["opened", "began"]
+    assert [event["kind"] for event in history.events] == ["opened", "began", "planned"]
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])

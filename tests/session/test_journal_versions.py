@@ -12,7 +12,7 @@ from napari_gmmseg.config import FitConfig
 from napari_gmmseg.errors import InputError
 from napari_gmmseg.session.journal import JOURNAL, read_history
 from napari_gmmseg.session.journal.migrating import SCHEMA, migrated
-from napari_gmmseg.volumes import Merge, Retune
+from napari_gmmseg.volumes import Merge, Retune, Split
 
 #: As version 0 had it: no run numbers, "t" and "event", and commands as {name: fields}.
 VERSION_0 = [
@@ -40,6 +40,15 @@ def test_a_session_of_version_0_is_read_as_one_of_today(tmp_path: Path) -> None:
     assert run.orders == {40: Retune({"n_classes": 4}, frozenset({1})), 44: Merge(1, 2)}
     assert history.signs == {(1, 60): "cd"}
     assert (run.reason, run.result and run.result["hash"], history.finished) == ("done", "ef", True)
+
+
+def test_what_a_run_of_version_1_was_to_be_told_is_read(tmp_path: Path) -> None:
+    told = [[12, {"do": "merge", "into": 1, "other": 2}], [None, {"do": "split", "value": 1}]]
+    began = {"schema": 1, "time": 2.0, "kind": "began", "run": 1, "config": {}, "told": told}
+    heard = {"schema": 1, "time": 3.0, "kind": "told", "run": 1, "after": 12, "command": told[0][1]}
+    (run,) = read_history(_written(tmp_path, [began, heard])).runs
+    assert run.orders == {12: Merge(1, 2)}
+    assert [(wish.after, wish.command) for wish in run.waiting] == [(None, Split(1))]
 
 
 def test_an_event_of_today_is_left_as_it_is() -> None:

@@ -35,7 +35,7 @@ def test_need_and_what_is_free_are_told_in_a_sentence(free) -> None:
     free(7.2e9)
     words = predicted_in_words(request(method="blindspot"))
     assert words.startswith("Needs about ")
-    assert words.endswith("; 7.2 GB are free.")
+    assert words.endswith(" of 7.2 GB free memory.")
 
 
 def test_more_than_is_free_is_told(free) -> None:

@@ -27,11 +27,18 @@ def test_an_order_knows_after_which_report_it_was_told():
     assert order.after == 7
 
 
-def test_what_has_its_place_waits_for_it_and_lets_others_pass():
+def test_what_has_its_place_waits_for_it_and_nothing_that_was_said_later_overtakes_it():
     orders = Orders()
     orders.add(Order(Split(1), after=3))
     orders.add(Order(Split(2)))
-    assert heard(orders, 4) == [Split(2), None, Split(1), None]
+    assert heard(orders, 5) == [None, None, Split(1), Split(2), None]
+
+
+def test_a_look_passes_what_waits_for_its_place():
+    orders = Orders()
+    orders.add(Order(Split(1), after=3))
+    orders.add(Order(Look(4)))
+    assert heard(orders, 3) == [Look(4), None, Split(1)]
 
 
 def test_while_preparing_nothing_is_used_up():

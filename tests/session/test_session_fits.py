@@ -171,3 +171,16 @@ def test_edits_go_through_a_refined_result_and_what_it_refined(shells: Session, 
     base = result_of(shells).base
     assert base is not None
     assert base.label_map.classes[1].name == "Grey"
+
+
+def test_states_before_and_after_another_weight_share_what_they_start_from(slow: Gate, shells: Session):
+    shells.run()
+    until(shells, slow, "Blind-spot prior")
+    log = shells._run.log
+    for weight in (0.3, 0.4, 0.5):
+        shells.retune(hidden_share=weight)
+        slow.advance(shells, 3)
+    assert len(log.states) > 2
+    assert len({id(array) for state in log.states.values() for array in state.start.values()}) == len(
+        next(iter(log.states.values())).start
+    )

@@ -336,15 +336,17 @@ def test_what_happens_is_recorded_in_order(session: Session, gate: Gate):
     session.keep_as("four")
     session.undo()
     kinds = [event["kind"] for event in events]
-    assert kinds[:3] == ["acted", "began", "acted"]
+    assert kinds[:4] == ["acted", "began", "acted", "said"]
     told = next(event for event in events if event["kind"] == "told")
     assert type(told["command"]).__name__ == "Retune"
     state = next(event for event in events if event["kind"] == "state")
     assert state["after"] == told["after"]
     ended = next(event for event in events if event["kind"] == "ended")
     assert ended["result"] is session.kept[0].segmentation
-    assert kinds[-3:] == ["kept", "undone", "began"]
-    np.testing.assert_array_equal(events[-1]["state"].arrays["weights"], state["state"].arrays["weights"])
+    assert kinds[-2:] == ["kept", "undone"]
+    (began,) = events[-1]["then"]
+    assert began["kind"] == "began"
+    np.testing.assert_array_equal(began["state"].arrays["weights"], state["state"].arrays["weights"])
 
 
 def test_a_refusal_is_a_finding(session: Session):

@@ -9,6 +9,7 @@ from itertools import cycle
 
 import numpy as np
 import pytest
+from tests.session.conftest import numbered_request
 from tests.session.gates import Gate, rest
 
 from napari_gmmseg.config import FitConfig, find_preset, numbered_classes
@@ -110,6 +111,21 @@ def test_states_of_a_training_count(session: Session, gate: Gate):
     rest(session)
     # 100 weights and a start of 1000 numbers, held once though there is another state at the end.
     assert session.memory_used == 100 * 8 + 1000 * 8
+
+
+def test_a_run_that_is_on_holds_no_more_states_than_undo_may(gate: Gate):
+    session = Session(memory_limit=3 * 100 * 8)
+    session.open(numbered_request())
+    session.run()
+    gate.advance(session)
+    for step in range(5):
+        session.retune(learning_rate=0.001 * (step + 2))
+        gate.advance(session, 2)
+        assert session.memory_used <= session.memory_limit
+    assert len(session._run.log.states) == 4
+    assert session.can_undo
+    gate.open()
+    session.close()
 
 
 @pytest.fixture

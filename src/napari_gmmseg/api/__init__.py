@@ -2,15 +2,18 @@
 
 from napari_gmmseg.api.cleaning import remove_islands
 from napari_gmmseg.api.evaluating import evaluate
+from napari_gmmseg.api.finetuning import finetune
+from napari_gmmseg.api.following import follow
 from napari_gmmseg.api.options import PathLike
 from napari_gmmseg.api.reading import read
-from napari_gmmseg.api.segmenting import finished, follow, open_case, segment
+from napari_gmmseg.api.segmenting import finished, open_case, segment
 from napari_gmmseg.api.writing import check_writable, write
 
 __all__ = [
     "PathLike",
     "check_writable",
     "evaluate",
+    "finetune",
     "finished",
     "follow",
     "open_case",

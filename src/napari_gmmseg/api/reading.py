@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_gmmseg.api.options import PathLike
-from napari_gmmseg.errors import InputError, SettingsError
+from napari_gmmseg.errors import InputError, MaskError, SettingsError
 
 if TYPE_CHECKING:
-    from napari_gmmseg.volumes import Volume
+    from numpy.typing import NDArray
+
+    from napari_gmmseg.volumes import Finding, LabelMap, Volume
 
 
 def read(
@@ -67,6 +69,36 @@ def read(
         raise InputError("No file was given.", "Give at least one image.")
     volumes = read_channels(files, axis4=axis4, frame=frame, series=series, spacing=_spacing(spacing))
     return stack_channels(volumes, contrasts=tuple(contrasts), resample=resample)
+
+
+def opened_mask(
+    mask: PathLike | NDArray[Any] | LabelMap | None, volume: Volume, resample: bool, words: str = ""
+) -> tuple[NDArray[Any] | LabelMap | None, tuple[Finding, ...]]:
+    """Return a mask, read where it is a path, and what there is to say of it.
+
+    Parameters
+    ----------
+    mask : path, ndarray (Z, Y, X) or (T, Z, Y, X), LabelMap, or None
+        The mask.
+    volume : Volume
+        The image that it is for.
+    resample : bool
+        Whether a mask on another grid is resampled.
+    words : str
+        What else may be given, for the hint.
+
+    Raises
+    ------
+    GmmsegError
+        Where it cannot be read, or does not fit.
+    """
+    from napari_gmmseg.io import read_mask_with_notes
+
+    if not isinstance(mask, (str, os.PathLike)):
+        return mask, ()
+    if not Path(mask).exists():
+        raise MaskError(f"There is no mask file {mask}.", f"Give {words}the path of a file that is there.")
+    return read_mask_with_notes(Path(mask), volume, resample)
 
 
 def _spacing(values: tuple[float, ...] | None) -> tuple[float, float] | tuple[float, float, float] | None:

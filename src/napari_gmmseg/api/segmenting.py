@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_gmmseg.api.following import follow
 from napari_gmmseg.api.options import PathLike, fit_config, preparation_config, settings_without_effect
-from napari_gmmseg.api.reading import read
-from napari_gmmseg.errors import MaskError
+from napari_gmmseg.api.reading import opened_mask, read
+from napari_gmmseg.api.scribbling import segment_scribbles
+from napari_gmmseg.errors import SettingsError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_gmmseg.config import Preset
     from napari_gmmseg.session.journal import Opened
-    from napari_gmmseg.volumes import Command, Finding, FitReport, LabelMap, Segmentation, Volume
+    from napari_gmmseg.volumes import Command, FitReport, LabelMap, Scribbles, Segmentation, Volume
 
 
 def segment(
@@ -31,6 +32,9 @@ def segment(
     disc: tuple[float, float, float] | None = None,
     resample: bool = False,
     seed: int = 0,
+    scribbles: Scribbles | PathLike | None = None,
+    background: int | None = None,
+    init: LabelMap | PathLike | None = None,
     progress: Callable[[FitReport], object] | None = None,
     **settings: Any,
 ) -> Segmentation:
@@ -64,6 +68,13 @@ def segment(
         Whether channels and masks on other grids are resampled to the first channel's.
     seed : int
         Same seed, same mask.
+    scribbles : Scribbles, path or None
+        Strokes of two classes or more: they tell the classes and their number, and there is no `method` then. A path is
+        a label image (0 unlabelled, 1 ... K, 255 left out) or JSON.
+    background : int or None
+        The value of the strokes that means background: it is 0 in the mask, and the whole image is answered.
+    init : LabelMap, path or None
+        A finished mask: strokes correct it where they contradict it, and without strokes it comes back unchanged.
     progress : callable or None
         Called with each `FitReport`; what it raises ends the fit and leaves nothing behind.
     **settings
@@ -86,6 +97,23 @@ def segment(
     >>> result = segment("T1.nii.gz", n_classes=3)  # doctest: +SKIP
     >>> result.label_map.counts()  # doctest: +SKIP
     """
+    if scribbles is not None or init is not None:
+        return segment_scribbles(
+            image,
+            scribbles,
+            background=background,
+            init=init,
+            n_classes=n_classes,
+            preset=preset,
+            progress=progress,
+            place={"mask": mask, "region": region, "box": box, "disc": disc},
+            resample=resample,
+            **dict(settings, method=method, seed=seed),
+        )
+    if background is not None:
+        raise SettingsError(
+            f"Class {background} is to be background, and no scribbles were given.", "Give scribbles, or leave it out."
+        )
     case = open_case(
         image,
         preset=preset,
@@ -155,8 +183,8 @@ def open_case(
     k = n_classes if n_classes is not None else len(kind.classes) if kind.classes else 3
     wanted = fit_config(dict(settings, method=method, n_classes=k, seed=seed))
     config = preparation_config(mask, box, disc)
-    given, notes = _opened(mask if config.mask == "given" else None, volume, resample, "auto, none, or ")
-    where, more = _opened(region, volume, resample)
+    given, notes = opened_mask(mask if config.mask == "given" else None, volume, resample, "auto, none, or ")
+    where, more = opened_mask(region, volume, resample)
     told = {"mask": _named(mask), "region": _named(region), "box": box, "disc": disc, "resample": resample}
     request = SegmentationRequest(
         volume=volume, preset=kind, mask=given, region=where, preparation=config, config=wanted
@@ -186,19 +214,6 @@ def _choose_preset(name: str | None, volume: Volume) -> Preset:
     return find_preset(name or ("brain-t1" if volume.n_channels == 1 else "brain-multi"))
 
 
-def _opened(
-    mask: PathLike | NDArray[Any] | LabelMap | None, volume: Volume, resample: bool, words: str = ""
-) -> tuple[NDArray[Any] | LabelMap | None, tuple[Finding, ...]]:
-    """Return a mask, read where it is a path, and what there is to say of it."""
-    from napari_gmmseg.io import read_mask_with_notes
-
-    if not isinstance(mask, (str, os.PathLike)):
-        return mask, ()
-    if not Path(mask).exists():
-        raise MaskError(f"There is no mask file {mask}.", f"Give {words}the path of a file that is there.")
-    return read_mask_with_notes(Path(mask), volume, resample)
-
-
 def _named(mask: PathLike | NDArray[Any] | LabelMap | None) -> str | None:
     """Return how a record tells of a mask: its word or path, or that it was an array."""
     return os.fspath(mask) if isinstance(mask, (str, os.PathLike)) else None if mask is None else "array"
@@ -220,27 +235,3 @@ def _run_fit(case: Opened, progress: Callable[[FitReport], object] | None) -> Se
     )
     steps: Generator[FitReport, Command | None, Segmentation] = fit(volume, prepared, request.config, request.preset)
     return follow(steps, progress)
-
-
-def follow(
-    steps: Generator[FitReport, Command | None, Segmentation], progress: Callable[[FitReport], object] | None
-) -> Segmentation:
-    """Take a fit to its end; whatever ends it early closes it first.
-
-    Parameters
-    ----------
-    steps : generator
-        The fit.
-    progress : callable or None
-        Called with each report.
-    """
-    try:
-        while True:
-            report = next(steps)
-            if progress is not None:
-                progress(report)
-    except StopIteration as end:
-        result: Segmentation = end.value
-        return result
-    finally:
-        steps.close()

@@ -15,6 +15,7 @@ from napari_gmmseg.cli.answers import Answer, Errand
 from napari_gmmseg.cli.demo import Demo
 from napari_gmmseg.cli.doctor import Doctor
 from napari_gmmseg.cli.evaluate import Evaluate
+from napari_gmmseg.cli.finetune import Finetune
 from napari_gmmseg.cli.opening import Open
 from napari_gmmseg.cli.replay import Replay
 from napari_gmmseg.cli.resume import Resume
@@ -22,7 +23,7 @@ from napari_gmmseg.cli.segment import Segment
 from napari_gmmseg.errors import SettingsError
 
 PROGRAM = "napari-gmmseg"
-COMMANDS = ("demo", "open", "segment", "resume", "replay", "evaluate", "doctor")
+COMMANDS = ("demo", "open", "segment", "finetune", "resume", "replay", "evaluate", "doctor")
 _DESCRIPTION = (
     "Segment MRI without labels: Gaussian mixture models, spatial and deep. `--version` prints the version. "
     "Exit codes: 0 done, 1 a replayed result is another, 2 a mistake in what was asked (with a hint), 3 out of memory "
@@ -32,6 +33,7 @@ _Commands = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Open, tyro.conf.subcommand("open")]
     | Annotated[Segment, tyro.conf.subcommand("segment")]
+    | Annotated[Finetune, tyro.conf.subcommand("finetune")]
     | Annotated[Resume, tyro.conf.subcommand("resume")]
     | Annotated[Replay, tyro.conf.subcommand("replay")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]

@@ -105,6 +105,33 @@ class MapFlags:
 
 
 @dataclass(frozen=True)
+class ScribbleFlags:
+    """Strokes that tell the classes, or that correct a finished mask."""
+
+    scribbles: Annotated[
+        Path | None,
+        otherwise(
+            "default: classes from intensities",
+            "Strokes: a label image on the image's grid (0 unlabelled, 1 ... K, 255 left out) or JSON.",
+            "FILE",
+        ),
+    ] = None
+    background: Annotated[
+        int | None, otherwise("default: no class", "The class of the strokes that is 0 in the mask.", "VALUE")
+    ] = None
+    init: Annotated[
+        Path | None,
+        otherwise(
+            "default: from the strokes alone", "A finished mask: strokes correct it, without them it stays.", "FILE"
+        ),
+    ] = None
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the files that are read."""
+        return tuple(path for path in (self.scribbles, self.init) if path is not None)
+
+
+@dataclass(frozen=True)
 class MixtureFlags:
     """How a mixture is fitted; defaults are what measured best."""
 

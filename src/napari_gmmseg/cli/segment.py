@@ -12,7 +12,15 @@ from napari_gmmseg import api
 from napari_gmmseg.cli.answers import Answer, Errand
 from napari_gmmseg.cli.channels import channels_of_one_case
 from napari_gmmseg.cli.delivering import deliver
-from napari_gmmseg.cli.flags import ChannelFlags, DeepFlags, MapFlags, MixtureFlags, OutlierFlags, PlaceFlags
+from napari_gmmseg.cli.flags import (
+    ChannelFlags,
+    DeepFlags,
+    MapFlags,
+    MixtureFlags,
+    OutlierFlags,
+    PlaceFlags,
+    ScribbleFlags,
+)
 from napari_gmmseg.cli.progress import FitProgress
 from napari_gmmseg.cli.recording import Recording, warn
 from napari_gmmseg.cli.settings import about, otherwise
@@ -70,6 +78,7 @@ class Segment:
     )
     channels: Annotated[ChannelFlags, tyro.conf.arg(name="channel")] = field(default_factory=ChannelFlags)
     place: Annotated[PlaceFlags, tyro.conf.arg(name="place")] = field(default_factory=PlaceFlags)
+    strokes: Annotated[ScribbleFlags, tyro.conf.arg(name="scribble")] = field(default_factory=ScribbleFlags)
     maps: Annotated[MapFlags, tyro.conf.arg(name="map")] = field(default_factory=MapFlags)
     mixture: Annotated[MixtureFlags, tyro.conf.arg(name="mixture")] = field(default_factory=MixtureFlags)
     deep: Annotated[DeepFlags, tyro.conf.arg(name="deep-mixture")] = field(default_factory=DeepFlags)
@@ -88,8 +97,9 @@ class Segment:
             raise SettingsError("It was not told where to write the mask.", "Add -o mask.nii.gz")
         maps, settings = dict(vars(self.maps)), self.settings()
         self._check_prior()
+        self._check_strokes()
         check_images((self.output, *maps.values()))
-        check_targets((self.output, *maps.values()), (*paths, *self.place.files()))
+        check_targets((self.output, *maps.values()), (*paths, *self.place.files(), *self.strokes.files()))
         if self.session is not None:
             Journal.check_folder(self.session)
         volume = api.read(paths, contrasts=contrasts, **self.channels.reading())
@@ -97,7 +107,7 @@ class Segment:
         api.check_writable(self.output, volume, **maps)
         if self.session is None:
             with FitProgress() as progress:
-                result = api.segment(volume, progress=progress, **settings)
+                result = api.segment(volume, progress=progress, **vars(self.strokes), **settings)
             if self.islands.remove_islands is not None:
                 result = api.remove_islands(result, self.islands.remove_islands)
             return deliver(errand, result, volume.channels, self.output, maps, {"inputs": paths})
@@ -134,6 +144,24 @@ class Segment:
             raise SettingsError(
                 "--remove-islands was given, and what is done after the fit is not recorded in --session.",
                 "Leave one of the two out.",
+            )
+
+    def _check_strokes(self) -> None:
+        """Refuse what strokes do not go with."""
+        if not self.strokes.files():
+            if self.strokes.background is not None:
+                raise SettingsError(
+                    f"--background {self.strokes.background} was given without --scribbles.", "Add --scribbles FILE."
+                )
+            return
+        if self.session is not None:
+            raise SettingsError(
+                "--session was given, and answers from scribbles are not recorded.",
+                "Leave --session out: the files of scribbles and mask give the same answer again.",
+            )
+        if self.maps.prior is not None:
+            raise SettingsError(
+                "--prior was given, and an answer from scribbles has no network that gives one.", "Leave --prior out."
             )
 
     def settings(self) -> dict[str, Any]:

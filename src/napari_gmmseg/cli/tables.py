@@ -59,10 +59,12 @@ def segmentation_data(result: Segmentation, channels: Sequence[str]) -> dict[str
             "means": dict(zip(channels, means[k].tolist(), strict=True)),
         }
         for k, c in enumerate(label_map.classes)
+        # Background that was painted is 0 in the mask, and has no voxels of its own.
+        if c.value != result.provenance.get("background")
     ]
     return {
         "method": result.method,
-        "n_classes": len(classes),
+        "n_classes": len(label_map.classes),
         "classes": classes,
         "voxels": n_mask,
         "unit": label_map.geometry.unit,

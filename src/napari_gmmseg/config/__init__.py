@@ -2,7 +2,7 @@
 
 from napari_gmmseg.config.fit import FitConfig
 from napari_gmmseg.config.preparation import Box, Disc, PreparationConfig
-from napari_gmmseg.config.presets import PRESETS, Preset, find_preset, numbered_classes
+from napari_gmmseg.config.presets import PRESETS, Preset, find_preset, new_class, numbered_classes
 
 __all__ = [
     "PRESETS",
@@ -12,5 +12,6 @@ __all__ = [
     "PreparationConfig",
     "Preset",
     "find_preset",
+    "new_class",
     "numbered_classes",
 ]

@@ -130,3 +130,29 @@ def numbered_classes(n_classes: int) -> ClassTable:
     return ClassTable(
         tuple(TissueClass(k + 1, f"Class {k + 1}", f"C{k + 1}", CYCLE[k % len(CYCLE)]) for k in range(n_classes))
     )
+
+
+def new_class(table: ClassTable, reserved: ClassTable | None = None) -> TissueClass:
+    """Return a class whose label value, name and colour none of a table has.
+
+    Parameters
+    ----------
+    table : ClassTable
+        The others.
+    reserved : ClassTable or None
+        Classes that are not there, and whose label values keep their meaning all the same.
+
+    Raises
+    ------
+    SettingsError
+        Where all label values are taken.
+    """
+    others = (*table, *(reserved or ()))
+    taken = {tissue.value for tissue in others}
+    value = next((value for value in range(1, 256) if value not in taken), None)
+    if value is None:
+        raise SettingsError("All 255 label values are taken.", "Merge two classes first.")
+    seen, names = {tissue.colour for tissue in others}, {tissue.name for tissue in others}
+    unused = [colour for colour in CYCLE if colour not in seen]
+    number = next(n for n in range(value, value + len(others) + 1) if f"Class {n}" not in names)
+    return TissueClass(value, f"Class {number}", f"C{number}", unused[0] if unused else CYCLE[value % len(CYCLE)])

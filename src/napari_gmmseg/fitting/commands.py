@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from napari_gmmseg.config import FitConfig, Preset
+from napari_gmmseg.config import FitConfig, Preset, new_class
 from napari_gmmseg.config.liveness import liveness
-from napari_gmmseg.config.presets import CYCLE
 from napari_gmmseg.fitting.live import Change
 from napari_gmmseg.fitting.naming import name_classes
 from napari_gmmseg.fitting.progress import Told
@@ -63,9 +62,11 @@ class Names:
         """
         if not self._known:
             return name_classes(mixture.class_means(), self._volume, self._prepared, self._preset)
+        # Those that are gone leave their label values to whoever comes.
+        self._known = {identity: self._known[identity] for identity in task.identities if identity in self._known}
         for identity in task.identities:
             if identity not in self._known:
-                self._known[identity] = self._new()
+                self._known[identity] = self._new(mixture, task.identities, identity)
         own = [self._known[identity] for identity in task.identities]
         order = sorted(range(len(own)), key=lambda k: own[k].value)
         entry = np.empty(len(own), dtype=np.int64)
@@ -108,12 +109,14 @@ class Names:
             int(identity): TissueClass(**{**tissue, "colour": tuple(tissue["colour"])}) for identity, tissue in values
         }
 
-    def _new(self) -> TissueClass:
-        taken = {tissue.value for tissue in self._known.values()}
-        colours = {tissue.colour for tissue in self._known.values()}
-        value = next(v for v in range(1, 256) if v not in taken)
-        free = [colour for colour in CYCLE if colour not in colours]
-        return TissueClass(value, f"Class {value}", f"C{value}", free[0] if free else CYCLE[value % len(CYCLE)])
+    def _new(self, mixture: Mixture, identities: tuple[int, ...], identity: int) -> TissueClass:
+        """Return the tissue that a new class is, where all classes are then tissues of the preset; else a new name."""
+        table, entry = name_classes(mixture.class_means(), self._volume, self._prepared, self._preset)
+        if table is self._preset.classes and len(table) == len(identities):
+            by_mean = {i: table[int(e)] for i, e in zip(identities, entry, strict=True)}
+            if all(by_mean[i].value == tissue.value for i, tissue in self._known.items()):
+                return by_mean[identity]
+        return new_class(ClassTable(tuple(self._known.values())), self._preset.classes)
 
 
 def translate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from napari_gmmseg.errors import GmmsegError
 from napari_gmmseg.fitting.commands import Names, translate
 from napari_gmmseg.fitting.deep.fitting import fit_deep
 from napari_gmmseg.fitting.live import Change, apply_change
-from napari_gmmseg.fitting.memory import plan_memory
+from napari_gmmseg.fitting.memory import Plan, plan_again, plan_memory
 from napari_gmmseg.fitting.methods import fit_gmm, fit_spatial
 from napari_gmmseg.fitting.progress import Fitted, Method, Progress, Told
 from napari_gmmseg.fitting.refining import fit_auto
@@ -57,6 +58,8 @@ class Driver:
         Known class of a voxel, or -1.
     look : int or None
         The slice of the volume's Z axis that is previewed first.
+    plans : sequence of mapping
+        How an earlier run of this fit was done within its memory: so is this.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Driver:
         preset: Preset,
         fixed_labels: NDArray[np.integer[Any]] | None,
         look: int | None,
+        plans: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self._began = time.perf_counter()
         self._volume, self._prepared, self._preset = volume, prepared, preset
@@ -85,14 +89,25 @@ class Driver:
         self._noticed: list[Finding] = []
         self._told_of = 0
         self._predicted = 0
+        self._plans = plans
+        self._planned: Mapping[str, Any] | None = None
 
     def _cut(self, config: FitConfig, known: tuple[int, ...] = ()) -> FitTask:
-        plan = plan_memory(self._volume, self._prepared, config, choose_device(config.device))
+        plan = self._plan(config, exactly=not known)
         fixed, look = self._fixed_labels, self._look if self._looked is None else self._looked.slice_index
         task = FitTask.cut(self._volume, self._prepared, plan.config, plan.device, fixed, look, known=known)
         self._predicted = plan.predicted
         self._noticed.extend(plan.findings)
         return replace(task, savings=plan.savings)
+
+    def _plan(self, config: FitConfig, *, exactly: bool) -> Plan:
+        """Return the plan that was made at this report, or, where a run is taken up, before it; else a new one."""
+        at, device = self._reported_before + len(self._history), choose_device(config.device)
+        earlier = [plan for plan in self._plans if plan["at"] == at or (plan["at"] < at and not exactly)]
+        case = self._volume, self._prepared, config, device
+        plan = plan_again(earlier[-1], *case) if earlier else plan_memory(*case)
+        self._planned = plan.told(at)
+        return plan
 
     def begin(self, start: Segmentation | None, state: FitState | None) -> None:
         """Make the method that the settings mean.
@@ -163,7 +178,7 @@ class Driver:
         except (MemoryError, RuntimeError) as error:
             if not ran_out(error) or self._task.image.device.type == "cpu":
                 raise
-            progress = self._on_processor()
+            progress = self._on_processor(told)
         self._first, self._last = False, progress.mixture
         if isinstance(told, Change) and progress.refused is None and self._view is not None:
             self._names.keep(*self._view, self._task.identities)
@@ -173,7 +188,7 @@ class Driver:
         self._view = table, entry
         refused, self._refused = self._refused or progress.refused, None
         report = self._report(progress, table, entry, refused)
-        self._history.append(replace(report, preview=None, mixture=None, state=None))
+        self._history.append(replace(report, preview=None, mixture=None, state=None, plan=None))
         return report
 
     def _next(self, told: Told | None) -> Progress:
@@ -182,7 +197,7 @@ class Driver:
             return pending
         return next(self._method) if told is None or self._first else self._method.send(told)
 
-    def _on_processor(self) -> Progress:
+    def _on_processor(self, told: Told | None) -> Progress:
         """Begin what the card has no memory for on the processor, from the last Gaussians."""
         self._method.close()
         self._task = replace(self._task.to(torch.device("cpu")), savings=Savings())
@@ -195,7 +210,9 @@ class Driver:
             )
         )
         self._method = _method(self._task, self._last, None)
-        return next(self._method)
+        first = next(self._method)
+        # What the fit was told as the memory ran out, it has not heard.
+        return first if told is None else self._method.send(told)
 
     def _told(self, command: Command | None) -> Told | None:
         """Return what the method is told; begins anew where a setting asks for it."""
@@ -240,7 +257,9 @@ class Driver:
         preview = None
         if progress.labels is not None:
             preview = label_values(table, entry)[self._task.whole(progress.labels)]
-        state = progress.state
+        state, plan = progress.state, None
+        if progress.n_steps > 0:
+            plan, self._planned = self._planned, None
         if state is not None:
             reports = self._reported_before + len(self._history) + 1
             meta = {**state.meta, "names": self._names.values(), "reports": reports}
@@ -258,6 +277,7 @@ class Driver:
             state=state,
             refused=refused,
             findings=(*self._fresh_findings(), *progress.findings),
+            plan=plan,
         )
 
     def _fresh_findings(self) -> list[Finding]:

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from torch import Tensor
 
 from napari_gmmseg.config import FitConfig
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.fitting.task import FitTask, renumbered
 from napari_gmmseg.mixture.reshaping import Reshaped, merged, reshape, split
 from napari_gmmseg.volumes import Finding, Mixture
+
+#: Voxels by which it is seen which class is split, and how its halves lie.
+_ENOUGH = 200_000
 
 
 @dataclass(frozen=True)
@@ -155,13 +159,19 @@ def _reshaped(task: FitTask, mixture: Mixture, change: Change) -> Reshaped | Non
         into, other = (where[identity] for identity in change.merge)
         return merged(Reshaped.of(mixture), into, other)
     if change.split is not None:
-        return split(Reshaped.of(mixture), where[change.split], task.samples())
+        return split(Reshaped.of(mixture), where[change.split], _some(task))
     n_classes = change.config.n_classes
     if n_classes == mixture.n_classes:
         return None
     protected = {where[identity] for identity in (change.protected | task.locked) if identity in where}
     origins = {where[a]: where[b] for a, b in task.origins if a in where and b in where}
-    return reshape(mixture, task.samples(), n_classes, protected=protected, origins=origins)
+    return reshape(mixture, _some(task), n_classes, protected=protected, origins=origins)
+
+
+def _some(task: FitTask) -> Tensor:
+    """Return intensities (C, N) inside the mask, enough of them to see how a class lies."""
+    inside = task.mask.flatten().nonzero()[:, 0]
+    return task.image.flatten(1).index_select(1, inside[:: 1 + len(inside) // _ENOUGH])
 
 
 def _edited(mixture: Mixture, identities: tuple[int, ...], change: Change) -> Mixture:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
 
@@ -43,6 +44,16 @@ class Plan:
     config: FitConfig
     predicted: int
     findings: tuple[Finding, ...] = ()
+
+    def told(self, at: int) -> dict[str, Any]:
+        """Return what another fit needs to be done in the same way, as JSON has it.
+
+        Parameters
+        ----------
+        at : int
+            Reports of the fit when it was planned.
+        """
+        return {"at": at, "device": self.device.type, "refine": self.config.refine, **asdict(self.savings)}
 
 
 def free_memory(device: torch.device) -> int | None:
@@ -99,6 +110,30 @@ def plan_memory(volume: Volume, prepared: Prepared, config: FitConfig, device: t
             f"This fit needs about {in_words(least.predicted)} of memory, and {in_words(left)} are free.", _HINT
         )
     return replace(least, findings=(_stepped_down(ways[0], free[device], least),))
+
+
+def plan_again(
+    told: Mapping[str, Any], volume: Volume, prepared: Prepared, config: FitConfig, device: torch.device
+) -> Plan:
+    """Return the way in which an earlier fit was done, whatever memory there is now.
+
+    Parameters
+    ----------
+    told : mapping of str to object
+        From `Plan.told`.
+    volume : Volume
+        The image.
+    prepared : Prepared
+        Its mask and crop.
+    config : FitConfig
+        Settings.
+    device : torch.device
+        That the settings mean.
+    """
+    place = torch.device("cpu") if told["device"] == "cpu" else device
+    savings = Savings(told["batch_slices"], told["precision"])
+    settings = config if told["refine"] else replace(config, refine=False)
+    return Plan(place, savings, settings, predict(volume, prepared, settings, place, savings))
 
 
 def predict(

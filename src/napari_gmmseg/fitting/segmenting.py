@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ def fit(
     look: int | None = None,
     start: Segmentation | None = None,
     state: FitState | None = None,
+    plans: Sequence[Mapping[str, Any]] = (),
 ) -> Fit:
     """Fit a mixture to one case; a generator of reports that returns the segmentation.
 
@@ -54,13 +55,15 @@ def fit(
         An earlier result of this image to go on from: its Gaussians, split or merged where K differs, and its names.
     state : FitState or None
         Where an earlier fit stood: it goes on with the same bits; `config` is then taken from there.
+    plans : sequence of mapping
+        How an earlier fit of this case was done within its memory, from its reports: so is this, whatever there is now.
 
     Raises
     ------
     SettingsError
         Where settings do not fit the data or the machine.
     """
-    driver = Driver(volume, prepared, config, preset, fixed_labels, look)
+    driver = Driver(volume, prepared, config, preset, fixed_labels, look, plans)
     driver.begin(start, state)
     command: Command | None = None
     try:

@@ -12,6 +12,7 @@ from napari_gmmseg.losses.outlier_region import (
     printed_density_map,
     supervised_outlier_region,
 )
+from napari_gmmseg.losses.partial_cross_entropy import partial_cross_entropy
 from napari_gmmseg.losses.spatially_variant_nll import spatially_variant_nll
 from napari_gmmseg.losses.total_variation import total_variation
 from napari_gmmseg.mixture.outlier_score import Outliers, find_outliers, outlier_score
@@ -28,6 +29,7 @@ __all__ = [
     "mean_prior",
     "outlier_region",
     "outlier_score",
+    "partial_cross_entropy",
     "printed_density_map",
     "spatially_variant_nll",
     "supervised_outlier_region",

@@ -96,6 +96,9 @@ def class_logsumexp(logits: Tensor, class_of: Array) -> Tensor:
     n_classes = int(class_of.max()) + 1
     if len(class_of) == n_classes and (class_of == np.arange(n_classes)).all():
         return logits
+    if len(class_of) == n_classes:
+        # One Gaussian a class in another order, as splits leave them.
+        return logits[torch.from_numpy(np.argsort(class_of)).to(logits.device)]
     members = [torch.from_numpy(np.flatnonzero(class_of == k)).to(logits.device) for k in range(n_classes)]
     return torch.stack([torch.logsumexp(logits[index], 0) for index in members])
 

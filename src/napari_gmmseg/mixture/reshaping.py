@@ -83,16 +83,25 @@ class Reshaped:
         from napari_gmmseg.mixture.densities import class_log_densities
 
         result = torch.stack([old[list(parents)].sum(0) for parents in self.parents])
+        flat, voxels = result.flatten(1), mask.flatten().nonzero()[:, 0]
         for parent in {parents[0] for parents in self.parents}:
             halves = [k for k, parents in enumerate(self.parents) if parents == (parent,)]
             if len(halves) > 1:
-                densities = class_log_densities(self.mixture, image[:, mask])[halves]
+                densities = class_log_densities(self._only(halves), image.flatten(1).index_select(1, voxels))
                 shares = np.bincount(self.mixture.class_of, self.mixture.mixing_weights)[halves]
                 weights = torch.from_numpy(np.log(np.maximum(shares, 1e-12))).to(densities)
                 rows = torch.softmax(densities + weights[:, None], 0)
                 for half, row in zip(halves, rows, strict=True):
-                    result[half][mask] *= row
+                    flat[half].index_copy_(0, voxels, flat[half].index_select(0, voxels) * row)
         return result
+
+    def _only(self, classes: list[int]) -> Mixture:
+        """Return the Gaussians of some classes, numbered anew."""
+        mixture = self.mixture
+        own = np.isin(mixture.class_of, classes)
+        weights = mixture.mixing_weights[own]
+        numbers = np.searchsorted(classes, mixture.class_of[own])
+        return Mixture(weights / max(weights.sum(), 1e-300), mixture.means[own], mixture.covariances[own], numbers)
 
 
 def reshape(

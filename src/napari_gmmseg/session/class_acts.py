@@ -20,6 +20,7 @@ from napari_gmmseg.session.class_edits import (
 )
 from napari_gmmseg.session.edit_queue import Changes, Edit, EditQueue, after_edits
 from napari_gmmseg.session.following import Following, with_n_classes
+from napari_gmmseg.session.painting import classes_held, merged
 from napari_gmmseg.session.run_log import Sentence
 from napari_gmmseg.session.situation import Given, Numbers, Situation, with_given
 from napari_gmmseg.session.wording import abbreviated
@@ -239,9 +240,10 @@ class ClassActs(Following):
     def _change_classes(self, words: str, command: Command, edit: _ClassEdit, **values: int) -> None:
         """Tell the run that is on, or edit the result."""
         what = type(command).__name__.lower()
+        joined = merged(self._now, **values) if isinstance(command, Merge) else {}
         if self.running:
             before = self._now
-            tag = self._act(words, before, what, **values)
+            tag = self._act(words, replace(before, **joined), what, **values)
             self._say(command, words, tag, before)
             return
         volume = self._edited_volume()
@@ -253,13 +255,14 @@ class ClassActs(Following):
             result = edit(volume, now.result, **values)
             left = frozenset(result.label_map.classes.values)
             return {
+                **joined,
                 "result": result,
                 "fitted": result,
                 "means": {},
                 "stds": {},
                 "locked": now.locked & left,
                 "given": {value: said for value, said in now.given.items() if value in left},
-                "config": with_n_classes(now.config, len(left)),
+                "n_classes": len(left),
             }
 
         self._edit(Edit(words, what, values, make))
@@ -283,10 +286,11 @@ class ClassActs(Following):
     def _protected(self, n_classes: int) -> frozenset[int]:
         """Return the classes that may not disappear.
 
-        Locked ones and those that a person named; the preset's tissues too, unless there are to be fewer classes than
-        these: then the wish is clear.
+        Locked ones and those that a person named or painted; the preset's tissues too, unless there are to be fewer
+        classes than these: then the wish is clear.
         """
-        held = self.locked | {value for value, said in self._now.given.items() if said.name is not None}
+        named = {value for value, said in self._now.given.items() if said.name is not None}
+        held = self.locked | named | classes_held(self._now)
         tissues = {tissue.value for tissue in self.classes or () if tissue.role}
         return held | tissues if n_classes >= len(held | tissues) else held
 
@@ -314,7 +318,10 @@ class ClassActs(Following):
             self._refuse(Finding("refused", outcome.message, outcome.hint))
         else:
             drag, self._drag = self._drag, edit.drag
-            self._act(edit.words, replace(self._now, **outcome), edit.what, **edit.arguments)
+            changes = dict(outcome)
+            # Other settings may have been changed meanwhile.
+            config = with_n_classes(self._now.config, changes.pop("n_classes", self._now.config.n_classes))
+            self._act(edit.words, replace(self._now, config=config, **changes), edit.what, **edit.arguments)
             self._drag = drag
         self._edits.start(self._now)
         self._edits.call()

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_gmmseg.config import Preset, find_preset
-from napari_gmmseg.config.presets import CYCLE
+from napari_gmmseg.config import Preset, find_preset, new_class
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.session.situation import Numbers
 from napari_gmmseg.volumes import ClassTable, Mixture, Segmentation, TissueClass, Volume
@@ -32,29 +31,6 @@ def retabled(result: Segmentation, change: Callable[[ClassTable], ClassTable]) -
     base = None if result.base is None else retabled(result.base, change)
     label_map = replace(result.label_map, classes=change(result.label_map.classes))
     return replace(result, label_map=label_map, base=base)
-
-
-def new_class(table: ClassTable) -> TissueClass:
-    """Return a class with a label value and a colour that none of a table has.
-
-    Parameters
-    ----------
-    table : ClassTable
-        The others.
-
-    Raises
-    ------
-    SettingsError
-        Where all label values are taken.
-    """
-    free = [value for value in range(1, 256) if value not in table.values]
-    if not free:
-        raise SettingsError("All 255 label values are taken.", "Merge two classes first.")
-    value = free[0]
-    unused = [colour for colour in CYCLE if colour not in {t.colour for t in table}]
-    names = {tissue.name for tissue in table}
-    number = next(n for n in range(value, value + len(table) + 1) if f"Class {n}" not in names)
-    return TissueClass(value, f"Class {number}", f"C{number}", unused[0] if unused else CYCLE[value % len(CYCLE)])
 
 
 def named_by_contrast(volume: Volume, preset: Preset, table: ClassTable, mixture: Mixture) -> dict[int, TissueClass]:

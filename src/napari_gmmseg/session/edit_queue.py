@@ -13,7 +13,7 @@ from napari_gmmseg.session.jobs import Job
 from napari_gmmseg.session.situation import Situation
 from napari_gmmseg.volumes import Command, FitReport
 
-#: Fields of the situation that change.
+#: Fields of the situation that change, and the setting "n_classes".
 Changes = Mapping[str, Any]
 Call = Callable[[], object]
 P = ParamSpec("P")

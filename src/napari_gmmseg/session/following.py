@@ -12,6 +12,8 @@ from napari_gmmseg.config import FitConfig, numbered_classes
 from napari_gmmseg.session.class_edits import retabled
 from napari_gmmseg.session.identities import carry_identities
 from napari_gmmseg.session.jobs import FitGenerator, Job
+from napari_gmmseg.session.orders import SAVE_EVERY
+from napari_gmmseg.session.painting import in_force, kept_paint, with_classes
 from napari_gmmseg.session.progress import Note, Progress
 from napari_gmmseg.session.recording import Recorder
 from napari_gmmseg.session.run_log import Resumption, RunPoint, Said
@@ -21,8 +23,6 @@ from napari_gmmseg.session.situation import Kept, Situation, with_given
 from napari_gmmseg.session.undoing import LIMIT, Act, UndoStack
 from napari_gmmseg.volumes import Adjust, ClassTable, Finding, FitReport, FitState, Mixture, Retune, Segmentation
 
-#: Seconds between two states of a training that are asked for.
-SAVE_EVERY = 1.2
 _log = logging.getLogger(__name__)
 
 
@@ -37,7 +37,7 @@ class Following:
         Writes down what happens.
     """
 
-    #: One of "settings", "classes", "result", "kept", "job", "history".
+    #: One of "settings", "classes", "result", "kept", "job", "history", "scribbles", "tuning".
     changed = Signal(str)
     refused = Signal(Finding)
 
@@ -56,6 +56,7 @@ class Following:
         self._look: int | None = None
         self._drag: object | None = None
         self._dragged: object | None = None
+        self._together: list[dict[str, Any]] | None = None
 
     @property
     def request(self) -> SegmentationRequest | None:
@@ -178,7 +179,7 @@ class Following:
                 result, log.moved = carry_identities(earlier, result)
             return result
 
-        self._run = run = Run(steps, resumption, SAVE_EVERY)
+        self._run = run = Run(steps, resumption, SAVE_EVERY, self._record)
         self._table = self._mixture = None
         self._record(
             "began",
@@ -187,7 +188,8 @@ class Following:
             start=log.start,
             state=resumption.state,
             offset=resumption.offset,
-            told=tuple((after, sentence.command) for after, sentence in resumption.again),
+            before=log.before,
+            told=tuple({"after": n, "command": s.command, "words": s.words} for n, s in resumption.again),
         )
         run.job.start()
         if paused:
@@ -212,6 +214,16 @@ class Following:
             self._emit("classes")
             self._tell_state()
 
+    def _put_back(self, kind: str, act: Act) -> None:
+        """Undo or redo, as one event with what becomes of the run: a kill leaves all of it or nothing."""
+        together: list[dict[str, Any]] = []
+        self._together = together
+        try:
+            self._go_to(act.situation)
+        finally:
+            self._together = None
+        self._record(kind, words=act.words, situation=act.situation, then=tuple(together))
+
     def _leave(self, run: Run) -> None:
         """Cancel a run; its thread is waited for when the session is closed."""
         run.leave()
@@ -219,6 +231,8 @@ class Following:
 
     def _take_note(self, run: Run, note: Note) -> None:
         report = note.report
+        if report.plan is not None:
+            self._record("planned", generation=run.job.generation, plan=report.plan)
         if report.state is not None:
             self._record("state", generation=run.job.generation, after=note.n_reports, state=report.state)
             self._undo.fit_memory(self.situation)
@@ -249,9 +263,13 @@ class Following:
             return
         self._mixture = report.mixture or self._mixture
         if report.classes is not None and report.classes != self._table:
+            values = frozenset(report.classes.values)
+            gone = frozenset(() if self._table is None else self._table.values) - values
             self._table = report.classes
-            # A class that was gone before the fit heard that it is held cannot be.
-            self._put(replace(self._now, locked=self._now.locked & frozenset(report.classes.values)))
+            # A class that was gone before the fit heard that it is held cannot be;
+            # what takes its label value has a name of its own.
+            given = {value: said for value, said in self._now.given.items() if value not in gone}
+            self._put(replace(self._now, locked=self._now.locked & values, given=given))
             self._emit("classes")
         k = None if self._table is None else len(self._table)
         if k is not None and run.settled(n_reports) and k != self._now.config.n_classes:
@@ -263,7 +281,7 @@ class Following:
         result, log, now = run.job.result, run.log, self._now
         self._table = self._mixture = None
         if result is None:
-            self._put(replace(log.before, config=now.config))
+            self._put(replace(kept_paint(log.before, now), config=now.config))
             self._undo.cut(log.tag)
         else:
             given = log.given_after(now.given)
@@ -272,7 +290,11 @@ class Following:
             config = with_n_classes(now.config, len(values))
             held = {value: said for value, said in given.items() if value in values}
             locked = log.locked_after(now.locked) & values
-            self._put(Situation(config, result, result, locked=locked, given=held))
+            fresh = replace(now, config=config, result=result, fitted=result, means={}, stds={}, model=None)
+            heard, strokes = now.scribbles is log.before.scribbles, now.scribbles
+            if strokes is not None:
+                strokes = with_classes(strokes, result.label_map.classes, whole=True)
+            self._put(replace(fresh, locked=locked, given=held, scribbles=strokes, answered=heard))
             self._undo.fit_memory(self._now)
         self._record(
             "ended",
@@ -292,17 +314,28 @@ class Following:
             self._undo.push(Act(words, before, tag), replace(now, run=before.run))
             self._dragged = self._drag
         self._put(now)
-        self._record("acted", words=words, what=what, arguments=arguments, situation=now)
+        self._record(
+            "acted", words=words, what=what, arguments=arguments, situation=self._now, store=self._is_worth_a_file
+        )
         self._emit("history")
         return self._drag if self._drag is not None else tag
 
+    @property
+    def _is_worth_a_file(self) -> bool:
+        """Whether the result took longer to make than to write: an answer to strokes is there again at once."""
+        result = self._now.model or self._now.result
+        return result is None or result.method != "scribbles"
+
     def _put(self, now: Situation) -> None:
         """Swap references, and say what is another."""
-        before, self._now = self._now, now
+        before, self._now = self._now, in_force(now)
+        now = self._now
         if before.config != now.config:
             self._emit("settings")
         if before.locked != now.locked or before.given != now.given or before.result is not now.result:
             self._emit("classes")
+        if before.scribbles is not now.scribbles:
+            self._emit("scribbles")
         if before.result is not now.result:
             self._emit("result")
 
@@ -326,7 +359,9 @@ class Following:
             _log.exception("a listener of the session failed")
 
     def _record(self, kind: str, **event: Any) -> None:
-        if self.recorder is not None:
+        if self._together is not None:
+            self._together.append({"kind": kind, **event})
+        elif self.recorder is not None:
             self.recorder.record({"kind": kind, **event})
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_gmmseg.session.class_edits import new_class
+from napari_gmmseg.config import new_class
 from napari_gmmseg.volumes import ClassTable, Segmentation, TissueClass
 
 #: Classes that share less than this Dice overlap are two tissues.

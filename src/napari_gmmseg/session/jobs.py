@@ -144,7 +144,8 @@ class Job(Generic[R]):
     def pause(self) -> None:
         """Hold after the step at hand; without effect on a job that has ended or is stopping."""
         with self._condition:
-            if self._state in (JobState.PREPARING, JobState.RUNNING):
+            # Paused, too: it may have been told to go on and not have woken up yet.
+            if self._state in (JobState.PREPARING, JobState.RUNNING, JobState.PAUSED):
                 self._pause = True
 
     def resume(self) -> None:

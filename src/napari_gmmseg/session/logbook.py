@@ -53,8 +53,8 @@ class Logbook:
             self._previews.put(report.preview)
         if report.n_steps <= 0:
             return
-        n_reports, bare = self.n_reports + 1, replace(report, preview=None, state=None)
-        if report.state is not None or report.refused is not None:
+        n_reports, bare = self.n_reports + 1, replace(report, preview=None, state=None, plan=None)
+        if not (report.state is None and report.refused is None and report.plan is None):
             self._notes.append(Note(n_reports, replace(report, preview=None), answers))
         self._trail.append(bare)
         self.latest = n_reports, bare
@@ -78,7 +78,7 @@ class Logbook:
         return _emptied(self._told)
 
     def take_notes(self) -> tuple[Note, ...]:
-        """Return the reports with a state or a refusal since this was last asked."""
+        """Return the reports with a state, a refusal or a plan since this was last asked."""
         return _emptied(self._notes)
 
     def take_trail(self) -> tuple[FitReport, ...]:

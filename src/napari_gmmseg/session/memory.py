@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from napari_gmmseg.config import FitConfig
 from napari_gmmseg.config.machine import available_memory
 from napari_gmmseg.config.memory import Footprint, in_words
 from napari_gmmseg.errors import SettingsError
@@ -25,18 +26,7 @@ def predicted_memory(request: SegmentationRequest) -> int | None:
         Image and settings.
     """
     volume = request.volume
-    try:
-        footprint = Footprint.of(
-            volume.grid_shape,
-            _box(request),
-            volume.n_channels,
-            request.config,
-            volume.geometry.spacing,
-            low=_multiplies_bfloat16_fast(request.config.device),
-        )
-    except SettingsError:
-        return None
-    return footprint.peak()
+    return _peak(volume.grid_shape, _box(request), volume.n_channels, volume.geometry.spacing, request.config)
 
 
 def predicted_in_words(request: SegmentationRequest) -> str:
@@ -47,13 +37,62 @@ def predicted_in_words(request: SegmentationRequest) -> str:
     request : SegmentationRequest
         Image and settings.
     """
-    predicted = predicted_memory(request)
+    return _in_words(predicted_memory(request), request.config)
+
+
+def needed_in_words(
+    grid_shape: Sequence[int], n_channels: int, spacing: tuple[float, float, float], config: FitConfig
+) -> str:
+    """Return how much memory a fit of an image takes at most, and how much is free; "" where that cannot be told.
+
+    From sizes alone: for whoever has not read the image yet.
+
+    Parameters
+    ----------
+    grid_shape : sequence of int
+        (Z, Y, X) or (T, Z, Y, X).
+    n_channels : int
+        Number of channels C.
+    spacing : (z, y, x)
+        Voxel size in mm.
+    config : FitConfig
+        How to fit.
+    """
+    return _in_words(_peak(grid_shape, grid_shape, n_channels, spacing, config), config)
+
+
+def undo_in_words(used: int, limit: int) -> str:
+    """Return what undo holds, as a sentence.
+
+    Parameters
+    ----------
+    used, limit : int
+        Bytes that it holds, and may hold.
+    """
+    return f"Holds {in_words(used)} of {in_words(limit)} at most; the oldest is forgotten beyond."
+
+
+def _peak(
+    grid_shape: Sequence[int],
+    box: Sequence[int],
+    n_channels: int,
+    spacing: tuple[float, float, float],
+    config: FitConfig,
+) -> int | None:
+    try:
+        low = _multiplies_bfloat16_fast(config.device)
+        return Footprint.of(grid_shape, box, n_channels, config, spacing, low=low).peak()
+    except SettingsError:
+        return None
+
+
+def _in_words(predicted: int | None, config: FitConfig) -> str:
     if predicted is None:
         return ""
-    free = _free(request.config.device)
+    free = _free(config.device)
     if free is None:
         return f"Needs about {in_words(predicted)} of memory."
-    words = f"Needs about {in_words(predicted)} of memory; {in_words(free)} are free."
+    words = f"Needs about {in_words(predicted)} of {in_words(free)} free memory."
     return words if predicted <= free else f"{words} It will be done in smaller steps where that helps."
 
 

@@ -9,6 +9,9 @@ from collections.abc import Callable
 
 from napari_gmmseg.volumes import Command, Look, SaveState
 
+#: Ask a fit so often for its state, in s: with the time that writing takes, less than 2 s of work are ever missing.
+SAVE_EVERY = 1.2
+
 
 class Order:
     """A command on its way to a fit.
@@ -119,11 +122,11 @@ class Orders:
             return order
 
     def _due(self, n_reports: int) -> Order | None:
-        for order in self._waiting:
-            if order.not_before is None or order.not_before <= n_reports:
-                self._waiting.remove(order)
-                self._saved_at = self._clock() if isinstance(order.command, SaveState) else self._saved_at
-                return order
+        # Nothing overtakes an order that waits for its place: what was said later has to count later.
+        if self._waiting and (self._waiting[0].not_before or 0) <= n_reports:
+            order = self._waiting.popleft()
+            self._saved_at = self._clock() if isinstance(order.command, SaveState) else self._saved_at
+            return order
         if self._look is not None:
             self._looked, self._look = self._look, None
             return Order(self._looked)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
-
-from numpy.typing import NDArray
 
 from napari_gmmseg.config import FitConfig
 from napari_gmmseg.session.orders import Order
-from napari_gmmseg.session.situation import Given, Situation, arrays_of
+from napari_gmmseg.session.situation import Given, Situation, arrays_of, sizes
 from napari_gmmseg.volumes import Command, FitReport, FitState, Segmentation
 
 
@@ -62,6 +59,13 @@ class Said:
         """After how many of the run's reports it was told; None as long as it was not."""
         return None if self.order.after is None else self.offset + self.order.after
 
+    @property
+    def place(self) -> int | None:
+        """After how many of the run's reports it was told, or is to be told at the earliest; None for the next step."""
+        earliest = self.order.not_before
+        waits = None if earliest is None else self.offset + earliest
+        return waits if self.position is None else self.position
+
 
 class RunLog:
     """The log of one run.
@@ -89,6 +93,7 @@ class RunLog:
         self.trail: list[FitReport] = []
         self.pauses: list[int] = []
         self.states: dict[int, FitState] = {}
+        self._sizes: dict[int, tuple[FitState, Mapping[int, int]]] = {}
 
     def add_state(self, n_reports: int, state: FitState) -> None:
         """Hold where the run stands; of older states only those are held that stand right before something was said.
@@ -111,6 +116,43 @@ class RunLog:
             needed.add(max((n for n in self.states if n <= position), default=n_reports))
         self.states = {n: held for n, held in self.states.items() if n in needed}
 
+    def held(self) -> Mapping[int, int]:
+        """Return the bytes of all arrays that it holds, by the identity of who owns their memory."""
+        held = self._before_it()
+        for state in self.states.values():
+            held.update(self._sizes_of(state))
+        return held
+
+    def newest(self) -> Mapping[int, int]:
+        """Return the part of `held` that the run itself needs."""
+        held = self._before_it()
+        if self.states:
+            held.update(self._sizes_of(self.states[max(self.states)]))
+        return held
+
+    def keep(self, points: Iterable[RunPoint]) -> None:
+        """Forget the states that none of some points goes back to; the newest stays.
+
+        Parameters
+        ----------
+        points : iterable of RunPoint
+            Of this run.
+        """
+        needed = {point.offset for point in points} | {max(self.states, default=0)}
+        self.states = {n: state for n, state in self.states.items() if n in needed}
+
+    def _before_it(self) -> dict[int, int]:
+        return sizes([*arrays_of(self.start), *self.before.arrays()])
+
+    def _sizes_of(self, state: FitState) -> Mapping[int, int]:
+        """Return what a state holds; it has hundreds of arrays, and is asked for often."""
+        known = self._sizes.get(id(state))
+        if known is None or known[0] is not state:
+            known = state, sizes([*state.arrays.values(), *state.start.values()])
+            live = {id(held) for held in self.states.values()}
+            self._sizes = {key: entry for key, entry in self._sizes.items() if key in live} | {id(state): known}
+        return known[1]
+
     def given_after(self, given: Mapping[int, Given]) -> dict[int, Given]:
         """Return names and colours by the label values of the result.
 
@@ -130,8 +172,7 @@ class RunLog:
         locked : frozenset of int
             By the fit's.
         """
-        held = frozenset(self.moved.get(value, value) for value in locked)
-        return self.before.locked | held if self.fresh else held
+        return frozenset(self.moved.get(value, value) for value in locked)
 
 
 @dataclass(frozen=True)
@@ -171,13 +212,13 @@ class RunPoint:
     log: RunLog
     said: tuple[Said, ...]
 
-    def arrays(self) -> Iterator[NDArray[Any]]:
-        """Yield the arrays that are held, some perhaps twice."""
-        yield from arrays_of(self.log.start)
-        yield from self.log.before.arrays()
-        for state in self.log.states.values():
-            yield from state.arrays.values()
-            yield from state.start.values()
+    @property
+    def offset(self) -> int:
+        """The last state before this point, as the number of reports before it; 0 for the beginning."""
+        log = self.log
+        later = [said.position for said in log.said if said not in self.said and not said.refused]
+        bound = min((position for position in later if position is not None), default=None)
+        return max((n for n in log.states if bound is None or n <= bound), default=0)
 
     def resumption(self) -> Resumption:
         """Return how to take the run up: at the last state before this point, or from its beginning.
@@ -185,10 +226,7 @@ class RunPoint:
         What was said between that state and this point is said again at the same places, so that the run comes to
         this point as it did before.
         """
-        log = self.log
-        later = [said.position for said in log.said if said not in self.said and not said.refused]
-        bound = min((position for position in later if position is not None), default=None)
-        offset = max((n for n in log.states if bound is None or n <= bound), default=0)
+        log, offset = self.log, self.offset
         new = RunLog(log.config, log.start, log.before, log.tag)
         new.fresh = log.fresh
         new.trail = log.trail[:offset]
@@ -202,7 +240,7 @@ class RunPoint:
             if said.position is not None and said.position < offset:
                 in_state.append(said)
             else:
-                after = None if said.position is None else said.position - offset
+                after = None if said.place is None else max(said.place - offset, 0)
                 again.append((after, said.sentence))
         new.said = tuple(in_state)
         return Resumption(new, log.states.get(offset), offset, tuple(again))

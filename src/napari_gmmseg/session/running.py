@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from napari_gmmseg.session.jobs import FitGenerator, Job
+from napari_gmmseg.session.orders import Order
 from napari_gmmseg.session.progress import Note, Progress, Told
 from napari_gmmseg.session.run_log import Resumption, RunPoint, Said, Sentence
 from napari_gmmseg.volumes import Command, FitReport, FitState, Look, Retune, SaveState, Segmentation
@@ -36,6 +38,10 @@ class News:
     ended: bool
 
 
+def _unrecorded(_: str, **__: object) -> None:
+    """Nobody writes it down."""
+
+
 class Run:
     """A job and its log; for one thread.
 
@@ -47,6 +53,8 @@ class Run:
         How it begins.
     save_every : float or None
         Ask for the state of a training so often, in s.
+    record : callable
+        Takes the kind and the parts of an event: what is said after its beginning, amended or withdrawn.
     """
 
     def __init__(
@@ -54,9 +62,12 @@ class Run:
         make_steps: Callable[[FitState | None], FitGenerator],
         resumption: Resumption,
         save_every: float | None,
+        record: Callable[..., None] = _unrecorded,
     ) -> None:
         self.log, self.offset = resumption.log, resumption.offset
         self._ended = False
+        self._record = record
+        self._numbers: dict[Order, int] = {}
         state = resumption.state
         self.job: Job[Segmentation] = Job(lambda: make_steps(state), save_every=save_every)
         for after, sentence in resumption.again:
@@ -88,6 +99,7 @@ class Run:
         """
         self.job.send(SaveState())
         self._send(sentence, None)
+        self._record_said(sentence)
 
     def amend(self, sentence: Sentence, merge: Callable[[Command, Command], Command | None]) -> bool:
         """Say something together with what was said last, if that belongs to the same act and was not heard yet.
@@ -130,6 +142,7 @@ class Run:
             return False
         new = Said(replace(said.sentence, command=command, words=words), said.order, said.offset)
         self.log.said = tuple(new if other is said else other for other in self.log.said)
+        self._record_of("amended", said.order, command=command, words=words)
         return True
 
     def go_to(self, point: RunPoint) -> bool:
@@ -152,6 +165,7 @@ class Run:
                 break
             if not self.job.withdraw(said.order):
                 return False
+            self._record_of("withdrawn", said.order)
             self.log.said = self.log.said[:-1]
         if self.log.said != point.said[: len(self.log.said)]:
             return False
@@ -159,6 +173,7 @@ class Run:
             if said.position is not None:
                 return False
             self._send(said.sentence, None)
+            self._record_said(said.sentence)
         return True
 
     def settled(self, n_reports: int) -> bool:
@@ -177,9 +192,10 @@ class Run:
         # Asked before the rest is taken: what comes in between is then not missed.
         ended = self.job.state.ended and not self._ended
         book = self.job.logbook
-        told = tuple(t for t in book.take_told() if not isinstance(t.command, Look | SaveState))
         # A refusal is noted before its report counts as the latest.
         latest, notes = book.latest, book.take_notes()
+        # Taken after the notes: whatever was heard before a state is then told with that state, or before it.
+        told = tuple(t for t in book.take_told() if not isinstance(t.command, Look | SaveState))
         for note in notes:
             if note.report.state is not None:
                 self.log.add_state(self.offset + note.n_reports, note.report.state)
@@ -200,4 +216,14 @@ class Run:
 
     def _send(self, sentence: Sentence, after: int | None) -> None:
         order = self.job.send(sentence.command, after=after)
+        self._numbers[order] = len(self._numbers)
         self.log.said = (*self.log.said, Said(sentence, order, self.offset))
+
+    def _record_said(self, sentence: Sentence) -> None:
+        """Record what was sent last; the fit hears it after its next report at the earliest, its state comes first."""
+        order = self.log.said[-1].order
+        after = self.job.n_reports + 1
+        self._record_of("said", order, after=after, command=sentence.command, words=sentence.words)
+
+    def _record_of(self, kind: str, order: Order, **event: Any) -> None:
+        self._record(kind, generation=self.job.generation, order=self._numbers[order], **event)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,8 @@ class SegmentationRequest:
         An earlier result of this image to go on from.
     state : FitState or None
         Where an earlier fit of this image stood: it goes on from there, with the settings of that time.
+    plans : tuple of mapping
+        How an earlier fit of it was done within its memory: so is this, for the same bits.
     """
 
     volume: Volume
@@ -51,6 +54,7 @@ class SegmentationRequest:
     look: int | None = None
     start: Segmentation | None = None
     state: FitState | None = None
+    plans: tuple[Mapping[str, Any], ...] = ()
 
 
 def segmentation_job(
@@ -137,6 +141,7 @@ def segment_in_steps(request: SegmentationRequest) -> FitGenerator:
         look=request.look,
         start=request.start,
         state=request.state,
+        plans=request.plans,
     )
     return result
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_gmmseg.config import FitConfig
-from napari_gmmseg.volumes import ClassTable, Colour, Segmentation, TissueClass
+from napari_gmmseg.volumes import ClassTable, Colour, Edits, NetworkWeights, Scribbles, Segmentation, TissueClass
 
 #: By label value, one number a channel, in the image's own unit.
 Numbers = Mapping[int, tuple[float, ...]]
@@ -96,11 +96,25 @@ class Kept:
     config: FitConfig
 
 
-class HoldsArrays(Protocol):
+class HoldsStates(Protocol):
+    """What a run holds, for whoever goes back into it."""
+
+    def held(self) -> Mapping[int, int]:
+        """Return the bytes of all arrays that it holds, by the identity of who owns their memory."""
+
+    def newest(self) -> Mapping[int, int]:
+        """Return the part of `held` that the run itself needs."""
+
+    def keep(self, points: Iterable[Any]) -> None:
+        """Forget the states that none of these points, nor the run itself, goes back to."""
+
+
+class PointInRun(Protocol):
     """A point in a run, as far as undo has to know it."""
 
-    def arrays(self) -> Iterator[NDArray[Any]]:
-        """Yield the arrays that are held."""
+    @property
+    def log(self) -> HoldsStates:
+        """What the run holds."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +135,20 @@ class Situation:
         Label values of the classes whose Gaussian is held and which do not disappear.
     given : mapping of int to Given
         Names and colours that a person gave, by label value.
-    run : HoldsArrays or None
+    run : PointInRun or None
         Where the run that was on stood; None without one.
+    scribbles : Scribbles or None
+        Strokes; None before the first.
+    edits : Edits or None
+        Voxels of the result that a person set: `result` has them.
+    model : Segmentation or None
+        The result as it would be without edits; None where there are none.
+    seeds : Segmentation or None
+        The result of a fit before strokes were answered: it stands for classes that were not painted.
+    answered : bool
+        Whether the result has heard all strokes.
+    weights : NetworkWeights or None
+        The network that was fine-tuned last.
     """
 
     config: FitConfig
@@ -132,12 +158,26 @@ class Situation:
     stds: Numbers = field(default_factory=dict)
     locked: frozenset[int] = frozenset()
     given: Mapping[int, Given] = field(default_factory=dict)
-    run: HoldsArrays | None = None
+    run: PointInRun | None = None
+    scribbles: Scribbles | None = None
+    edits: Edits | None = None
+    model: Segmentation | None = None
+    seeds: Segmentation | None = None
+    answered: bool = True
+    weights: NetworkWeights | None = None
 
     def arrays(self) -> Iterator[NDArray[Any]]:
         """Yield the arrays of the results, some perhaps twice; those of a run are its own matter."""
         yield from arrays_of(self.result)
         yield from arrays_of(self.fitted)
+        yield from arrays_of(self.model)
+        yield from arrays_of(self.seeds)
+        if self.edits is not None:
+            yield from (self.edits.positions, self.edits.values)
+        if self.weights is not None:
+            yield from self.weights.arrays.values()
+        if self.scribbles is not None:
+            yield from (stroke.voxels for stroke in self.scribbles.strokes)
 
 
 def arrays_of(result: Segmentation | None) -> Iterator[NDArray[Any]]:

@@ -9,18 +9,20 @@ from pydantic import ValidationError
 
 from napari_gmmseg.config import FitConfig
 from napari_gmmseg.config.liveness import liveness
-from napari_gmmseg.session.class_acts import ClassActs
 from napari_gmmseg.session.edit_queue import after_edits
 from napari_gmmseg.session.following import with_n_classes
+from napari_gmmseg.session.painting import kept_paint
 from napari_gmmseg.session.progress import Progress
+from napari_gmmseg.session.recording import Recorder
 from napari_gmmseg.session.run_log import Resumption, RunLog, Sentence
 from napari_gmmseg.session.segmenting import SegmentationRequest
 from napari_gmmseg.session.situation import Kept, Situation
+from napari_gmmseg.session.tuning import TuningActs
 from napari_gmmseg.session.wording import change_in_words
-from napari_gmmseg.volumes import Adjust, Command, Finding, Retune
+from napari_gmmseg.volumes import Adjust, Finding, Retune
 
 
-class Session(ClassActs):
+class Session(TuningActs):
     """What a person is doing with one image: settings, runs, classes, kept results, undo.
 
     What cannot be done is told by `refused`, never raised. Whoever shows it calls `poll` several times a second.
@@ -40,12 +42,13 @@ class Session(ClassActs):
     @property
     def can_undo(self) -> str | None:
         """What would be undone, in words; None where nothing can be."""
-        return self._edits.words or self._undo.can_undo
+        tuning = None if self._tuning is None else self._tuning.words
+        return self._edits.words or tuning or self._undo.can_undo
 
     @property
     def can_redo(self) -> str | None:
         """What would be redone, in words; None where nothing can be."""
-        return None if self._edits.busy else self._undo.can_redo
+        return None if self._edits.busy or self._tuning else self._undo.can_redo
 
     def open(self, request: SegmentationRequest) -> None:
         """Begin with another image: a run that is on is cancelled, and nothing of the last image can be undone.
@@ -56,6 +59,7 @@ class Session(ClassActs):
             The image, what it is, and the settings to begin with.
         """
         self._leave_all()
+        self._carry(self._now)
         self._undo.clear()
         self._request, self._kept = request, ()
         self._run = self._table = self._mixture = None
@@ -69,7 +73,7 @@ class Session(ClassActs):
     def run(self, *, look: int | None = None) -> None:
         """Segment from the beginning; names and colours of an earlier result follow their tissue.
 
-        Where a class is locked, it goes on from the result that it is locked in.
+        Where a class is locked, or voxels were edited by hand, it goes on from the result in which they are.
 
         Parameters
         ----------
@@ -79,12 +83,11 @@ class Session(ClassActs):
         if self._request is None:
             self._refuse(Finding("refused", "There is no image.", "Open one first."))
             return
-        if self.running:
-            self._refuse(Finding("refused", "A run is on.", "Stop or cancel it first."))
+        if self._busy_elsewhere():
             return
         before = now = self._now
         self._look = look
-        if now.locked and now.result is not None:
+        if (now.locked or now.edits is not None) and now.result is not None:
             tag = self._act("Segmentation", now, "run")
             self._go_on("Segmentation", tag, before)
             return
@@ -119,7 +122,7 @@ class Session(ClassActs):
         self._leave(run)
         self._table = self._mixture = None
         self._undo.cut(run.log.tag)
-        self._put(run.log.before)
+        self._put(kept_paint(run.log.before, self._now))
         self._record("ended", generation=run.job.generation, reason="cancelled", result=None, situation=self._now)
         self._emit("classes")
         self._emit("history")
@@ -133,7 +136,7 @@ class Session(ClassActs):
         slice_index : int
             Position on the volume's Z axis.
         """
-        self._look = slice_index
+        super().look(slice_index)
         if self.job is not None and self.running:
             self.job.look(slice_index)
 
@@ -144,14 +147,20 @@ class Session(ClassActs):
         session's.
         """
         self._take_edit()
-        return super().poll()
+        news = super().poll()
+        self._take_tuning()
+        self._take_answers()
+        return news
 
     def close(self) -> None:
         """Cancel what is on and wait for its thread: a step at most."""
         self._leave_all()
+        self._answering.close()
         self._edits.join()
         for job in self._leaving:
             job.join()
+        for tuning in self._tunings_left:
+            tuning.join()
         self._leaving.clear()
 
     def retune(self, **settings: Any) -> None:
@@ -175,9 +184,13 @@ class Session(ClassActs):
             self._edits.defer(words, lambda: self.retune(**settings))
             return
         before = self._now
-        tag = self._act(words, replace(now, config=new), "retune", settings=settings)
+        anew = self.running and kind == "restart"
+        if anew and now.locked:
+            words = f"{words}; nothing is locked any more"
+        after = replace(now, config=new, locked=frozenset() if anew else now.locked)
+        tag = self._act(words, after, "retune", settings=settings)
         if self.running and self._run is not None:
-            self._run.log.fresh |= kind == "restart"
+            self._run.log.fresh |= anew
             self._say(Retune(settings, self._protected(new.n_classes)), words, tag, before)
         elif goes_on:
             self._go_on(words, tag, before)
@@ -231,20 +244,20 @@ class Session(ClassActs):
             self._emit("job")
             if drag is None or not self._undo.is_newest(drag):
                 return
-        act = self._undo.undo(self.situation)
-        if act is not None:
-            self._record("undone", words=act.words, situation=act.situation)
-            self._go_to(act.situation)
-            self._emit("history")
+        elif self._tuning is not None:
+            self.cancel_tuning()
+            return
+        self._step_back()
 
     @after_edits
     def redo(self) -> None:
         """Put back what was undone last."""
         self.end_drag()
+        if self._tuning is not None:
+            return
         act = self._undo.redo(self.situation)
         if act is not None:
-            self._record("redone", words=act.words, situation=act.situation)
-            self._go_to(act.situation)
+            self._put_back("redone", act)
             self._emit("history")
 
     def restore(self, request: SegmentationRequest, situation: Situation, kept: tuple[Kept, ...] = ()) -> None:
@@ -264,8 +277,24 @@ class Session(ClassActs):
         self._go_to(situation)
         self._emit("kept")
 
+    def record_with(self, recorder: Recorder) -> None:
+        """Have all that comes recorded, beginning with how things stand.
+
+        Parameters
+        ----------
+        recorder : Recorder
+            Which knows nothing of this session.
+        """
+        self.recorder = recorder
+        if self._request is not None:
+            self._record("opened", request=self._request)
+            self._record("acted", words="Begin to record", what="begin", arguments={}, situation=self._now)
+
     def _leave_all(self) -> None:
+        self.cancel_tuning()
         self._edits.clear()
+        self._answering.forget()
+        self._asked = None
         if self._run is not None:
             self._leave(self._run)
 
@@ -284,12 +313,15 @@ class Session(ClassActs):
 
     def _go_on(self, words: str, tag: object, before: Situation) -> None:
         """Begin a run from the result, with its classes at first: what changes them is said to it."""
-        result, new = before.result, self._now.config
+        result, new = before.model or before.result, self._now.config
         assert result is not None
         k = len(result.label_map.classes)
-        said: list[Command] = [Adjust(locked=before.locked)] if before.locked else []
+        # Where the method cannot hold a Gaussian, none is shown as held.
+        unlocked = replace(before, locked=frozenset())
+        said: list[Sentence] = [Sentence(Adjust(locked=before.locked), words, tag, unlocked)] if before.locked else []
         if new.n_classes != k:
-            said.append(Retune({"n_classes": new.n_classes}, self._protected(new.n_classes)))
+            retune = Retune({"n_classes": new.n_classes}, self._protected(new.n_classes))
+            said.append(Sentence(retune, words, tag, before))
         log = RunLog(with_n_classes(new, k), result, before, tag)
-        again = tuple((None, Sentence(command, words, tag, before)) for command in said)
+        again = tuple((None, sentence) for sentence in said)
         self._begin(Resumption(log, again=again), look=self._look)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from napari_gmmseg.session.situation import Situation, sizes
+from napari_gmmseg.session.situation import HoldsStates, PointInRun, Situation, sizes
 
 #: Bytes that undo may hold beyond what is shown.
 LIMIT = 1_000_000_000
@@ -36,10 +36,9 @@ class Act:
         object.__setattr__(self, "_results", sizes(self.situation.arrays()))
 
     @property
-    def sizes(self) -> Mapping[int, int]:
-        """Bytes of the arrays that are held, by the identity of who owns their memory; a run goes on growing."""
-        run = self.situation.run
-        return self._results if run is None else {**self._results, **sizes(run.arrays())}
+    def results(self) -> Mapping[int, int]:
+        """Bytes of the arrays of its results, by the identity of who owns their memory."""
+        return self._results
 
 
 class UndoStack:
@@ -146,14 +145,17 @@ class UndoStack:
             As it is.
         """
         held: dict[int, int] = {}
+        for log in self._points(now):
+            held.update(log.held())
         for act in (*self._done, *self._undone):
-            held |= act.sizes
-        for owner in Act("", now, None).sizes:
-            held.pop(owner, None)
-        return sum(held.values())
+            held.update(act.results)
+        shown = dict(Act("", now, None).results)
+        if now.run is not None:
+            shown.update(now.run.log.newest())
+        return sum(n for owner, n in held.items() if owner not in shown)
 
     def fit_memory(self, now: Situation) -> None:
-        """Forget the oldest acts until the rest is within the bounds.
+        """Forget the oldest acts until the rest is within the bounds, and the states of runs that no act needs.
 
         Parameters
         ----------
@@ -161,9 +163,23 @@ class UndoStack:
             As it is.
         """
         del self._done[: max(len(self._done) - _MOST, 0)]
+        self._forget_states(now)
         for acts in (self._done, self._undone):
             while acts and self.memory_used(now) > self.limit:
                 del acts[0]
+                self._forget_states(now)
+
+    def _forget_states(self, now: Situation) -> None:
+        for log, points in self._points(now).items():
+            log.keep(points)
+
+    def _points(self, now: Situation) -> dict[HoldsStates, list[PointInRun]]:
+        """Return the points that are held in each run."""
+        points: dict[HoldsStates, list[PointInRun]] = {}
+        for situation in (now, *(act.situation for act in (*self._done, *self._undone))):
+            if situation.run is not None:
+                points.setdefault(situation.run.log, []).append(situation.run)
+        return points
 
 
 def _move(source: list[Act], target: list[Act], now: Situation) -> Act | None:

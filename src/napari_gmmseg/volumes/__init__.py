@@ -2,10 +2,13 @@
 
 from napari_gmmseg.volumes.changes import ClassChange, class_changes
 from napari_gmmseg.volumes.classes import ClassTable, Colour, TissueClass
+from napari_gmmseg.volumes.edits import Edits
 from napari_gmmseg.volumes.findings import Finding
 from napari_gmmseg.volumes.geometry import Geometry, SourceGrid, Unit, read_only
 from napari_gmmseg.volumes.islands import Island
+from napari_gmmseg.volumes.locks import CheckedStroke, keep_out_of_locked
 from napari_gmmseg.volumes.mixture import Mixture
+from napari_gmmseg.volumes.network_weights import FinetunedSegmentation, NetworkWeights
 from napari_gmmseg.volumes.reports import (
     Adjust,
     Command,
@@ -18,16 +21,22 @@ from napari_gmmseg.volumes.reports import (
     Split,
     Stop,
 )
+from napari_gmmseg.volumes.scribbles import IGNORED, UNLABELLED, Scribbles, Stroke
 from napari_gmmseg.volumes.segmentation import LabelMap, Segmentation
 from napari_gmmseg.volumes.volume import Volume
 
 __all__ = [
+    "IGNORED",
+    "UNLABELLED",
     "Adjust",
+    "CheckedStroke",
     "ClassChange",
     "ClassTable",
     "Colour",
     "Command",
+    "Edits",
     "Finding",
+    "FinetunedSegmentation",
     "FitReport",
     "FitState",
     "Geometry",
@@ -36,15 +45,19 @@ __all__ = [
     "Look",
     "Merge",
     "Mixture",
+    "NetworkWeights",
     "Retune",
     "SaveState",
+    "Scribbles",
     "Segmentation",
     "SourceGrid",
     "Split",
     "Stop",
+    "Stroke",
     "TissueClass",
     "Unit",
     "Volume",
     "class_changes",
+    "keep_out_of_locked",
     "read_only",
 ]

@@ -42,6 +42,8 @@ class FitReport:
         Why what was told before was not taken up.
     findings : tuple of Finding
         Doubts that came up since the report before, such as memory that ran out; the result has them, too.
+    plan : mapping of str to object, or None
+        How the fit is done within the memory that there is, where that was decided since the report before.
     """
 
     phase: str
@@ -56,6 +58,7 @@ class FitReport:
     state: FitState | None = None
     refused: Finding | None = None
     findings: tuple[Finding, ...] = ()
+    plan: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ _CLICKED = {
     "give a mask (--mask FILE) or none (--mask none)": "choose a Labels layer or None under Mask",
     "Fit every voxel with --mask none, or give a mask (--mask FILE)": "Choose None or a Labels layer under Mask",
     "Give a brain mask (--mask FILE)": "Choose a brain mask under Mask",
+    "or widen the mask (--mask none)": "or choose None under Mask",
+    "Take a file that `finetune --save-model` wrote": "Take a model that was saved after fine-tuning",
     "--preset custom for what is no brain": "choose the preset Custom for what is no brain",
     "Choose one frame of each with --frame N": "Show one frame of each as a layer of its own",
     "Give its spacing (--spacing DZ DY DX)": "Give its layer a scale in mm",

@@ -49,13 +49,15 @@ class HistoryRow(QWidget):
         layout.addWidget(self._help)
         self._row = layout
 
-    def show_history(self, undo: str | None, redo: str | None) -> None:
+    def show_history(self, undo: str | None, redo: str | None, held: str = "") -> None:
         """Say what would be undone and redone.
 
         Parameters
         ----------
         undo, redo : str or None
             In words; None where there is nothing.
+        held : str
+            How much memory that takes, as a sentence for the tip.
         """
         for button, words, tip in (
             (self._undo, undo, "Take back: {}. Undone once more, it goes back further (Shift+Z)."),
@@ -66,7 +68,8 @@ class HistoryRow(QWidget):
             button.setEnabled(words is not None)
             # What has nothing to say leaves its room to the other.
             self._row.setStretchFactor(button, 3 if words else 1)
-            button.setToolTip(tip.format(words) if words else f"There is nothing to {verb.lower()}.")
+            said = tip.format(words) if words else f"There is nothing to {verb.lower()}."
+            button.setToolTip(f"{said} {held}".strip())
         self._fit()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802 - Qt's name

@@ -17,6 +17,7 @@ from napari_gmmseg.docks.segment.choices import Choices, Controls
 from napari_gmmseg.docks.segment.keeping import Keeping
 from napari_gmmseg.docks.segment.layer_list import offer, settle, with_preset
 from napari_gmmseg.docks.segment.live import asked, differences, following
+from napari_gmmseg.docks.segment.needs import memory_needed
 from napari_gmmseg.docks.segment.run import Run
 from napari_gmmseg.docks.segment.taking_down import missing, take_down
 from napari_gmmseg.docks.segment.view_protocol import SegmentView
@@ -24,6 +25,7 @@ from napari_gmmseg.errors import GmmsegError
 from napari_gmmseg.plugin.layer_grids import LayerGrid
 from napari_gmmseg.plugin.layers import label_axes
 from napari_gmmseg.session import Job, JobState
+from napari_gmmseg.session.memory import undo_in_words
 from napari_gmmseg.session.registry import session_of
 from napari_gmmseg.session.state import Session
 from napari_gmmseg.volumes import Finding
@@ -324,6 +326,7 @@ class SegmentPresenter:
     def _show(self, choices: Choices) -> None:
         self._choices = choices
         self._view.show_choices(choices)
+        self._view.show_memory(memory_needed(list(self._viewer.layers), choices))
         self._show_controls()
 
     def _retune(self) -> None:
@@ -347,7 +350,8 @@ class SegmentPresenter:
 
     def _on_session_changed(self, what: str) -> None:
         if what == "history":
-            self._view.show_history(self.session.can_undo, self.session.can_redo)
+            held = undo_in_words(self.session.memory_used, self.session.memory_limit)
+            self._view.show_history(self.session.can_undo, self.session.can_redo, held)
         elif what == "kept":
             self.keeping.show()
         elif self._run is not None:

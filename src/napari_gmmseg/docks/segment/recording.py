@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from napari_gmmseg.config import FitConfig
 from napari_gmmseg.docks.common.sentences import Message, error_message, finding_message
@@ -25,6 +25,13 @@ from napari_gmmseg.volumes import FitReport
 _RECOVERED = Message("The session is back, as it was left.")
 
 
+class Tells(Protocol):
+    """A window that says what goes wrong."""
+
+    def show_messages(self, messages: Sequence[Message]) -> None:
+        """Show sentences."""
+
+
 class Recording:
     """Begins and ends the journal of a session; for the GUI thread.
 
@@ -32,11 +39,11 @@ class Recording:
     ----------
     session : Session
         Whose.
-    view : SegmentView
+    view : Tells
         The window, for what goes wrong.
     """
 
-    def __init__(self, session: Session, view: SegmentView) -> None:
+    def __init__(self, session: Session, view: Tells) -> None:
         self._session, self._view = session, view
         self._journal: Journal | None = None
         self._warned = False
@@ -60,6 +67,11 @@ class Recording:
         """
         self._journal, self._warned = journal, False
         self._session.recorder = journal
+
+    def catch_up(self) -> None:
+        """Record how things stand, where the session was at work before it was recorded."""
+        if self._journal is not None:
+            self._session.record_with(self._journal)
 
     def poll(self) -> None:
         """Say once if nothing is recorded any more."""

@@ -69,6 +69,7 @@ class Run:
         self._progress: Progress | None = None
         self._held: tuple[JobState, bool, int] = (JobState.IDLE, False, 0)
         self._previewed_at = float("-inf")
+        self._previewed_values: tuple[int, ...] = ()
         self._looked_at: int | None = None
         self._messages = asked.messages
         self._pause_wanted = self._stop_wanted = False
@@ -298,16 +299,18 @@ class Run:
         self._view.show_progress(text, report.step / report.n_steps if report.n_steps else None)
 
     def _show_preview(self, job: Job[Segmentation]) -> None:
-        """Show the newest labels, unless others were shown a moment ago: then they wait."""
+        """Show the newest labels; those of the same classes wait where others were shown a moment ago."""
         now = self._clock()
-        due = now - self._previewed_at >= _PREVIEW_INTERVAL[int(self._viewer.dims.ndisplay)]
+        classes = None if job.logbook.last is None else job.logbook.last.classes
+        answers = classes is not None and classes.values != self._previewed_values
+        due = answers or now - self._previewed_at >= _PREVIEW_INTERVAL[int(self._viewer.dims.ndisplay)]
         preview = job.take_preview() if due and self.image_is_there else None
         if preview is None or self._grid is None:
             return
         self._previewed_at, self._previewed = now, True
-        last = job.logbook.last
-        if last is not None and last.classes is not None:
-            self._layer.colour(self._session.classes or last.classes)
+        if classes is not None:
+            self._previewed_values = classes.values
+            self._layer.colour(self._session.classes or classes)
         self._layer.preview(preview, self._grid)
         if self._layer.was_removed:
             self._view.show_messages([wording.RESULT_REMOVED])

@@ -22,6 +22,7 @@ from napari_gmmseg.docks.common.keys import KEYS
 from napari_gmmseg.docks.common.messages import MessageList
 from napari_gmmseg.docks.common.scroll_column import ScrollColumn
 from napari_gmmseg.docks.common.sentences import Message
+from napari_gmmseg.docks.common.wrapped_label import wrapped_label
 from napari_gmmseg.docks.segment.choices import AgreementRow, ChangeRow, Choices, ClassRow, Controls, KeptRow
 from napari_gmmseg.docks.segment.form import SegmentForm
 from napari_gmmseg.docks.segment.recovery_row import RecoveryRow
@@ -59,6 +60,10 @@ class SegmentView(QWidget):
         self._text.setObjectName("segment_progress_text")
         self._text.setWordWrap(True)
         self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self._memory = wrapped_label("segment_memory")
+        self._memory.setToolTip(
+            "Predicted peak above the image itself. Where memory runs short, less is done at a time."
+        )
         self._run = self._button("Run", "run", self.run_asked, "Segment with what is chosen above.")
         self._pause = self._button("Pause", "pause", self.pause_asked, "Hold after this step; press again to go on.")
         self._stop = self._button("Stop", "stop", self.stop_asked, "End after this step and keep the best so far.")
@@ -74,6 +79,12 @@ class SegmentView(QWidget):
         self.result.show_result([], "")
         self.result.show_refinement("", [], keeps_spatial=False)
         self.show_progress("", 0.0)
+        self.show_memory("")
+
+    @property
+    def memory(self) -> str:
+        """What is said of memory."""
+        return str(self._memory.text())
 
     @property
     def progress_text(self) -> str:
@@ -130,9 +141,14 @@ class SegmentView(QWidget):
         """Show the tick of a saved mask."""
         self.result.show_saved(text)
 
-    def show_history(self, undo: str | None, redo: str | None) -> None:
-        """Say what would be undone and redone."""
-        self.history.show_history(undo, redo)
+    def show_memory(self, sentence: str) -> None:
+        """Say how much memory a run will take."""
+        self._memory.setText(sentence)
+        self._memory.setVisible(bool(sentence))
+
+    def show_history(self, undo: str | None, redo: str | None, held: str) -> None:
+        """Say what would be undone and redone, and how much memory that holds."""
+        self.history.show_history(undo, redo, held)
 
     def show_kept(self, rows: Sequence[KeptRow]) -> None:
         """Show what was kept."""
@@ -190,6 +206,7 @@ class SegmentView(QWidget):
         column.setSpacing(8)
         column.addWidget(self.recovery)
         column.addWidget(self.form)
+        column.addWidget(self._memory)
         column.addLayout(buttons)
         for widget in (self._bar, self._text, self.history, self.messages, self.result):
             column.addWidget(widget)

@@ -34,8 +34,11 @@ class SegmentView(Protocol):
     def show_saved(self, text: str) -> None:
         """Show the tick of a saved mask; empty takes it away."""
 
-    def show_history(self, undo: str | None, redo: str | None) -> None:
-        """Say what would be undone and redone; None where there is nothing."""
+    def show_memory(self, sentence: str) -> None:
+        """Say how much memory a run will take; empty takes it away."""
+
+    def show_history(self, undo: str | None, redo: str | None, held: str) -> None:
+        """Say what would be undone and redone, None where there is nothing; and how much memory that holds."""
 
     def show_kept(self, rows: Sequence[KeptRow]) -> None:
         """Show what was kept."""

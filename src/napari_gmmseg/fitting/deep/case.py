@@ -102,7 +102,10 @@ class DeepCase:
         sees_start : bool
             Whether the network sees the start's responsibilities beside the image.
         """
-        standardisation = Standardisation.of_samples(task.samples())
+        # Looked for once: a mask as an index is looked through anew by every use of it.
+        inside = task.mask.flatten().nonzero()[:, 0]
+        samples = task.image.flatten(1).index_select(1, inside)
+        standardisation = Standardisation.of_samples(samples)
         device, dims = task.image.device, (-1,) + (1,) * task.mask.ndim
         centre = torch.from_numpy(standardisation.centre).to(device, torch.float32).view(dims)
         scale = torch.from_numpy(standardisation.scale).to(device, torch.float32).view(dims)
@@ -111,13 +114,14 @@ class DeepCase:
         densities = target = None
         seen = image
         if base is not None:
-            densities, target = _densities(task, base.mixture), base.memberships
+            rows, target = class_log_densities(base.mixture, samples), base.memberships
             if evidence is not None:
-                densities += evidence
-        if base is not None and densities is not None and sees_start:
-            weights = _class_weights(base.mixture).to(device).view(dims)
-            alone = torch.softmax(densities + weights.clamp_min(1e-4).log(), 0).mul_(task.mask)
-            seen = torch.cat([image, alone])
+                rows += evidence.flatten(1).index_select(1, inside)
+            densities = _spread(rows, inside, task.mask)
+            if sees_start:
+                weights = _class_weights(base.mixture).to(device).clamp_min(1e-4).log()
+                alone = torch.softmax(rows.add_(weights[:, None]), 0)
+                seen = _spread(alone, inside, task.mask, before=image)
         geometry = task.volume.geometry
         stack = make_stack(task.mask, geometry.spacing, task.config.view)
         k = task.config.n_classes
@@ -178,13 +182,14 @@ def _class_weights(mixture: Mixture) -> Tensor:
     return torch.from_numpy(np.bincount(mixture.class_of, mixture.mixing_weights)).to(torch.float32)
 
 
-def _densities(task: FitTask, mixture: Mixture) -> Tensor:
-    """Return class log densities (K, *crop) in the image's own unit, 0 outside the mask."""
-    rows = class_log_densities(mixture, task.samples())
-    result = torch.zeros((len(rows), *task.mask.shape), device=task.mask.device)
-    for k, row in enumerate(rows):
-        result[k][task.mask] = row
-    return result
+def _spread(rows: Tensor, inside: Tensor, mask: Tensor, before: Tensor | None = None) -> Tensor:
+    """Return rows (K, N) as maps (K, *crop), 0 outside the mask, behind others (M, *crop)."""
+    first = 0 if before is None else len(before)
+    maps = torch.zeros((first + len(rows), *mask.shape), device=mask.device)
+    if before is not None:
+        maps[:first] = before
+    maps.flatten(1)[first:].index_copy_(1, inside, rows.to(torch.float32))
+    return maps
 
 
 def _evidence(task: FitTask) -> Tensor | None:

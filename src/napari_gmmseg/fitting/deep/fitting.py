@@ -10,7 +10,7 @@ from napari_gmmseg.fitting.deep.steps import UNSEEN, Training
 from napari_gmmseg.fitting.deep.surviving import survive
 from napari_gmmseg.fitting.live import Change
 from napari_gmmseg.fitting.methods import fit_spatial
-from napari_gmmseg.fitting.progress import Fitted, Method
+from napari_gmmseg.fitting.progress import Fitted, Method, Told
 from napari_gmmseg.fitting.task import FitTask
 from napari_gmmseg.volumes import FitState, Look, Mixture, SaveState, Stop
 
@@ -70,17 +70,21 @@ def train(task: FitTask, form: Form, base: Fitted | None, state: FitState | None
     if base is not None and base.task is not None:
         task = replace(base.task, as_start=False, left=())
     training = Training(task, form, base) if state is None else Training.restored(task, form, state)
-    told = None
+    told: Told | None = None
     saving = False
     while not training.done and not isinstance(told, Stop):
         training = survive(training, Training.step)
         training = survive(training, Training.predict, predicting=True)
         told = yield training.progress(saving=saving)
+        while isinstance(told, Change):
+            sight, told = training.change(told), None
+            if sight is not None:
+                # The shown slice first: the maps of the whole case take a second.
+                told = yield sight
+                training.take_up()
         saving = isinstance(told, SaveState)
         if isinstance(told, Look):
             training.look(told.slice_index)
-        elif isinstance(told, Change):
-            training.change(told)
     # Until then the network has not yet learnt what was known before.
     known = training.base
     early = training.steps < max(training.recipe.warm_steps or UNSEEN, 2)

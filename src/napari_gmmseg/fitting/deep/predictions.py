@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from napari_gmmseg.fitting.task import FitTask
 from napari_gmmseg.mixture import mean_log_likelihood
 from napari_gmmseg.mixture.labelling import label_winners
 from napari_gmmseg.mixture.noise import trust_in_neighbours
+from napari_gmmseg.mixture.reshaping import Reshaped
 from napari_gmmseg.mixture.spatial import clamp_
 
 #: Shortest time in s between two predictions of the shown slice while training goes on.
@@ -130,16 +132,51 @@ class Predictions:
             # No piece is the slice that is looked at: all are shown in turn.
             self.piece = (self.piece + 1) % stack.n_pieces
         pieces = [self.piece]
-        log_answer = self._trainer.prior(stack.look(self._case.seen, pieces)).clamp_min(_LEAST_PRIOR).log()
-        if self._own and self._case.densities is not None:
-            sizes = self._objective.log_sizes().view((1, -1) + (1,) * stack.n_dims)
-            log_answer = log_answer + self._own * (stack.gather(self._case.densities, pieces) + sizes)
+        log_answer = self._log_answer(pieces)
         inside = stack.gather(self._case.mask[None], pieces)[:, 0]
         winner = label_winners(log_answer.transpose(0, 1), inside)
         old = stack.gather(self._labels[None], pieces).to(torch.int16)
         stack.put(self._labels.view(torch.int8)[None], pieces, (winner[:, None] - old).to(torch.int8))
         self._previewed_at = time.monotonic()
         return self._labels
+
+    def _log_answer(self, pieces: Sequence[int]) -> Tensor:
+        """Return the logarithm (B, K, *S) of what some pieces are, up to a number for each voxel."""
+        stack = self._case.stack
+        log_answer = self._trainer.prior(stack.look(self._case.seen, pieces)).clamp_min(_LEAST_PRIOR).log()
+        if self._own and self._case.densities is not None:
+            sizes = self._objective.log_sizes().view((1, -1) + (1,) * stack.n_dims)
+            log_answer = log_answer + self._own * (stack.gather(self._case.densities, pieces) + sizes)
+        return log_answer
+
+    def sight(self, reshaped: Reshaped, *, of_start: bool) -> Tensor:
+        """Return labels of other classes before anything is fitted to them: the shown piece, and what was shown before.
+
+        Parameters
+        ----------
+        reshaped : Reshaped
+            How classes are split and merged.
+        of_start : bool
+            Whether the spatial mixture is shown still.
+
+        Returns
+        -------
+        Tensor (*crop) uint8
+            Class k + 1, 0 outside the mask. Halves of a class that are not in the shown piece are whole still.
+        """
+        stack, pieces = self._case.stack, [self.piece]
+        labels = self._labels.clone()
+        for old, new in enumerate(reshaped.heirs):
+            if old != new:
+                labels.masked_fill_(self._labels == old + 1, new + 1)
+        start = self._case.target if of_start else None
+        answer = self._log_answer(pieces).softmax(1) if start is None else stack.gather(start, pieces)
+        inside = stack.gather(self._case.mask[None], pieces)[:, 0]
+        new_answer = reshaped.memberships(answer[0], stack.gather(self._task.image, pieces)[0], inside[0])
+        winner = label_winners(new_answer[:, None], inside)
+        shown = stack.gather(labels[None], pieces).to(torch.int16)
+        stack.put(labels.view(torch.int8)[None], pieces, (winner[:, None] - shown).to(torch.int8))
+        return labels
 
     def fitted(self) -> Fitted:
         """Return the answer: the prior, and with as much of the own intensity as the recipe says, the posterior."""

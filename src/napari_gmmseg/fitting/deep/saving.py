@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from napari_gmmseg.fitting.deep.training import Trainer
 from napari_gmmseg.fitting.progress import Fitted
 from napari_gmmseg.volumes import FitState, Mixture
 
 _MIXTURE = ("mixing_weights", "means", "covariances", "class_of")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a training stands before a step.
+
+    Parameters
+    ----------
+    steps : int
+        Taken.
+    generator : Tensor (n,) uint8
+        The random state.
+    left : tuple of int
+        Pieces that were drawn and not yet given out.
+    running : dict of str to Tensor, of any shape
+        Of the objective.
+    norms : tuple of Tensor, of any shape
+        Copies of the network's running means and variances.
+    """
+
+    steps: int
+    generator: Tensor
+    left: tuple[int, ...]
+    running: dict[str, Tensor]
+    norms: tuple[Tensor, ...]
 
 
 def trainer_arrays(trainer: Trainer) -> dict[str, np.ndarray]:

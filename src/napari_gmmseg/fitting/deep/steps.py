@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from napari_gmmseg.fitting.deep.case import DeepCase
 from napari_gmmseg.fitting.deep.objectives import Terms, make_objective, warm_terms
 from napari_gmmseg.fitting.deep.outliers import OutlierTerm
 from napari_gmmseg.fitting.deep.predictions import Predictions
-from napari_gmmseg.fitting.deep.saving import base_arrays, base_of, load_trainer_, trainer_arrays
+from napari_gmmseg.fitting.deep.saving import Mark, base_arrays, base_of, load_trainer_, trainer_arrays
 from napari_gmmseg.fitting.deep.training import Draws, Plateau, Schedule, Trainer, draw_axes, safe_precision
 from napari_gmmseg.fitting.live import Change, Changed, attempt
 from napari_gmmseg.fitting.progress import Fitted, Progress
@@ -29,31 +29,6 @@ from napari_gmmseg.volumes import Finding, FitState
 UNSEEN = 20
 
 PHASES = {"deepg": "deepG", "deepsvg": "deepSVG", "blindspot": "Blind-spot prior"}
-
-
-@dataclass(frozen=True)
-class Mark:
-    """Where a training stands before a step.
-
-    Parameters
-    ----------
-    steps : int
-        Taken.
-    generator : Tensor (n,) uint8
-        The random state.
-    left : tuple of int
-        Pieces that were drawn and not yet given out.
-    running : dict of str to Tensor, of any shape
-        Of the objective.
-    norms : tuple of Tensor, of any shape
-        Copies of the network's running means and variances.
-    """
-
-    steps: int
-    generator: Tensor
-    left: tuple[int, ...]
-    running: dict[str, Tensor]
-    norms: tuple[Tensor, ...]
 
 
 def _norms(trainer: Trainer) -> tuple[Tensor, ...]:
@@ -92,6 +67,8 @@ class Training:
         self._terms: Terms | None = None
         self._rate = 0.0
         self._refused: Finding | None = None
+        self._changed: Changed | None = None
+        self._start: tuple[dict[str, np.ndarray], dict[str, Any]] | None = None
         self._generation = 0
 
     @property
@@ -105,8 +82,17 @@ class Training:
         return self.form == "blindspot" or self.recipe.warm_steps > 0
 
     @property
+    def _seen(self) -> bool:
+        """Whether the network is the better sight."""
+        return self.steps > self.recipe.warm_steps + UNSEEN
+
+    @property
     def _warm(self) -> bool:
         return self.steps <= self.recipe.warm_steps
+
+    @property
+    def _phase(self) -> str:
+        return "Network learns the spatial mixture" if self._warm else PHASES[self.form]
 
     def step(self) -> None:
         """Take one step."""
@@ -142,7 +128,6 @@ class Training:
         assert terms is not None
         told = [("loss", float(terms.loss.detach())), *((name, float(value)) for name, value in terms.parts.items())]
         told.append(("learning rate", self._rate))
-        seen = self.steps > self.recipe.warm_steps + UNSEEN
         refused, self._refused = self._refused, None
         fresh, self._told = tuple(self.findings[self._told :]), len(self.findings)
         return Progress(
@@ -150,9 +135,9 @@ class Training:
             self._schedule.end,
             self._objective.mixture(),
             None if terms.nll is None else -float(terms.nll),
-            self._predictions.preview() if seen else None,
+            self._predictions.preview() if self._seen else None,
             tuple(told),
-            "Network learns the spatial mixture" if self._warm else PHASES[self.form],
+            self._phase,
             None if self.base is None else self.base.mixture,
             self.task,
             refused,
@@ -176,28 +161,51 @@ class Training:
         fitted = self._predictions.fitted()
         return replace(fitted, findings=(*fitted.findings, *self.findings))
 
-    def change(self, change: Change) -> None:
+    def change(self, change: Change) -> Progress | None:
         """Go on with other settings, classes or Gaussians; what is not possible is told with the next step.
 
         Parameters
         ----------
         change : Change
             What is to be different.
+
+        Returns
+        -------
+        Progress or None
+            A first sight of other classes, after which `take_up` is due; None where there is nothing more to do.
         """
         changed = self._attempt(change)
         if isinstance(changed, Finding):
             self._refused = changed
-            return
+            return None
+        self._changed = changed
+        if changed.reshaped is None:
+            self.take_up()
+            return None
+        return Progress(
+            self.steps,
+            self._schedule.end,
+            changed.mixture,
+            labels=self._predictions.sight(changed.reshaped, of_start=not self._seen),
+            phase=self._phase,
+            named_by=None if self.base is None else changed.mixture,
+            task=replace(changed.task, left=()),
+        )
+
+    def take_up(self) -> None:
+        """Bring the whole case in line with a change."""
+        changed, self._changed = self._changed, None
+        assert changed is not None
         recipe = changed.task.savings.applied(recipe_for(changed.task.config, self.form))
         before, old = self._case, self._trainer
-        self._generation += 1
         # The start does not move while a network is trained: what was split comes back as it was by itself.
         self.task, self.recipe = replace(changed.task, left=()), recipe
-        if self.base is not None:
+        if self.base is not None and (changed.reshaped is not None or changed.mixture is not self.base.mixture):
             memberships = self.base.memberships
             if changed.reshaped is not None:
                 memberships = changed.reshaped.memberships(memberships, self.task.image, self.task.mask)
-            self.base = replace(self.base, mixture=changed.mixture, memberships=memberships)
+            self.base, self._start = replace(self.base, mixture=changed.mixture, memberships=memberships), None
+            self._generation += 1
         self._case = DeepCase.of_task(self.task, self.base, sees_start=self._sees_start)
         self._objective = make_objective(self.form, self._case, recipe, self._generator)
         self._outliers.retune(self.task, self._case)
@@ -262,8 +270,9 @@ class Training:
         }
         start: dict[str, np.ndarray] = {}
         if self.base is not None:
-            start, noted = base_arrays(self.base)
-            meta["base"] = noted
+            if self._start is None:
+                self._start = base_arrays(self.base)
+            start, meta["base"] = self._start
         return FitState(arrays, start, f"{self.form}-{self._generation}", meta)
 
     def _carried(self) -> dict[str, Tensor]:

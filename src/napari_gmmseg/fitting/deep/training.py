@@ -144,6 +144,25 @@ class Trainer:
         """What the network computes in."""
         return "bfloat16" if self._low else "float32"
 
+    def slow_down(self, parameters: Sequence[nn.Parameter], share: float) -> None:
+        """Have some of the network's weights learn at a share of the rate, before the first step.
+
+        Parameters
+        ----------
+        parameters : sequence of nn.Parameter
+            Which.
+        share : float
+            Of the learning rate; 0 leaves them as they are.
+        """
+        chosen = {id(parameter) for parameter in parameters}
+        (group,) = self.optimiser.param_groups
+        group["params"] = [parameter for parameter in group["params"] if id(parameter) not in chosen]
+        if share:
+            self.optimiser.add_param_group({"params": list(parameters), "share": share})
+            return
+        for parameter in parameters:
+            parameter.requires_grad_(False)
+
     def flipped_logits(self, inputs: Tensor, axes: tuple[int, ...]) -> Tensor:
         """Return the logits of mirrored inputs, mirrored back: the same image to a likelihood, another to a network.
 
@@ -187,7 +206,7 @@ class Trainer:
             Where gradients are not finite in several steps on end.
         """
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("share", 1.0)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._network.parameters(), self._clip)

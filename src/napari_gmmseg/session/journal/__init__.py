@@ -2,7 +2,7 @@
 
 from napari_gmmseg.session.journal.folders import Recoverable, discard, new_folder, prune, recoverable, sessions_root
 from napari_gmmseg.session.journal.history import History, RunRecord, read_history
-from napari_gmmseg.session.journal.journal import SAVE_EVERY, Journal
+from napari_gmmseg.session.journal.journal import Journal
 from napari_gmmseg.session.journal.lines import JOURNAL
 from napari_gmmseg.session.journal.recorded import recorded
 from napari_gmmseg.session.journal.recovering import Recovered, recover
@@ -12,7 +12,6 @@ from napari_gmmseg.session.journal.results import result_hash
 
 __all__ = [
     "JOURNAL",
-    "SAVE_EVERY",
     "Continuation",
     "History",
     "Journal",

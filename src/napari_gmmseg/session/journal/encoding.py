@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_gmmseg.session.journal.nouns import plain
+from napari_gmmseg.session.journal.painted import PaintedLines, weights_name, write_weights
 from napari_gmmseg.session.journal.results import array_hash, result_hash, write_result
 from napari_gmmseg.session.situation import Kept, Situation
-from napari_gmmseg.volumes import Segmentation
+from napari_gmmseg.volumes import Edits, NetworkWeights, Scribbles, Segmentation, Stroke
 
 _SITUATION = ("config", "result", "fitted", "means", "stds", "locked", "given")
-#: Results whose hashes are remembered: what is shown, what it was fitted as, and one before.
-_REMEMBERED = 3
+_PAINTED = ("scribbles", "edits", "model", "seeds", "answered", "weights")
+#: Results whose hashes are remembered: what is shown, what it was fitted as, without edits, and one before.
+_REMEMBERED = 4
 
 
 class ResultFiles:
@@ -27,10 +29,14 @@ class ResultFiles:
     ----------
     folder : Path
         The session's.
+    painted : iterable of str
+        Hashes of the strokes and edits that stand in its journal.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, painted: Iterable[str] = ()) -> None:
         self._folder = folder
+        #: Strokes and edits, which stand in the journal itself.
+        self.painted = PaintedLines(painted)
         self._known: dict[tuple[int, ...], tuple[str, str, Segmentation]] = {}
         #: What each part of a session refers to; other results are removed.
         self.used: dict[str, frozenset[str]] = {}
@@ -56,6 +62,24 @@ class ResultFiles:
         there = (self._folder / name).exists()
         classes = plain(segmentation.label_map.classes)
         return {"hash": told, "name": name, "file": name if there else None, "classes": classes}
+
+    def network(self, weights: NetworkWeights) -> dict[str, Any]:
+        """Return what stands for a fine-tuned network in a line, and write its file: nothing makes it again.
+
+        Parameters
+        ----------
+        weights : NetworkWeights
+            The network.
+
+        Raises
+        ------
+        OSError
+            Where it cannot be written.
+        """
+        name = weights_name(weights)
+        if not (self._folder / name).exists():
+            write_weights(self._folder / name, weights)
+        return {"hash": name, "file": name}
 
     def remove_unused(self) -> None:
         """Remove the results that nothing refers to any more."""
@@ -108,12 +132,25 @@ def encoded(value: Any, results: ResultFiles, *, write: bool = True) -> Any:
     if isinstance(value, Situation):
         parts = {name: getattr(value, name) for name in _SITUATION}
         told = {name: encoded(part, results, write=write) for name, part in parts.items()}
+        told |= {name: encoded(getattr(value, name), results, write=write) for name in _PAINTED}
         return told | {"running": value.run is not None}
+    if isinstance(value, Stroke | Edits | Scribbles | NetworkWeights):
+        return _painted(value, results)
+    if isinstance(value, list | tuple) and any(isinstance(part, Stroke) for part in value):
+        return [encoded(part, results, write=write) for part in value]
     if isinstance(value, Kept):
         return {"name": value.name, "config": plain(value.config), "result": encoded(value.segmentation, results)}
     if isinstance(value, Mapping):
         return {str(key): encoded(part, results, write=write) for key, part in value.items()}
     return plain(value)
+
+
+def _painted(value: Stroke | Edits | Scribbles | NetworkWeights, results: ResultFiles) -> Any:
+    if isinstance(value, NetworkWeights):
+        return results.network(value)
+    if isinstance(value, Scribbles):
+        return results.painted.scribbles(value)
+    return results.painted.edits(value) if isinstance(value, Edits) else results.painted.stroke(value)
 
 
 def files_in(values: Any) -> frozenset[str]:

@@ -66,6 +66,27 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, readable by its owner alone, and have their names reach the disk.
+
+    Parameters
+    ----------
+    folder : Path
+        There or not.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be made.
+    """
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for made in (folder, *folder.parents):
+        if made == there:
+            break
+        sync_folder(made.parent)
+
+
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
     """Write arrays, uncompressed, with what belongs to them.
 

@@ -22,6 +22,8 @@ MOST_FINISHED = 20
 LONGEST = 30 * 86400.0
 #: Kinds of events that somebody would miss.
 _DOINGS = frozenset({"began", "acted", "kept"})
+#: What a journal is called from the moment that its session is discarded until all its files are gone.
+_DISCARDED = ".discarded"
 #: What a session's folder holds; nothing else is ever removed.
 _OWN = ("state-*.npz", "start-*.npz", "result-*.npz", "input-*.npz", ".unfinished-*", LOCK)
 
@@ -103,7 +105,7 @@ def recoverable(root: Path | None = None) -> list[Recoverable]:
 def prune(root: Path | None = None, *, now: float | None = None) -> list[Path]:
     """Remove finished sessions that are old or too many, and those in which nothing was done; return their folders.
 
-    Sessions that did not end stay.
+    Sessions that did not end stay; what is left of one that was being discarded goes.
 
     Parameters
     ----------
@@ -114,7 +116,10 @@ def prune(root: Path | None = None, *, now: float | None = None) -> list[Path]:
     """
     moment = time.time() if now is None else now
     finished: list[tuple[float, Path]] = []
-    for folder in _sessions(sessions_root() if root is None else root):
+    base = sessions_root() if root is None else root
+    for folder in _sessions(base, _DISCARDED):
+        _remove(folder)
+    for folder in _sessions(base):
         with suppress(InputError, KeyError, TypeError, ValueError):
             history = read_history(folder)
             if holder(folder) is None and (history.finished or not _anything_done(history)):
@@ -138,11 +143,18 @@ def discard(folder: Path) -> None:
     if not (folder / JOURNAL).exists() or holder(folder) is not None:
         return
     with suppress(OSError):
-        # First of all, so that what is left after an interruption is no session any more.
-        (folder / JOURNAL).unlink()
+        # First of all, so that what is left after an interruption is no session any more; `prune` ends it.
+        (folder / JOURNAL).replace(folder / _DISCARDED)
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove the files of a session that is discarded, and last what says that it is."""
+    with suppress(OSError):
         for pattern in _OWN:
             for path in folder.glob(pattern):
                 path.unlink()
+        (folder / _DISCARDED).unlink()
         folder.rmdir()
 
 
@@ -150,7 +162,7 @@ def _anything_done(history: History) -> bool:
     return bool(history.opened) and any(event["kind"] in _DOINGS for event in history.events)
 
 
-def _sessions(root: Path) -> list[Path]:
+def _sessions(root: Path, name: str = JOURNAL) -> list[Path]:
     with suppress(OSError):
-        return [folder for folder in sorted(root.iterdir()) if (folder / JOURNAL).is_file()]
+        return [folder for folder in sorted(root.iterdir()) if (folder / name).is_file()]
     return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,31 @@ from napari_gmmseg.session.journal.states import Place
 from napari_gmmseg.volumes import Command, Finding, Look, SaveState
 
 Values = Mapping[str, Any]
+
+
+@dataclass
+class Wish:
+    """One thing that a run was to be told.
+
+    Parameters
+    ----------
+    command : Command
+        What.
+    words : str
+        For a person; empty where they were not recorded.
+    after : int or None
+        After so many of its reports, at the earliest; None for as soon as can be.
+    exact : bool
+        Whether at that place and no other: it is told again.
+    heard : bool
+        Whether it was told.
+    """
+
+    command: Command
+    words: str
+    after: int | None
+    exact: bool = False
+    heard: bool = False
 
 
 @dataclass
@@ -32,10 +57,14 @@ class RunRecord:
         The result that it went on from: its hash and file.
     state : mapping or None
         The state that it went on from: its file, and the run and report where it was reached.
-    wanted : list of (int or None, Command)
-        What it was to be told from the beginning: after so many reports, or as soon as could be.
+    wished : dict of int to Wish
+        What it was to be told, by its number in the run, in this order.
     told : list of (int, Command)
         What its fit heard, after so many of its reports.
+    words : dict of int to str
+        What that was in words, as far as they were recorded.
+    plans : list of mapping
+        How its fit was done within the memory that there was.
     reason : str or None
         Why it ended; None where it did not.
     result : mapping or None
@@ -43,15 +72,17 @@ class RunRecord:
     moved : dict of int to int
         Label values of the fit, and what they became.
     before : mapping or None
-        Settings, result, locks and names before the act that began it.
+        Settings, result, locks and names before the act that began it; None for those that the image was opened with.
     """
 
     number: int
     config: FitConfig
     start: Values | None = None
     state: Values | None = None
-    wanted: list[tuple[int | None, Command]] = field(default_factory=list)
+    wished: dict[int, Wish] = field(default_factory=dict)
     told: list[tuple[int, Command]] = field(default_factory=list)
+    words: dict[int, str] = field(default_factory=dict)
+    plans: list[Values] = field(default_factory=list)
     reason: str | None = None
     result: Values | None = None
     moved: dict[int, int] = field(default_factory=dict)
@@ -63,14 +94,25 @@ class RunRecord:
         return {after: command for after, command in self.told if not isinstance(command, Look | SaveState)}
 
     @property
-    def waiting(self) -> list[tuple[int | None, Command]]:
-        """What was wanted from the beginning and was not told yet."""
-        left = list(self.wanted)
-        for _, command in self.told:
-            place = next((n for n, (_, wanted) in enumerate(left) if wanted == command), None)
-            if place is not None:
-                del left[place]
-        return left
+    def waiting(self) -> list[Wish]:
+        """What it was to be told and was not told yet."""
+        return [self.wished[number] for number in sorted(self.wished) if not self.wished[number].heard]
+
+    def tell(self, after: int, command: Command) -> None:
+        """Note what its fit heard: the first that waits, as nothing overtakes it.
+
+        Parameters
+        ----------
+        after : int
+            After so many of its reports.
+        command : Command
+            What.
+        """
+        self.told.append((after, command))
+        wish = next((wish for wish in self.waiting if wish.command == command), None)
+        if wish is not None:
+            wish.heard = True
+            self.words[after] = wish.words
 
 
 @dataclass
@@ -99,6 +141,8 @@ class History:
         How many there were of all images.
     signs : dict of (int, int) to str
         By which the states reached in a run after some report are known.
+    painted : dict of str to mapping
+        Strokes and edits, by their hash.
     finished : bool
         Whether nothing was left to go on with.
     """
@@ -113,6 +157,7 @@ class History:
     before: Values | None = None
     n_runs: int = 0
     signs: dict[Place, str] = field(default_factory=dict)
+    painted: dict[str, Values] = field(default_factory=dict)
     finished: bool = False
 
     @property
@@ -123,6 +168,7 @@ class History:
         if self.runs:
             used["situation"] |= files_in(self.runs[-1].result)
             used["start"] = files_in(self.runs[-1].start)
+            used["before"] = files_in(self.runs[-1].before) if self.runs[-1].reason is None else frozenset()
         return used
 
     def run(self, number: int) -> RunRecord | None:
@@ -149,17 +195,25 @@ def read_history(folder: Path) -> History:
     InputError
         Where there is no session, or it cannot be read.
     """
-    events, notes = read_lines(folder / JOURNAL)
-    history = History(folder, events, notes)
-    for number, event in enumerate(events, 1):
+    lines, notes = read_lines(folder / JOURNAL)
+    history = History(folder, [], notes)
+    for number, line in enumerate(lines, 1):
         try:
-            _take(history, event)
+            for event in _apart(line):
+                history.events.append(event)
+                _take(history, event)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"{folder / JOURNAL} is damaged: line {number} does not hold what its kind has ({error!r}).",
                 "It was changed by hand or by another program; put back a copy.",
             ) from error
     return history
+
+
+def _apart(line: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the events of a line: one, and those that came of it."""
+    parts = line.get("then") or []
+    return [{name: part for name, part in line.items() if name != "then"}, *parts]
 
 
 def _take(history: History, event: dict[str, Any]) -> None:
@@ -173,21 +227,25 @@ def _take(history: History, event: dict[str, Any]) -> None:
         history.before = None
     elif kind == "began":
         _begin(history, event)
-    elif kind == "told" and run is not None:
-        run.told.append((event["after"], command_of(event["command"])))
-    elif kind == "state" and run is not None:
-        history.signs[run.number, event["after"]] = event["sign"]
-    elif kind == "ended" and run is not None:
-        run.reason, run.result = event["reason"], event["result"]
-        run.moved = {int(old): new for old, new in (event.get("moved") or {}).items()}
-    elif kind == "kept":
-        history.kept[event["kept"]["name"]] = event["kept"]
-    elif kind == "dropped":
-        history.kept.pop(event["name"], None)
+    elif run is not None:
+        _take_of(run, event)
+        if kind == "state":
+            history.signs[run.number, event["after"]] = event["sign"]
+    elif kind in ("painted", "kept", "dropped"):
+        _note(history, event)
     elif kind in ("undone", "redone") and history.runs and not event["situation"]["running"]:
         history.runs[-1].reason = history.runs[-1].reason or "left"
     if event.get("situation"):
         history.before, history.situation = history.situation, event["situation"]
+
+
+def _note(history: History, event: dict[str, Any]) -> None:
+    if event["kind"] == "painted":
+        history.painted[event["name"]] = event["noun"]
+    elif event["kind"] == "kept":
+        history.kept[event["kept"]["name"]] = event["kept"]
+    else:
+        history.kept.pop(event["name"], None)
 
 
 def _begin(history: History, event: dict[str, Any]) -> None:
@@ -201,7 +259,35 @@ def _begin(history: History, event: dict[str, Any]) -> None:
             FitConfig(**event["config"]),
             event.get("start"),
             state,
-            [(after, command_of(command)) for after, command in event.get("told") or []],
-            before=history.before if earlier is None else earlier.before,
+            dict(enumerate(_wishes(event.get("told") or []))),
+            before=event.get("before", history.before if earlier is None else earlier.before),
         )
     )
+
+
+def _wishes(told: list[Values]) -> list[Wish]:
+    return [Wish(command_of(w["command"]), w["words"], w["after"], exact=w["after"] is not None) for w in told]
+
+
+def _take_of(run: RunRecord, event: Values) -> None:
+    if event["kind"] == "told":
+        run.tell(event["after"], command_of(event["command"]))
+    elif event["kind"] in ("said", "amended", "withdrawn"):
+        _wish(run, event)
+    elif event["kind"] == "planned":
+        run.plans.append(event["plan"])
+    elif event["kind"] == "ended":
+        run.reason, run.result = event["reason"], event["result"]
+        run.moved = {int(old): new for old, new in (event.get("moved") or {}).items()}
+
+
+def _wish(run: RunRecord, event: Values) -> None:
+    number = event["order"]
+    if event["kind"] == "withdrawn":
+        del run.wished[number]
+        return
+    command, words = command_of(event["command"]), event["words"]
+    if event["kind"] == "amended":
+        run.wished[number] = replace(run.wished[number], command=command, words=words)
+    else:
+        run.wished[number] = Wish(command, words, event["after"])

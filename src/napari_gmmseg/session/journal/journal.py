@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import threading
@@ -12,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from napari_gmmseg.errors import NO_SPACE, GmmsegError, OutputError
+from napari_gmmseg.errors import GmmsegError, OutputError
 from napari_gmmseg.session.journal.encoding import ResultFiles, encoded, files_in
-from napari_gmmseg.session.journal.files import remove_unfinished
+from napari_gmmseg.session.journal.files import make_folder, remove_unfinished
 from napari_gmmseg.session.journal.history import History, read_history
 from napari_gmmseg.session.journal.lines import JOURNAL, LineFile
 from napari_gmmseg.session.journal.locking import FolderLock, holder
@@ -23,10 +22,6 @@ from napari_gmmseg.session.journal.states import Place, SavedState, StateFiles, 
 from napari_gmmseg.session.journal.writing import Writer
 from napari_gmmseg.volumes import Finding, FitState, Volume
 
-#: Ask a fit so often for its state, in s: with the time that writing takes, less than 2 s of work are ever missing.
-SAVE_EVERY = 1.2
-#: A folder that cannot be written to: what a person may want to go on without.
-_REFUSED = NO_SPACE | {errno.EACCES, errno.EPERM, errno.EROFS}
 _log = logging.getLogger(__name__)
 
 
@@ -80,8 +75,6 @@ class Journal:
                 raise failed
             self._open(history)
         except OSError as error:
-            if error.errno not in _REFUSED:
-                raise
             self._fail(error)
 
     def _open(self, history: History | None) -> None:
@@ -95,7 +88,8 @@ class Journal:
         try:
             remove_unfinished(self.folder)
             self._lines = LineFile(self.folder / JOURNAL)
-            self._states, self._results = StateFiles(self.folder), ResultFiles(self.folder)
+            painted = () if history is None else history.painted
+            self._states, self._results = StateFiles(self.folder), ResultFiles(self.folder, painted)
         except OSError:
             self._held.release()
             raise
@@ -103,6 +97,9 @@ class Journal:
             self._results.used = dict(history.used)
             self._spent = {(run.number, after) for run in history.runs for after, _ in run.told}
             self._signs = {sign: place for place, sign in history.signs.items()}
+            # Its file is there before its line: a kill between the two leaves the file alone.
+            alone = self._states.unknown({*history.signs, *((run.number, 0) for run in history.runs)})
+            self._signs |= {state_sign(saved.state): (saved.run, saved.report) for saved in alone}
         self._writer = Writer(self._fail)
 
     @classmethod
@@ -123,7 +120,7 @@ class Journal:
         """
         cls.check_folder(folder)
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(folder)
         except OSError as error:
             return cls(folder, None, warn, failed=error)
         return cls(folder, None, warn)
@@ -142,17 +139,8 @@ class Journal:
         OutputError
             Where it holds another session or anything else, or is a file.
         """
-        if (folder / JOURNAL).exists():
-            raise OutputError(
-                f"The folder {folder} holds another session.",
-                f"Go on with it by `napari-gmmseg resume {folder} -o mask.nii.gz`, or name a new folder.",
-            )
-        if folder.is_dir():
-            with suppress(PermissionError):
-                if any(folder.iterdir()):
-                    raise OutputError(f"The folder {folder} is not empty.", "Name a new folder for the session.")
-        elif next(there for there in (folder, *folder.parents) if there.exists()).is_file():
-            raise OutputError(f"The folder {folder} cannot be made: a file is in the way.", "Name a new folder.")
+        with suppress(OSError):
+            _check_free(folder)
 
     @classmethod
     def reopen(cls, folder: Path, warn: Callable[[Finding], object] | None = None) -> tuple[Journal, History]:
@@ -266,13 +254,22 @@ class Journal:
             return
         if event["kind"] == "opened":
             event = self._opened(event)
+        parts = event.pop("then", ())
+        line = self._line(event, write=event.pop("store", True) and newest)
+        then = [self._line({**part, "time": event["time"]}, write=True) for part in parts]
+        self._lines.append(line | ({"then": then} if then else {}))
+        for told in (line, *then):
+            self._note_use(told, newest=newest)
+        self._results.remove_unused()
+
+    def _line(self, event: dict[str, Any], *, write: bool) -> dict[str, Any]:
         self._number(event)
-        write = event.pop("store", True) and newest
         line = {name: encoded(part, self._results, write=write) for name, part in event.items()}
         if event["kind"] == "began" and isinstance(event.get("state"), FitState):
             line["state"] = self._put_began(event)
-        self._lines.append(line)
-        self._note_use(line, newest=newest)
+        for painted in self._results.painted.take():
+            self._lines.append({"time": event["time"], "kind": "painted", **painted})
+        return line
 
     def _opened(self, event: dict[str, Any]) -> dict[str, Any]:
         request = event.pop("request", None)
@@ -317,12 +314,11 @@ class Journal:
         elif line["kind"] == "dropped":
             used.pop(f"kept {line['name']}", None)
         elif line["kind"] == "began":
-            used["start"] = files_in(line["start"]) if line.get("start") else frozenset()
+            used["start"], used["before"] = files_in(line.get("start")), files_in(line.get("before"))
         elif "situation" in line and newest:
             used["situation"] = files_in(line)
-        else:
-            return
-        self._results.remove_unused()
+        if line["kind"] == "ended":
+            used.pop("before", None)
 
     def _fail(self, error: Exception) -> None:
         if not isinstance(error, OSError):
@@ -337,4 +333,20 @@ class Journal:
             "folder.",
         )
         if self._warn is not None:
-            self._warn(self.warning)
+            try:
+                self._warn(self.warning)
+            except Exception:  # noqa: BLE001 - the work must not end because nobody could be told
+                _log.exception("the warning that recording ended could not be told")
+
+
+def _check_free(folder: Path) -> None:
+    if (folder / JOURNAL).exists():
+        raise OutputError(
+            f"The folder {folder} holds another session.",
+            f"Go on with it by `napari-gmmseg resume {folder} -o mask.nii.gz`, or name a new folder.",
+        )
+    if folder.is_dir():
+        if any(folder.iterdir()):
+            raise OutputError(f"The folder {folder} is not empty.", "Name a new folder for the session.")
+    elif next(there for there in (folder, *folder.parents) if there.exists()).is_file():
+        raise OutputError(f"The folder {folder} cannot be made: a file is in the way.", "Name a new folder.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_gmmseg.errors import InputError
+from napari_gmmseg.session.journal.files import sync_folder
 from napari_gmmseg.session.journal.migrating import SCHEMA, migrated
 from napari_gmmseg.volumes import Finding
 
@@ -32,6 +33,8 @@ class LineFile:
         whole = _whole_lines(path.read_bytes())
         if whole < os.fstat(self._descriptor).st_size:
             os.ftruncate(self._descriptor, whole)
+        # The name of a new file is on the disk before its first line.
+        sync_folder(path.parent)
 
     def append(self, event: Mapping[str, Any]) -> None:
         """Add a line.
@@ -46,7 +49,8 @@ class LineFile:
         OSError
             Where the disk is full; a part of the line may be there then.
         """
-        line = json.dumps({"schema": SCHEMA, **event}, ensure_ascii=False).encode() + b"\n"
+        # In ASCII alone: a file's name may hold bytes that are no text.
+        line = json.dumps({"schema": SCHEMA, **event}).encode() + b"\n"
         while line:
             line = line[os.write(self._descriptor, line) :]
         os.fsync(self._descriptor)

@@ -8,13 +8,13 @@ from typing import Any
 from napari_gmmseg.errors import InputError
 
 #: Version that is written.
-SCHEMA = 1
+SCHEMA = 2
 
 
 def _from_0(event: dict[str, Any]) -> dict[str, Any]:
     """Version 0 had one run a folder, seconds under "t", the kind under "event", and commands as {name: fields}."""
     new = {key: value for key, value in event.items() if key not in ("t", "event", "command")}
-    new |= {"schema": 1, "time": event["t"], "kind": event["event"]}
+    new |= {"time": event["t"], "kind": event["event"]}
     if new["kind"] in ("began", "told", "state", "ended"):
         new["run"] = 1
     if "command" in event:
@@ -23,8 +23,19 @@ def _from_0(event: dict[str, Any]) -> dict[str, Any]:
     return new
 
 
+def _from_1(event: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 knew no strokes, edits and fine-tuned networks, and told of a run's beginning as [after, command]."""
+    new = {**event, "schema": 2}
+    if event.get("told"):
+        new["told"] = [{"after": after, "command": command, "words": ""} for after, command in event["told"]]
+    if event.get("situation"):
+        unpainted = {"scribbles": None, "edits": None, "model": None, "seeds": None, "answered": True, "weights": None}
+        new["situation"] = {**unpainted, **event["situation"]}
+    return new
+
+
 #: From each old version to the one after it.
-_STEPS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {0: _from_0}
+_STEPS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {0: _from_0, 1: _from_1}
 
 
 def migrated(event: dict[str, Any]) -> dict[str, Any]:
@@ -49,7 +60,7 @@ def migrated(event: dict[str, Any]) -> dict[str, Any]:
     try:
         while version < SCHEMA:
             event, version = _STEPS[version](event), version + 1
-        return {**event, "time": float(event["time"]), "kind": str(event["kind"])}
+        return {**event, "schema": SCHEMA, "time": float(event["time"]), "kind": str(event["kind"])}
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise InputError(
             f"An event of the journal does not hold what version {version} has: {error!r}.",

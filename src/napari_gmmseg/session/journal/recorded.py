@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from napari_gmmseg.session.jobs import FitGenerator
-from napari_gmmseg.session.journal.journal import SAVE_EVERY, Journal
+from napari_gmmseg.session.journal.journal import Journal
+from napari_gmmseg.session.orders import SAVE_EVERY
 from napari_gmmseg.session.progress import FinishReason
 from napari_gmmseg.session.segmenting import SegmentationRequest, segment_in_steps
 from napari_gmmseg.volumes import Command, FitReport, Look, SaveState, Segmentation
@@ -54,7 +55,7 @@ def recorded(
             "config": request.config,
             "start": request.start,
             "state": request.state,
-            "told": sorted(orders.items()),
+            "told": [{"after": n, "command": command, "words": ""} for n, command in sorted(orders.items())],
         }
     )
     asking = _Asking(journal, clock)
@@ -69,6 +70,8 @@ def recorded(
                 break
             heeded = report.n_steps > 0
             n_reports += heeded
+            if report.plan is not None:
+                journal.record({"kind": "planned", "generation": generation, "plan": report.plan})
             if report.state is not None:
                 journal.record({"kind": "state", "generation": generation, "after": n_reports, "state": report.state})
                 report = replace(report, state=None) if own else report

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ from napari_gmmseg.config import FitConfig
 from napari_gmmseg.session.journal.history import History
 from napari_gmmseg.session.journal.journal import Journal
 from napari_gmmseg.session.journal.nouns import numbers_of
+from napari_gmmseg.session.journal.painted import edits_of, read_weights, scribbles_of
 from napari_gmmseg.session.journal.replaying import Replayer
 from napari_gmmseg.session.orders import Order
+from napari_gmmseg.session.painting import in_force
 from napari_gmmseg.session.run_log import RunLog, RunPoint, Said, Sentence
 from napari_gmmseg.session.segmenting import SegmentationRequest
 from napari_gmmseg.session.situation import Given, Kept, Situation
@@ -68,7 +70,7 @@ def recover(folder: Path, warn: Callable[[Finding], object] | None = None) -> Re
         replayer = Replayer(history)
         request = replayer.opened.request
         situation = _situation(history.situation, replayer)
-        run = _run_point(history, replayer, situation)
+        run = _run_point(history, replayer)
         kept = tuple(
             Kept(name, replayer.stored(values["result"]), FitConfig(**values["config"]))
             for name, values in history.kept.items()
@@ -77,22 +79,23 @@ def recover(folder: Path, warn: Callable[[Finding], object] | None = None) -> Re
         journal.close(finished=False)
         raise
     journal.goes_on_with(request.volume)
-    parts = {name: getattr(situation, name) for name in _PARTS}
-    return Recovered(journal, request, Situation(**parts, run=run), kept, history.notes)
+    return Recovered(journal, request, replace(situation, run=run), kept, history.notes)
 
 
-#: For marks beside curves: the journal does not hold the words.
+#: For marks beside curves, where the journal does not hold the words.
 _WORDS: Mapping[type, str] = {Retune: "Settings", Merge: "Merge", Split: "Split", Adjust: "Gaussians", Stop: "Stop"}
-_PARTS = ("config", "result", "fitted", "means", "stds", "locked", "given")
 
 
 def _situation(values: Values | None, replayer: Replayer) -> Situation:
     if values is None:
         return Situation(replayer.opened.request.config)
-    result = None if values["result"] is None else replayer.stored(values["result"])
-    same = values["fitted"] == values["result"]
+    shown = values["model"] or values["result"]
+    result = None if shown is None else replayer.stored(shown)
+    same = values["fitted"] == shown
     fitted = result if same else None if values["fitted"] is None else replayer.stored(values["fitted"])
-    return Situation(
+    volume, painted = replayer.opened.request.volume, replayer.history.painted
+    seeds, network = values["seeds"], values["weights"]
+    now = Situation(
         FitConfig(**values["config"]),
         result,
         fitted,
@@ -100,7 +103,13 @@ def _situation(values: Values | None, replayer: Replayer) -> Situation:
         numbers_of(values["stds"]),
         frozenset(values["locked"]),
         {int(value): _given(said) for value, said in values["given"].items()},
+        scribbles=scribbles_of(values["scribbles"], painted, volume),
+        edits=edits_of(values["edits"], painted, volume),
+        seeds=None if seeds is None else result if seeds == shown else replayer.stored(seeds),
+        answered=values["answered"],
+        weights=None if network is None else read_weights(replayer.history.folder / network["file"]),
     )
+    return in_force(now)
 
 
 def _given(values: Values) -> Given:
@@ -108,25 +117,27 @@ def _given(values: Values) -> Given:
     return Given(**{**values, "colour": None if colour is None else tuple(colour)})
 
 
-def _run_point(history: History, replayer: Replayer, now: Situation) -> RunPoint | None:
+def _run_point(history: History, replayer: Replayer) -> RunPoint | None:
     """Return where the run stood that was on; what it was told is told again at the same places."""
     going_on = replayer.continuation()
     if going_on is None:
         return None
     run, saved = history.runs[-1], going_on.saved
-    before = now if run.before is None else _situation(run.before, replayer)
+    before = _situation(run.before, replayer)
     start = None if run.start is None else replayer.stored(run.start)
     log = RunLog(run.config, start, before, object())
     offset = 0 if saved is None else saved.report
     if saved is not None:
         log.states = {offset: saved.state}
-    told: list[tuple[int, Command]] = [(n, command) for n, command in sorted(run.orders.items()) if n <= offset]
-    told += [(offset + n, command) for n, command in sorted(going_on.orders.items())]
-    log.said = tuple(_said(n, command, before) for n, command in told)
+    told = [_said(command, run.words.get(n, ""), before, after=n) for n, command in sorted(run.orders.items())]
+    waiting = [_said(wish.command, wish.words, before, not_before=wish.after) for wish in run.waiting]
+    log.said = (*told, *waiting)
     return RunPoint(log, log.said)
 
 
-def _said(after: int, command: Command, before: Situation) -> Said:
-    order = Order(command)
+def _said(
+    command: Command, words: str, before: Situation, *, after: int | None = None, not_before: int | None = None
+) -> Said:
+    order = Order(command, not_before)
     order.after = after
-    return Said(Sentence(command, _WORDS.get(type(command), ""), object(), before), order, 0)
+    return Said(Sentence(command, words or _WORDS.get(type(command), ""), object(), before), order, 0)

@@ -7,16 +7,19 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
+from napari_gmmseg.config import FitConfig
 from napari_gmmseg.errors import InputError, ReplayError
+from napari_gmmseg.session.class_edits import adjust_classes, merge_classes, retabled, split_class
+from napari_gmmseg.session.identities import relabelled
 from napari_gmmseg.session.journal.history import History, RunRecord
 from napari_gmmseg.session.journal.nouns import numbers_of, tissue_of
+from napari_gmmseg.session.journal.painted import edits_of, scribbles_of
 from napari_gmmseg.session.journal.requests import Opened, opened_of, versions
 from napari_gmmseg.session.journal.results import read_result, result_hash
 from napari_gmmseg.session.journal.states import SavedState, StateFiles
+from napari_gmmseg.session.painting import with_edits
 from napari_gmmseg.session.segmenting import SegmentationRequest, segment_in_steps
-from napari_gmmseg.volumes import ClassTable, Command, FitReport, FitState, SaveState, Segmentation
+from napari_gmmseg.volumes import ClassTable, Command, FitReport, FitState, SaveState, Segmentation, TissueClass
 
 Watch = Callable[[FitReport], object]
 Values = Mapping[str, Any]
@@ -104,11 +107,11 @@ class Replayer:
             return None
         run = self.history.runs[-1]
         orders, waiting = run.orders, run.waiting
-        orders |= {after: command for after, command in waiting if after is not None}
+        orders |= {wish.after: wish.command for wish in waiting if wish.exact and wish.after is not None}
         saved = self._saved(run, orders)
         offset = 0 if saved is None else saved.report
-        for command in (command for after, command in waiting if after is None):
-            orders[max([offset, *orders]) + 1] = command
+        for wish in (wish for wish in waiting if not wish.exact):
+            orders[max(wish.after or 0, max([offset, *orders]) + 1)] = wish.command
         later = {after - offset: command for after, command in orders.items() if after > offset}
         return Continuation(self._request(run, None if saved is None else saved.state), later, saved)
 
@@ -142,7 +145,7 @@ class Replayer:
         later = {after - saved.report: command for after, command in run.orders.items() if after > saved.report}
         result = self._drive(self._request(run, saved.state), later, until=None)
         assert isinstance(result, Segmentation)
-        result = _relabelled(result, run.moved)
+        result = _ended_with(run, result)
         return result if result_hash(result) == reference["hash"] else None
 
     def _saved(self, run: RunRecord, orders: Mapping[int, Command]) -> SavedState | None:
@@ -155,7 +158,11 @@ class Replayer:
 
     def _request(self, run: RunRecord, state: FitState | None) -> SegmentationRequest:
         start = None if state is not None or run.start is None else self.stored(run.start)
-        return replace(self.opened.request, config=run.config, start=start, state=state)
+        return self._as_then(run, start, state)
+
+    def _as_then(self, run: RunRecord, start: Segmentation | None, state: FitState | None) -> SegmentationRequest:
+        """Return what a run fitted, in the way that its memory asked for then."""
+        return replace(self.opened.request, config=run.config, start=start, state=state, plans=tuple(run.plans))
 
     def _make(self, reference: Values) -> Segmentation:
         name = reference["name"]
@@ -173,11 +180,16 @@ class Replayer:
         before: Values = {}
         for event in self.history.events[self._first :]:
             situation = event.get("situation") or {}
+            if situation.get("model") and _name(situation["result"]) == name:
+                return self._with_edits(situation)
+            if event["kind"] == "answered" and _name(event["result"]) == name:
+                return self._answered(event)
             if event["kind"] == "ended" and _name(event["result"]) == name:
                 run = self.history.run(event["run"])
                 assert run is not None
                 return self._again(run)
-            if event["kind"] == "acted" and _name(situation.get("result")) == name:
+            made = situation.get("model") or situation.get("result")
+            if event["kind"] == "acted" and _name(made) == name:
                 return self._edited(event, before)
             before = situation or before
         raise InputError(
@@ -187,8 +199,6 @@ class Replayer:
 
     def _edited(self, event: Values, before: Values) -> Segmentation:
         """Do an edit of a result again."""
-        from napari_gmmseg.session.class_edits import adjust_classes, merge_classes, split_class
-
         volume, what, arguments = self.opened.request.volume, event["what"], event["arguments"]
         if what == "adjust":
             situation = event["situation"]
@@ -196,11 +206,40 @@ class Replayer:
             return adjust_classes(volume, self._make(situation["fitted"]), **moved)
         if what == "merge":
             return merge_classes(volume, self._make(before["result"]), **arguments)
+        if what == "finetune":
+            raise InputError(
+                "A network was fine-tuned in this session: how far it came follows from the time it was given.",
+                "Its result cannot be done again to the last bit; it is there as long as the session has not ended.",
+            )
         if what == "split":
             return split_class(volume, self._make(before["result"]), **arguments)
         raise InputError(
             f"The journal holds an edit that is not known: {what}.", "Another version of the program recorded it."
         )
+
+    def _with_edits(self, situation: Values) -> Segmentation:
+        """Set the voxels by hand again."""
+        edits = edits_of(situation["edits"], self.history.painted, self.opened.request.volume)
+        assert edits is not None
+        return with_edits(self._make(situation["model"]), edits)
+
+    def _answered(self, event: Values) -> Segmentation:
+        """Answer strokes again."""
+        from napari_gmmseg.session.answering import answer_in_steps
+        from napari_gmmseg.session.seeding import with_seeds
+
+        request = self.opened.request
+        scribbles = scribbles_of(event["scribbles"], self.history.painted, request.volume)
+        assert scribbles is not None
+        start = None if event["start"] is None else self._make(event["start"])
+        config = FitConfig(**event["situation"]["config"])
+        steps = answer_in_steps(replace(request, config=config), with_seeds(scribbles, start))
+        try:
+            while True:
+                self.watch(next(steps))
+        except StopIteration as end:
+            result: Segmentation = end.value
+            return result
 
     @property
     def _first(self) -> int:
@@ -209,10 +248,9 @@ class Replayer:
     def _again(self, run: RunRecord) -> Segmentation:
         state = None if run.state is None else self._state(run)
         start = None if state is not None or run.start is None else self._make(run.start)
-        request = replace(self.opened.request, config=run.config, start=start, state=state)
-        outcome = self._drive(request, run.orders, until=None)
+        outcome = self._drive(self._as_then(run, start, state), run.orders, until=None)
         assert isinstance(outcome, Segmentation)
-        return _relabelled(outcome, run.moved)
+        return _ended_with(run, outcome)
 
     def _state(self, run: RunRecord) -> FitState:
         """Return the state that a run began with: reached again, or from its file where the journal knows no place."""
@@ -223,8 +261,7 @@ class Replayer:
             if earlier is not None:
                 state = None if earlier.state is None else self._state(earlier)
                 start = None if state is not None or earlier.start is None else self._make(earlier.start)
-                request = replace(self.opened.request, config=earlier.config, start=start, state=state)
-                outcome = self._drive(request, earlier.orders, until=report)
+                outcome = self._drive(self._as_then(earlier, start, state), earlier.orders, until=report)
                 assert isinstance(outcome, FitState)
                 return outcome
         for saved in StateFiles(self.history.folder).newest():
@@ -270,19 +307,23 @@ def _name(reference: Values | None) -> str | None:
     return None if reference is None else reference["name"]
 
 
-def _relabelled(result: Segmentation, moved: Mapping[int, int]) -> Segmentation:
-    """Return a result with the label values that its classes were given by an earlier result."""
-    if not moved:
+def _ended_with(run: RunRecord, result: Segmentation) -> Segmentation:
+    """Return what a fit came to as its run ended with it: label values and names are those of an earlier result."""
+    if not run.moved or run.result is None:
         return result
-    values = np.arange(256, dtype=np.uint8)
-    values[list(moved)] = list(moved.values())
-    return replace(result, label_map=replace(result.label_map, labels=values[result.label_map.labels]))
+    moved = {tissue.value: run.moved.get(tissue.value, tissue.value) for tissue in result.label_map.classes}
+    return relabelled(result, moved, _classes(run.result))
 
 
 def _named(result: Segmentation, reference: Values) -> Segmentation:
-    """Return a result with its classes called as they were recorded."""
-    classes = ClassTable(tuple(tissue_of(tissue) for tissue in reference["classes"]))
-    return replace(result, label_map=replace(result.label_map, classes=classes))
+    """Return a result, and what it refined, with classes called as they were recorded."""
+    classes = _classes(reference)
+    return retabled(result, lambda table: ClassTable(tuple(classes.get(tissue.value, tissue) for tissue in table)))
+
+
+def _classes(reference: Values) -> dict[int, TissueClass]:
+    found = (tissue_of(values) for values in reference["classes"])
+    return {tissue.value: tissue for tissue in found}
 
 
 def _another(reference: Values, made: Segmentation, history: History) -> ReplayError:

@@ -110,6 +110,19 @@ class StateFiles:
             with suppress(InputError, KeyError):
                 yield self._read(path)
 
+    def unknown(self, known: Collection[Place]) -> Iterator[SavedState]:
+        """Yield the states of other places than these.
+
+        Parameters
+        ----------
+        known : collection of (int, int)
+            Runs and reports, such as the journal has lines of.
+        """
+        for name, (_, place) in list(self._places.items()):
+            if place not in known:
+                with suppress(InputError, KeyError):
+                    yield self._read(self._folder / name)
+
     def clear(self) -> None:
         """Remove all states: nothing goes on from them."""
         for pattern in ("state-*.npz", "start-*.npz"):

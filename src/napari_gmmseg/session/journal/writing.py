@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import queue
 import threading
 import weakref
 from collections.abc import Callable
 
+_log = logging.getLogger(__name__)
 Task = Callable[[], None]
 
 
@@ -80,7 +82,13 @@ class Writer:
                 task()
             except Exception as error:  # noqa: BLE001 - recording fails as a whole, and work goes on without it
                 self._broken = True
-                self._failed(error)
+                self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
+        try:
+            self._failed(error)
+        except Exception:  # noqa: BLE001 - who waits for this thread would wait for ever
+            _log.exception("nobody could be told that recording failed")
 
 
 _alive: weakref.WeakSet[Writer] = weakref.WeakSet()

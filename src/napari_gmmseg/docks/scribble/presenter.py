@@ -1,0 +1,387 @@
+"""What the Scribble dock does, in plain Python: strokes to the session, its answers to the viewer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from napari_gmmseg.docks.common.keys import REDO, UNDO, BoundKeys, Key
+from napari_gmmseg.docks.common.sentences import Message, error_message, finding_message
+from napari_gmmseg.docks.scribble.files import StrokeFiles
+from napari_gmmseg.docks.scribble.opening import case_in_steps, case_to_paint
+from napari_gmmseg.docks.scribble.shown import (
+    DoubtChoice,
+    Shown,
+    Tuning,
+    state_in_words,
+    tool_in_words,
+)
+from napari_gmmseg.docks.scribble.view_protocol import ScribbleDockView
+from napari_gmmseg.docks.scribble.workplace import Workplace
+from napari_gmmseg.docks.segment.case import Opened
+from napari_gmmseg.errors import GmmsegError
+from napari_gmmseg.plugin.layer_grids import LayerGrid
+from napari_gmmseg.session import Job
+from napari_gmmseg.session.answering import SliceAnswer
+from napari_gmmseg.session.registry import session_of
+from napari_gmmseg.session.state import Session
+from napari_gmmseg.volumes import IGNORED, UNLABELLED, Finding, Segmentation
+
+NEXT_SPOT = Key("next_spot", "Shift-N", "Go to where a stroke would help most")
+NEXT_CLASS = Key("next_class", "Shift-K", "Paint with the next class")
+TUNE = Key("finetune", "Shift-T", "Fine-tune the network for 5 s")
+KEYS = (NEXT_SPOT, NEXT_CLASS, TUNE, UNDO, REDO)
+#: What a fine-tuning says of itself, and not of the image.
+_OF_TUNING = frozenset({"no-steps", "no-gain", "not-checked", "stopped-early"})
+
+
+class ScribblePresenter:
+    """Runs the Scribble dock.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        What is painted in.
+    view : ScribbleDockView
+        The window.
+    session : Session or None
+        That has the strokes; None for the viewer's own.
+    clock : callable
+        Returns the time in s.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        view: ScribbleDockView,
+        *,
+        session: Session | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._viewer, self._view = viewer, view
+        self.session = session_of(viewer) if session is None else session
+        self._opening: Job[Opened] | None = None
+        self._image: Any = None
+        self._bound: Workplace | None = None
+        self._tool = UNLABELLED
+        self._editing = self._closed = False
+        self._shown = Shown()
+        self._clock = clock
+        self._told: Segmentation | None = None
+        self.files = StrokeFiles(self.session)
+        self._keys = BoundKeys(viewer, KEYS, {key.name: self._pressing(key.name) for key in KEYS})
+        self.session.changed.connect(self._on_changed)
+        self.session.refused.connect(self._on_refused)
+        self.session.slice_answered.connect(self._on_slice)
+        view.show_state(self._shown)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is on that the window should look at often."""
+        advising = self._bound is not None and self._bound.advisor.busy
+        on = self.session.answering or self.session.tuning is not None or self.files.busy
+        return self._opening is not None or advising or on
+
+    @property
+    def closed(self) -> bool:
+        """Whether its window is gone."""
+        return self._closed
+
+    @property
+    def started(self) -> bool:
+        """Whether strokes are listened to."""
+        return self._bound is not None
+
+    def start(self) -> None:
+        """Read the chosen image and add the layer of strokes."""
+        if self._opening is not None:
+            return
+        try:
+            case = case_to_paint(self._viewer)
+        except GmmsegError as error:
+            self._say(error_message(error))
+            return
+        if isinstance(case, Message):
+            self._say(case)
+            return
+        inputs, self._image = case
+        before = self.session.request
+        self._opening = Job(lambda: case_in_steps(inputs, before), name="reading")
+        self._opening.start()
+        self._view.show_messages([])
+        self._show()
+
+    def poll(self) -> None:
+        """Follow session, layers and jobs; called by the window many times a second."""
+        if self._closed:
+            return
+        if self._opening is not None and self._opening.state.ended:
+            self._open()
+        gone = None if self._bound is None else self._bound.poll()
+        self.session.poll()
+        if gone is not None:
+            self._release()
+            self._say(gone)
+        for message in self.files.poll():
+            self._say(message)
+        self._show()
+
+    def choose(self, tool: int) -> None:
+        """Choose what the brush does: a class, erase, or ignore.
+
+        Parameters
+        ----------
+        tool : int
+            A label value, `UNLABELLED` or `IGNORED`.
+        """
+        self._tool = tool
+        if self._bound is not None:
+            self._editing = self._editing and tool != IGNORED
+            if self._editing:
+                self._bound.answer.edit(tool)
+            else:
+                self._bound.strokes.choose(tool)
+            self.set_brush()
+        self._show()
+
+    def next_class(self) -> None:
+        """Paint with the class after the one at hand."""
+        values = [] if self._bound is None else [line.value for line in self._bound.lines]
+        if values:
+            at = values.index(self._tool) + 1 if self._tool in values else 0
+            self.choose(values[at % len(values)])
+
+    def set_brush(self) -> None:
+        """Take over the brush's size from the window."""
+        if self._bound is not None:
+            millimetres, ball = self._view.brush
+            for layer in (self._bound.strokes, self._bound.answer):
+                layer.set_brush(millimetres, ball=ball)
+
+    def edit_result(self, on: bool) -> None:
+        """Have the brush set voxels of the result by hand, or paint strokes again.
+
+        Parameters
+        ----------
+        on : bool
+            Whether the result is edited.
+        """
+        if on and (self._bound is None or self.session.result is None):
+            self._say(Message("There is no result to edit yet.", "Paint a stroke in each class first."))
+            on = False
+        self._editing = on
+        self.choose(self._tool)
+
+    def declare_background(self, value: int | None) -> None:
+        """Say which class is background.
+
+        Parameters
+        ----------
+        value : int or None
+            Its label value; None where every class is a tissue.
+        """
+        self.session.declare_background(value)
+
+    def add_class(self) -> None:
+        """Have one class more, and paint with it."""
+        self.session.add_class()
+        if self._bound is not None:
+            self.choose(self._bound.lines[-1].value)
+
+    def clear(self) -> None:
+        """Take all strokes away."""
+        self.session.clear_scribbles()
+
+    def finetune(self, seconds: float | None) -> None:
+        """Fine-tune the network.
+
+        Parameters
+        ----------
+        seconds : float or None
+            For how long, in s; None until it is stopped.
+        """
+        self._view.show_messages([])
+        self.session.finetune(seconds)
+        self._show()
+
+    def pause_or_resume(self) -> None:
+        """Hold the fine-tuning, or go on."""
+        job = self.session.tuning
+        if job is not None:
+            (self.session.resume_tuning if job.pausing else self.session.pause_tuning)()
+        self._show()
+
+    def undo(self) -> None:
+        """Take back what was done last."""
+        self._view.show_messages([])
+        self.session.undo()
+        self._show()
+
+    def redo(self) -> None:
+        """Do again what was taken back last."""
+        self.session.redo()
+        self._show()
+
+    def next_spot(self) -> None:
+        """Go to where a stroke would help most."""
+        if self._bound is None:
+            self._say(Message("Nothing is painted on yet.", "Press Start scribbling."))
+        else:
+            self._bound.advisor.next_spot()
+        self._show()
+
+    def calibrate(self) -> None:
+        """Compare answers with strokes that they have not heard."""
+        if self._bound is not None:
+            self._bound.advisor.calibrate()
+        self._show()
+
+    def show_doubt(self, kind: DoubtChoice) -> None:
+        """Show a map of uncertainty, or none.
+
+        Parameters
+        ----------
+        kind : "none", "entropy" or "margin"
+            Which.
+        """
+        if self._bound is not None:
+            self._bound.advisor.show_doubt(kind)
+        self._show()
+
+    def import_strokes(self) -> None:
+        """Read strokes from a file that the person chooses."""
+        path = self._view.ask_what_to_import()
+        if path is not None:
+            self.files.read(path)
+
+    def export_strokes(self) -> None:
+        """Write strokes to a file that the person chooses."""
+        path = self._view.ask_where_to_export("scribbles.nii.gz")
+        if path is not None:
+            self.files.write(path)
+
+    def press(self, key: str) -> None:
+        """Do what a key does.
+
+        Parameters
+        ----------
+        key : str
+            Its name.
+        """
+        self._pressing(key)()
+
+    def shut_down(self) -> None:
+        """End with the window: nothing listens any more; the layers stay."""
+        if self._closed:
+            return
+        self._closed = True
+        self._keys.release()
+        self.session.changed.disconnect(self._on_changed)
+        self.session.refused.disconnect(self._on_refused)
+        self.session.slice_answered.disconnect(self._on_slice)
+        self._release()
+        self.files.shut_down()
+        self.session.cancel_tuning()
+        if self._opening is not None:
+            self._opening.cancel()
+
+    def _pressing(self, key: str) -> Any:
+        return {
+            NEXT_SPOT.name: self.next_spot,
+            NEXT_CLASS.name: self.next_class,
+            TUNE.name: lambda: self.finetune(5.0),
+            UNDO.name: self.undo,
+            REDO.name: self.redo,
+        }[key]
+
+    def _open(self) -> None:
+        opening, self._opening = self._opening, None
+        assert opening is not None
+        if opening.result is None:
+            self._say(Message("Nothing was read.") if opening.error is None else error_message(opening.error))
+            return
+        opened = opening.result
+        if opened.how == "anew" or self.session.request is None:
+            self.session.open(opened.request)
+        self._bind(opened.grid)
+
+    def _bind(self, grid: LayerGrid) -> None:
+        """Add or find the layers, and listen to them."""
+        self._release()
+        self._bound = Workplace(self._viewer, self.session, self._image, grid, self._say, clock=self._clock)
+        self.choose(self._bound.lines[0].value)
+
+    def _release(self) -> None:
+        if self._bound is not None:
+            self._bound.release()
+        self._bound = None
+
+    def _on_slice(self, answer: SliceAnswer) -> None:
+        if self._bound is not None:
+            self._bound.show_slice(answer)
+
+    def _on_changed(self, what: str) -> None:
+        if self._bound is not None:
+            self._bound.follow(what)
+        result = self.session.result
+        if what == "result" and result is not None and result.method == "finetuned" and result is not self._told:
+            self._told = result
+            self._view.show_messages([finding_message(f) for f in result.findings if f.code in _OF_TUNING])
+
+    def _on_refused(self, finding: Finding) -> None:
+        self._say(finding_message(finding))
+
+    def _say(self, message: Message) -> None:
+        self._view.show_messages([message])
+
+    def _show(self) -> None:
+        session, bound = self.session, self._bound
+        advisor = None if bound is None else bound.advisor
+        shown = Shown(
+            started=self.started,
+            starting=self._opening is not None,
+            lines=() if bound is None else bound.lines,
+            tool=self._tool,
+            editing=self._editing,
+            sentence=self._sentence(),
+            tuning=self._tuning(),
+            has_result=self.started and session.result is not None,
+            spot="" if advisor is None else advisor.spot,
+            calibration="" if advisor is None else advisor.calibration,
+            doubt="none" if advisor is None else advisor.doubt,
+            carried="" if session.carried is None else "trial" if session.carried_on_trial else "offered",
+            undo=session.can_undo,
+            redo=session.can_redo,
+        )
+        if shown != self._shown:
+            self._shown = shown
+            self._view.show_state(shown)
+
+    def _sentence(self) -> str:
+        scribbles = self.session.scribbles
+        if self._opening is not None:
+            return "Reading the image …"
+        if self._bound is None or scribbles is None:
+            return "Choose an image in the list of layers, and press Start scribbling."
+        told = state_in_words(scribbles, self._bound.unpainted, answering=self.session.answering)
+        verb = "sets the result to" if self._editing else "paints"
+        return f"{told} The brush {verb}: {tool_in_words(self._tool, self._bound.lines)}."
+
+    def _tuning(self) -> Tuning:
+        job, progress = self.session.tuning, self.session.tuning_progress
+        if job is None:
+            painted = self._bound is not None and any(line.n_voxels for line in self._bound.lines)
+            return Tuning(can_begin=painted and not self.session.running)
+        if progress is None:
+            return Tuning(on=True, paused=job.pausing, text="Preparing the network …", fraction=None)
+        report = progress.report
+        text = f"{report.phase}: step {report.step}, {report.seconds:.0f} s"
+        if progress.remaining is not None:
+            text += f", {progress.remaining:.0f} s left"
+        return Tuning(
+            on=True,
+            paused=job.pausing,
+            text=f"Paused. {text}" if job.pausing else text,
+            fraction=report.step / report.n_steps if report.n_steps else None,
+        )

@@ -1,0 +1,6 @@
+"""Answers to strokes: at once from the strokes' own mixture."""
+
+from napari_gmmseg.fitting.scribbling.answering import fit_scribbles
+from napari_gmmseg.fitting.scribbling.at_once import Answer, AtOnce
+
+__all__ = ["Answer", "AtOnce", "fit_scribbles"]

@@ -1,0 +1,329 @@
+"""The part of an image that is answered at once, a slice or the volume, and what is kept of it between strokes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_gmmseg.config.scribbles import ScribbleConfig
+from napari_gmmseg.mixture.geodesics import GeodesicGrid
+from napari_gmmseg.mixture.labelling import label_winners
+from napari_gmmseg.mixture.neighbours import axis_weights, neighbour_sum
+from napari_gmmseg.mixture.random_walks import conductances, first_met
+from napari_gmmseg.mixture.scribble_mixture import class_log_likelihoods
+from napari_gmmseg.mixture.spatial import clamp_
+from napari_gmmseg.mixture.standardisation import Standardisation
+from napari_gmmseg.mixture.tensors import as_tensor
+from napari_gmmseg.volumes import Geometry, Mixture
+
+#: More voxels than this, and geodesic distances are computed on every second voxel of each axis.
+COARSE_FROM = 300_000
+#: No class is less likely than this by its place alone, so that intensities may object.
+LEAST_PROBABILITY = 1e-4
+#: No class is less likely than exp(-this) times the likeliest by its intensity alone, so that place may object.
+MOST_OBJECTION = 10.0
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each kind of evidence counts.
+
+    Parameters
+    ----------
+    place, intensity : float
+        Powers of the random walk's probabilities and of the mixture's.
+    neighbours : float
+        Pull of one face neighbour at 1 mm, in nat.
+    """
+
+    place: float
+    intensity: float
+    neighbours: float
+
+
+class Plane:
+    """One slice of a volume, or all of it.
+
+    Parameters
+    ----------
+    data : ndarray (C, *grid) float32
+        Intensities in the image's own unit, finite.
+    unit : ndarray (C, *grid) float32
+        The same on a scale of 0 to 1.
+    mask : ndarray (*grid) bool
+        Of the volume: voxels to answer.
+    slice_index : int or None
+        Which slice it is; None for the volume.
+    geometry : Geometry
+        Of the volume.
+    scale : Standardisation
+        Of the whole mask.
+    config : ScribbleConfig
+        How to answer.
+    """
+
+    def __init__(
+        self,
+        data: NDArray[np.float32],
+        unit: NDArray[np.float32],
+        mask: NDArray[np.bool_],
+        slice_index: int | None,
+        geometry: Geometry,
+        scale: Standardisation,
+        config: ScribbleConfig,
+    ) -> None:
+        part = slice(None) if slice_index is None else slice(slice_index, slice_index + 1)
+        where = (..., part, slice(None), slice(None))
+        self._data, self._whole_unit, self._unit, self._mask = data[where], unit, unit[where], mask[where]
+        self._slice, self._scale, self._config = slice_index, scale, config
+        sizes = np.asarray(geometry.spacing)
+        # Without a voxel size, lengths count in the finest pixels.
+        z, y, x = (float(s) for s in (sizes if geometry.unit == "mm" else sizes / sizes.min()))
+        self._spacing = (z, y, x)
+        self._weights = axis_weights(geometry.spacing, geometry.unit)
+        self._grid: GeodesicGrid | None = None
+        self._maps: dict[bytes, NDArray[np.float32]] = {}
+        self.n_maps = 0
+        self._added = b""
+        self._answered = self._mask
+
+    def mask(self, kinds: NDArray[np.int16]) -> NDArray[np.bool_]:
+        """Return the voxels (*grid) that are answered: the mask, and what strokes outside of it add.
+
+        They add their own voxels, and those outside the mask within `extension` mm of geodesic distance of them: what
+        is near, connected and alike.
+
+        Parameters
+        ----------
+        kinds : ndarray (*grid of the volume) int16
+            Class k of each labelled voxel, negative elsewhere.
+        """
+        outside = (self._here(kinds) >= 0) & ~self._mask
+        if not outside.any():
+            self._use(b"", self._mask)
+        elif (key := outside.tobytes()) != self._added:
+            self._use(key, self._mask | self._reached(outside))
+        return self._answered
+
+    def _use(self, key: bytes, answered: NDArray[np.bool_]) -> None:
+        """Answer these voxels; what was computed for others is void."""
+        if key != self._added:
+            self._grid, self._maps = None, {}
+        self._added, self._answered = key, answered
+
+    def _reached(self, outside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        places = np.argwhere(outside)
+        margins = [int(np.ceil(self._config.extension / step)) + 1 for step in self._spacing]
+        margins = [0] * (outside.ndim - 3) + margins
+        box = tuple(
+            slice(max(0, int(low) - margin), int(high) + 1 + margin)
+            for low, high, margin in zip(places.min(0), places.max(0), margins, strict=True)
+        )
+        grid = GeodesicGrid(self._unit[(slice(None), *box)], ~self._mask[box], self._spacing, self._config.edge_weight)
+        reached = np.zeros_like(outside)
+        reached[box] = grid.distances(outside[box]) <= self._config.extension
+        return reached
+
+    def _here(self, kinds: NDArray[np.int16]) -> NDArray[np.int16]:
+        if self._slice is None:
+            return kinds
+        return kinds[..., self._slice : self._slice + 1, :, :]
+
+    def log_priors(self, kinds: NDArray[np.int16], n_classes: int) -> Tensor:
+        """Return the log probability (K, *grid) float32 that a random walk meets each class's strokes first.
+
+        Parameters
+        ----------
+        kinds : ndarray (*grid of the volume) int16
+            Class k of each labelled voxel, negative elsewhere.
+        n_classes : int
+            Number of classes K.
+        """
+        mask = self.mask(kinds)
+        here = self._here(kinds)
+        image, spacing = self._unit, self._spacing
+        links = self._links(kinds, n_classes)
+        coarse = bool(mask.sum() > COARSE_FROM)
+        inside = mask
+        if coarse:
+            image, inside = _halved(image, mask)
+            here = _most_of_block(here, n_classes)
+            spacing = _doubled_spacing(spacing, mask.shape)
+            links = None if links is None else torch.from_numpy(np.stack([_block_sums(link) for link in links.numpy()]))
+        voxels = as_tensor(inside)
+        edges = conductances(as_tensor(image), voxels, spacing, self._config.edge_sharpness)
+        met = first_met(edges, voxels, torch.from_numpy(here.astype(np.int64)), n_classes, links)
+        if coarse:
+            met = torch.from_numpy(np.stack([_doubled(one, mask.shape) for one in met.numpy()]))
+        return met.clamp_min_(LEAST_PROBABILITY).log_()
+
+    def _links(self, kinds: NDArray[np.int16], n_classes: int) -> Tensor | None:
+        """Return how strongly each voxel of a slice is tied to strokes right above or below it in the nearest slice."""
+        if self._slice is None:
+            return None
+        axis = kinds.ndim - 3
+        sharpness = self._config.edge_sharpness
+        shortest = min(self._spacing)
+        links = np.zeros((n_classes, *self._mask.shape), dtype=np.float32)
+        for k in range(n_classes):
+            own = kinds == k
+            slices = np.flatnonzero(own.any(axis=tuple(a for a in range(own.ndim) if a != axis)))
+            others = slices[slices != self._slice]
+            if len(others):
+                z = int(others[np.abs(others - self._slice).argmin()])
+                away = abs(z - self._slice) * self._spacing[0]
+                painted = own[..., z : z + 1, :, :]
+                difference = ((self._unit - self._whole_unit[..., z : z + 1, :, :]) ** 2).mean(0)
+                links[k] = painted * np.exp(-sharpness * difference) * (shortest / away) ** 2
+        return torch.from_numpy(links) if links.any() else None
+
+    def distances(self, kinds: NDArray[np.int16], n_classes: int) -> NDArray[np.float32]:
+        """Return the geodesic distance (K, *grid) of each class's strokes; those of the last call are kept.
+
+        Parameters
+        ----------
+        kinds : ndarray (*grid of the volume) int16
+            Class k of each labelled voxel, negative elsewhere.
+        n_classes : int
+            Number of classes K.
+        """
+        mask = self.mask(kinds)
+        maps = []
+        kept = {}
+        for k in range(n_classes):
+            seeds, offset = self._seeds(kinds == k)
+            key = seeds.tobytes()
+            if key not in self._maps:
+                self._maps[key] = self._distances(seeds, mask)
+            kept[key] = self._maps[key]
+            maps.append(kept[key] + offset)
+        self._maps = kept
+        return np.stack(maps)
+
+    def _seeds(self, own: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], float]:
+        """Return a class's strokes here; where there are none, those of the nearest slice, and how far that is."""
+        if self._slice is None:
+            return own, 0.0
+        slices = np.flatnonzero(own.any(axis=tuple(a for a in range(own.ndim) if a != own.ndim - 3)))
+        nearest = int(slices[np.abs(slices - self._slice).argmin()])
+        return own[..., nearest : nearest + 1, :, :], abs(nearest - self._slice) * self._spacing[0]
+
+    def _distances(self, seeds: NDArray[np.bool_], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        self.n_maps += 1
+        coarse = mask.sum() > COARSE_FROM
+        if self._grid is None:
+            image, inside, spacing = self._unit, mask, self._spacing
+            if coarse:
+                image, inside = _halved(image, mask)
+                spacing = _doubled_spacing(spacing, mask.shape)
+            self._grid = GeodesicGrid(image, inside, spacing, self._config.edge_weight)
+        if not coarse:
+            return self._grid.distances(seeds)
+        small = self._grid.distances(_any_of_eight(seeds))
+        whole = _doubled(small, seeds.shape)
+        whole[seeds] = 0
+        return whole
+
+    def evidence(self, kinds: NDArray[np.int16], priors: Tensor, most: int) -> tuple[Tensor, Tensor]:
+        """Return intensities (C, n) and log priors (K, n) of unlabelled voxels, evenly spread over the mask.
+
+        Parameters
+        ----------
+        kinds : ndarray (*grid of the volume) int16
+            Class k of each labelled voxel, negative elsewhere.
+        priors : Tensor (K, *grid) float32
+            From `log_priors`.
+        most : int
+            About as many voxels, at most twice so many.
+        """
+        free = np.flatnonzero(self._mask & (self._here(kinds) == -1))
+        chosen = free[:: max(1, len(free) // most)]
+        samples = torch.from_numpy(self._data.reshape(len(self._data), -1)[:, chosen])
+        return samples, torch.log_softmax(priors.reshape(len(priors), -1)[:, torch.from_numpy(chosen)], 0)
+
+    def posterior(
+        self, mixture: Mixture, priors: Tensor, kinds: NDArray[np.int16], weights: Weights
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8], float]:
+        """Return memberships (K, *grid), labels (*grid) 0 ... K, and the mean log-likelihood in nat per voxel.
+
+        Parameters
+        ----------
+        mixture : Mixture
+            Of the strokes.
+        priors : Tensor (K, *grid) float32
+            From `log_priors`.
+        kinds : ndarray (*grid of the volume) int16
+            Class k of each labelled voxel, negative elsewhere.
+        weights : Weights
+            What counts how much.
+        """
+        mask = as_tensor(self.mask(kinds))
+        fixed = torch.from_numpy(self._here(kinds).astype(np.int64))
+        samples = as_tensor(self._data).reshape(len(self._data), -1)
+        unary = class_log_likelihoods(mixture, samples, self._scale).reshape(priors.shape)
+        inside = mask.float()
+        log_likelihood = float(torch.logsumexp(priors + unary, 0)[mask].double().mean())
+        unary = (unary - unary.amax(0)).clamp_min_(-MOST_OBJECTION)
+        total = weights.place * priors + weights.intensity * unary
+        memberships = torch.softmax(total, 0).mul_(inside)
+        clamp_(memberships, fixed)
+        for _ in range(self._config.sweeps):
+            logits = neighbour_sum(memberships, self._weights, total.clone(), weights.neighbours)
+            memberships = torch.softmax(logits, 0).mul_(inside)
+            clamp_(memberships, fixed)
+        labels = label_winners(memberships, mask)
+        return memberships.numpy(), labels.numpy(), log_likelihood
+
+
+def _halved(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return means over the masked voxels of blocks of two along each axis, and where there are any."""
+    count = _block_sums(mask.astype(np.float32))
+    total = np.stack([_block_sums(channel * mask) for channel in image])
+    return (total / np.maximum(count, 1.0)).astype(np.float32), count > 0
+
+
+def _doubled_spacing(spacing: tuple[float, float, float], shape: tuple[int, ...]) -> tuple[float, float, float]:
+    z, y, x = (2 * s if n > 1 else s for s, n in zip(spacing, shape[-3:], strict=True))
+    return z, y, x
+
+
+def _most_of_block(kinds: NDArray[np.int16], n_classes: int) -> NDArray[np.int16]:
+    """Return the class with most labelled voxels in each block of two, -1 where there is none."""
+    best = _block_sums((kinds == 0).astype(np.float32))
+    winner = np.where(best > 0, 0, -1).astype(np.int16)
+    for k in range(1, n_classes):
+        count = _block_sums((kinds == k).astype(np.float32))
+        winner[count > best] = k
+        best = np.maximum(best, count)
+    return winner
+
+
+def _any_of_eight(seeds: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return np.asarray(_block_sums(seeds.astype(np.float32)) > 0)
+
+
+def _block_sums(array: NDArray[np.float32]) -> NDArray[np.float32]:
+    for axis in (-3, -2, -1):
+        n = array.shape[axis]
+        if n > 1:
+            array = np.add.reduceat(array, np.arange(0, n, 2), axis=axis)
+    return array
+
+
+def _doubled(small: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Bring a map from blocks of two to voxels, linearly between the blocks' centres."""
+    finite = np.isfinite(small)
+    filled = np.where(finite, small, small[finite].max() if finite.any() else 0.0)
+    for axis in (-3, -2, -1):
+        n = shape[axis]
+        if n > 1:
+            at = np.clip((np.arange(n) - 0.5) / 2, 0, filled.shape[axis] - 1)
+            low = np.floor(at).astype(int)
+            high = np.minimum(low + 1, filled.shape[axis] - 1)
+            part = (at - low).astype(np.float32).reshape((-1,) + (1,) * (-axis - 1))
+            filled = filled.take(low, axis) * (1 - part) + filled.take(high, axis) * part
+    return np.ascontiguousarray(filled, dtype=np.float32)

@@ -1,0 +1,170 @@
+"""The Scribble dock in a real window, with a real mouse on the canvas: paint, see, fine-tune, undo, next."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QAbstractButton, QComboBox, QDoubleSpinBox, QLabel, QProgressBar, QScrollArea, QWidget
+from tests.docks.canvas_mouse import canvas_of, paint
+from tests.docks.conftest import NEEDS_SCREEN
+from tests.docks.scribbling import SHAPE, halves
+
+from napari_gmmseg.plugin.metadata import KEY
+
+pytestmark = NEEDS_SCREEN
+_LONG = 30_000
+
+
+@pytest.fixture
+def window(make_napari_viewer, qtbot):
+    """The smallest window that is promised to do, with an image of two halves, and strokes begun by a click."""
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1280, 720)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-gmmseg", "Scribble")
+    viewer.add_image(halves(), scale=(2.0, 1.0, 1.0), units=("mm",) * 3, metadata={KEY: {"preset": "custom"}})
+    click(qtbot, dock, "start")
+    qtbot.waitUntil(lambda: dock.presenter.started, timeout=_LONG)
+    viewer.dims.set_current_step(0, 1)
+    viewer.reset_view()
+    qtbot.wait(50)
+    yield viewer, dock
+    dock.presenter.shut_down()
+    dock.presenter.session.close()
+
+
+def click(qtbot, dock, name: str) -> None:
+    qtbot.mouseClick(dock.findChild(QAbstractButton, f"scribble_{name}"), Qt.MouseButton.LeftButton)
+
+
+def strokes_of(viewer):
+    return next(layer for layer in viewer.layers if layer.name == "Scribbles")
+
+
+def answer_of(viewer):
+    return next(layer for layer in viewer.layers if layer.name.endswith("scribbled"))
+
+
+def brush(qtbot, viewer, dock, value: int, x: int) -> None:
+    """Choose a class by its button and drag the mouse down a column of the shown slice."""
+    before = len(dock.presenter.session.scribbles.strokes)
+    click(qtbot, dock, f"class_{value}")
+    paint(viewer, strokes_of(viewer), [(1, y, x) for y in range(5, 19)])
+    qtbot.waitUntil(lambda: len(dock.presenter.session.scribbles.strokes) == before + 1, timeout=_LONG)
+
+
+def rest(qtbot, dock) -> None:
+    qtbot.waitUntil(lambda: not dock.presenter.busy, timeout=_LONG)
+
+
+@pytest.fixture
+def painted(window, qtbot):
+    viewer, dock = window
+    brush(qtbot, viewer, dock, 1, 4)
+    brush(qtbot, viewer, dock, 2, 27)
+    rest(qtbot, dock)
+    return viewer, dock
+
+
+def test_a_mouse_that_paints_is_answered_in_the_shown_slice_and_the_volume(painted):
+    viewer, _ = painted
+    labels = answer_of(viewer).data
+    # What is darkest is taken for air, except near a stroke.
+    assert (labels[..., :12] == 2).mean() < 0.01
+    assert (labels[..., :12] == 1).mean() > 0.5
+    assert (labels[..., 20:] == 2).mean() > 0.95
+
+
+def test_a_drag_of_the_mouse_is_one_stroke(painted):
+    _, dock = painted
+    first, second = dock.presenter.session.scribbles.strokes
+    assert (first.value, second.value) == (1, 2)
+    assert set(first.voxels[:, 0].tolist()) == {1}
+
+
+def test_undo_by_button_and_by_ctrl_z_take_the_stroke_back(painted, qtbot):
+    viewer, dock = painted
+    before = answer_of(viewer).data.copy()
+    brush(qtbot, viewer, dock, 2, 9)
+    rest(qtbot, dock)
+    click(qtbot, dock, "undo")
+    rest(qtbot, dock)
+    assert np.array_equal(answer_of(viewer).data, before)
+    brush(qtbot, viewer, dock, 2, 9)
+    rest(qtbot, dock)
+    qtbot.keyClick(canvas_of(viewer), Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: len(dock.presenter.session.scribbles.strokes) == 2, timeout=_LONG)
+    rest(qtbot, dock)
+    assert np.array_equal(answer_of(viewer).data, before)
+
+
+def test_fine_tune_shows_progress_stops_and_is_undone(painted, qtbot):
+    viewer, dock = painted
+    before = answer_of(viewer).data.copy()
+    click(qtbot, dock, "tune_long")
+    progress = dock.findChild(QProgressBar, "scribble_progress")
+    text = dock.findChild(QLabel, "scribble_tuning_text")
+    qtbot.waitUntil(lambda: progress.isVisible() and "step" in text.text(), timeout=_LONG)
+    click(qtbot, dock, "stop")
+    rest(qtbot, dock)
+    assert dock.presenter.session.result.method == "finetuned"
+    click(qtbot, dock, "undo")
+    rest(qtbot, dock)
+    assert np.array_equal(answer_of(viewer).data, before)
+
+
+def test_shift_n_moves_the_viewer_and_says_why(painted, qtbot):
+    viewer, dock = painted
+    qtbot.keyClick(canvas_of(viewer), Qt.Key.Key_N, Qt.KeyboardModifier.ShiftModifier)
+    label = dock.findChild(QLabel, "scribble_spot_text")
+    qtbot.waitUntil(lambda: label.isVisible() and "Looking" not in label.text(), timeout=_LONG)
+    assert label.text()
+
+
+def test_two_hundred_voxels_edited_by_hand_outlast_a_fine_tuning_and_another_number_of_classes(painted, qtbot):
+    viewer, dock = painted
+    session, answer = dock.presenter.session, answer_of(viewer)
+    flat = np.random.default_rng(3).choice(int(np.prod(SHAPE)), 200, replace=False)
+    where = np.unravel_index(flat, SHAPE)
+    wrong = np.where(answer.data[where] == 1, 2, 1).astype(np.uint8)
+    click(qtbot, dock, "edit")
+    for value in (1, 2):
+        answer.data_setitem(tuple(axis[wrong == value] for axis in where), value)
+        dock.presenter.poll()
+    assert len(session.edits) == 200
+    session.finetune(steps=3)
+    rest(qtbot, dock)
+    assert (answer.data[where] == wrong).all()
+    for k in (3, 4):
+        session.retune(n_classes=k)
+        qtbot.waitUntil(lambda: not (session.running or session.editing), timeout=_LONG)
+        assert len(session.result.label_map.classes) == k
+        assert (session.result.label_map.labels[where] == wrong).all()
+        qtbot.waitUntil(lambda: bool((answer.data[where] == wrong).all()), timeout=_LONG)
+
+
+def test_every_control_can_be_reached_by_key_and_says_what_it_does(painted):
+    _, dock = painted
+    kinds = (QAbstractButton, QComboBox, QDoubleSpinBox)
+    controls = [widget for kind in kinds for widget in dock.findChildren(kind) if widget.objectName()]
+    ours = [widget for widget in controls if widget.objectName().startswith("scribble_")]
+    assert len(ours) > 15
+    for widget in ours:
+        assert widget.focusPolicy() & Qt.FocusPolicy.TabFocus, widget.objectName()
+        assert widget.toolTip(), widget.objectName()
+
+
+def test_the_dock_fits_a_small_window_without_scrolling_sideways(painted):
+    viewer, dock = painted
+    scroll = dock.findChild(QScrollArea, "scribble_scroll")
+    assert not scroll.horizontalScrollBar().isVisible()
+    assert dock.width() < 0.35 * viewer.window.geometry()[2]
+    button = dock.findChild(QWidget, "scribble_export")
+    assert button.mapTo(dock, button.rect().bottomLeft()).y() < dock.height()
+
+
+def test_closing_the_dock_leaves_the_strokes_and_no_thread(painted, qtbot):
+    viewer, dock = painted
+    viewer.window.remove_dock_widget(dock)
+    assert dock.presenter.closed
+    assert strokes_of(viewer).data.any()

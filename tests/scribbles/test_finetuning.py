@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tests.scribbles.tuning_cases import TINY, drained, image_of, prepared, strokes_on, truth_of
+
+from napari_gmmseg.errors import SettingsError
+from napari_gmmseg.fitting.scribbling import budget, fit_scribbles
+from napari_gmmseg.fitting.scribbling.finetuning import finetune
+from napari_gmmseg.fitting.scribbling.tuner import Tuner
+from napari_gmmseg.volumes import IGNORED, Look, Scribbles, Stop, Stroke
+
+TRUTH = truth_of()
+VOLUME = image_of(TRUTH)
+PREPARED = prepared(VOLUME)
+STROKES = strokes_on(VOLUME, TRUTH)
+
+
+def tuned(scribbles=STROKES, config=TINY, **options):
+    return drained(finetune(VOLUME, PREPARED, scribbles, config, **options))
+
+
+@pytest.fixture(scope="module")
+def result():
+    return tuned()
+
+
+def test_two_strokes_a_class_give_the_discs(result):
+    assert (result.label_map.labels == TRUTH).mean() > 0.97
+    assert result.method == "finetuned"
+    assert result.steps == TINY.steps
+
+
+def test_probabilities_sum_to_one_inside_the_mask(result):
+    np.testing.assert_allclose(result.probabilities.sum(0)[result.mask], 1, atol=1e-5)
+    assert result.prior is not None
+    np.testing.assert_allclose(result.prior.sum(0)[result.mask], 1, atol=1e-5)
+
+
+def test_the_same_seed_and_steps_give_the_same_bits(result):
+    again = tuned()
+    assert again.probabilities.tobytes() == result.probabilities.tobytes()
+    assert all(np.array_equal(a, again.weights.arrays[name]) for name, a in result.weights.arrays.items())
+
+
+def test_another_seed_gives_another_network(result):
+    other = tuned(config=replace(TINY, seed=1))
+    assert any(not np.array_equal(a, other.weights.arrays[name]) for name, a in result.weights.arrays.items())
+
+
+def test_the_global_generator_is_left_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    tuned(config=replace(TINY, steps=2))
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_strokes_keep_their_class_even_where_intensities_object():
+    wrong = Stroke(2, np.array([[0, 2, 2], [0, 2, 3]]))
+    result = tuned(STROKES.with_strokes([wrong]))
+    known = STROKES.with_strokes([wrong]).labels()
+    np.testing.assert_array_equal(result.label_map.labels[known > 0], known[known > 0])
+
+
+def test_background_is_zero_in_the_mask():
+    result = tuned(strokes_on(VOLUME, TRUTH, background=1))
+    assert set(np.unique(result.label_map.labels)) == {0, 2, 3}
+
+
+def test_a_stop_returns_the_best_so_far():
+    steps = finetune(VOLUME, PREPARED, STROKES, replace(TINY, steps=None, seconds=None))
+    for _ in range(4):
+        report = next(steps)
+    assert report.step == 3
+    with pytest.raises(StopIteration) as end:
+        steps.send(Stop())
+    result = end.value.value
+    assert result.stopped
+    assert result.steps == 3
+    assert (result.label_map.labels == TRUTH).mean() > 0.95
+
+
+def test_a_stop_before_the_first_step_returns_the_answer_at_once():
+    steps = finetune(VOLUME, PREPARED, STROKES, TINY)
+    next(steps)
+    with pytest.raises(StopIteration) as end:
+        steps.send(Stop())
+    at_once = drained(fit_scribbles(VOLUME, PREPARED, STROKES))
+    np.testing.assert_array_equal(end.value.value.label_map.labels, at_once.label_map.labels)
+    assert "no-steps" in [finding.code for finding in end.value.value.findings]
+
+
+def test_the_answer_at_once_stays_where_the_network_is_worse_on_unseen_strokes(monkeypatch):
+    def nonsense(self, case):
+        wrong = torch.zeros_like(case.nearness)
+        wrong[0] = 1.0
+        return wrong
+
+    monkeypatch.setattr(Tuner, "prior", nonsense)
+    result = tuned()
+    at_once = drained(fit_scribbles(VOLUME, PREPARED, STROKES))
+    np.testing.assert_array_equal(result.label_map.labels, at_once.label_map.labels)
+    assert "no-gain" in [finding.code for finding in result.findings]
+    assert result.provenance["network_counts"] is False
+
+
+def test_strokes_are_held_out_where_each_class_has_two(result):
+    assert result.provenance["held_out_strokes"] == 3
+    assert len(result.provenance["held_out_errors"]) > 0
+
+
+def test_one_stroke_a_class_is_told_not_to_be_checked():
+    result = tuned(strokes_on(VOLUME, TRUTH, per_class=1))
+    assert result.provenance["held_out_strokes"] == 0
+    assert "not-checked" in [finding.code for finding in result.findings]
+
+
+def test_previews_lie_on_the_whole_grid_and_terms_are_named():
+    steps = finetune(VOLUME, PREPARED, STROKES, TINY)
+    first = next(steps)
+    assert first.preview.shape == TRUTH.shape
+    second = steps.send(Look(0))
+    assert second.preview is not None
+    assert {"loss", "strokes", "smoothness", "first answer", "mixture"} <= set(second.terms)
+    steps.close()
+
+
+def test_a_start_that_is_there_is_what_is_distilled():
+    at_once = drained(fit_scribbles(VOLUME, PREPARED, STROKES))
+    assert (tuned(start=at_once).label_map.labels == TRUTH).mean() > 0.97
+
+
+def test_ignored_voxels_teach_nothing():
+    ignored = STROKES.with_strokes([Stroke(IGNORED, np.argwhere(TRUTH == 3)[:20])])
+    result = tuned(ignored)
+    assert np.isfinite(result.probabilities).all()
+
+
+def test_one_class_alone_is_refused():
+    with pytest.raises(SettingsError, match="only"):
+        tuned(strokes_on(VOLUME, TRUTH, values=(2,)))
+
+
+def test_a_volume_is_seen_slice_by_slice_with_neighbours():
+    truth = np.repeat(TRUTH, 6, axis=0)
+    volume = image_of(truth)
+    result = drained(finetune(volume, prepared(volume), strokes_on(volume, truth), TINY))
+    assert result.weights.n_looks == 5
+    assert (result.label_map.labels == truth).mean() > 0.9
+
+
+@pytest.fixture
+def slow_clock(monkeypatch):
+    """A clock that is a tenth of a second on whenever the budget looks at it."""
+    told = itertools.count()
+    monkeypatch.setattr(budget.time, "perf_counter", lambda: next(told) / 10)
+
+
+@pytest.mark.usefixtures("slow_clock")
+def test_seconds_end_a_training():
+    result = tuned(config=replace(TINY, steps=None, seconds=4.0))
+    assert 0 < result.steps < 40
+
+
+def test_a_time_budget_ends_where_more_steps_bring_nothing(monkeypatch):
+    monkeypatch.setattr(budget, "ENOUGH", 15)
+    assert tuned(config=replace(TINY, steps=None, seconds=3600.0)).steps == 15
+
+
+@pytest.mark.usefixtures("slow_clock")
+def test_too_few_seconds_leave_the_answer_at_once():
+    result = tuned(config=replace(TINY, steps=None, seconds=0.1))
+    at_once = drained(fit_scribbles(VOLUME, PREPARED, STROKES))
+    np.testing.assert_array_equal(result.label_map.labels, at_once.label_map.labels)
+    assert result.weights is None
+
+
+def test_no_strokes_at_all_are_refused():
+    with pytest.raises(SettingsError, match="nothing"):
+        tuned(Scribbles(VOLUME.grid_shape, VOLUME.geometry, STROKES.classes))

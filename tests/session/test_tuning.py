@@ -1,0 +1,172 @@
+"""A network fine-tuned in a session: one act, stopped, cancelled, undone; and carried to the next image."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+
+import numpy as np
+import pytest
+from tests.session.scribble_making import BRIGHT, DARK, await_answer, halves_request, mask_hash, stroke
+
+from napari_gmmseg.session import JobState, Session
+
+
+@pytest.fixture
+def painted() -> Generator[Session]:
+    session = Session()
+    session.open(halves_request())
+    session.scribble(stroke(DARK, 2))
+    session.scribble(stroke(BRIGHT, 13))
+    await_answer(session)
+    yield session
+    session.close()
+
+
+def await_first_step(session: Session) -> None:
+    for _ in range(2000):
+        session.poll()
+        progress = session.tuning_progress
+        if progress is not None and progress.report.step > 0:
+            return
+        threading.Event().wait(0.005)
+    raise AssertionError("never took a step")
+
+
+def test_a_fine_tuning_is_one_act_and_brings_a_network(painted):
+    painted.finetune(steps=3)
+    assert painted.tuning is not None
+    assert painted.can_undo == "Fine-tune 3 steps"
+    await_answer(painted)
+    assert painted.result.method == "finetuned"
+    assert painted.situation.weights is not None
+    assert painted.can_undo == "Fine-tune 3 steps"
+
+
+def test_undo_crosses_a_fine_tuning_to_the_last_bit(painted):
+    before = mask_hash(painted)
+    painted.finetune(steps=3)
+    await_answer(painted)
+    after = mask_hash(painted)
+    painted.undo()
+    assert mask_hash(painted) == before
+    assert painted.situation.weights is None
+    painted.redo()
+    assert mask_hash(painted) == after
+    assert painted.situation.weights is not None
+
+
+def test_a_wrong_stroke_is_undone_after_a_fine_tuning_too(painted):
+    before = mask_hash(painted)
+    painted.scribble(stroke(BRIGHT, 4))
+    await_answer(painted)
+    painted.finetune(steps=3)
+    await_answer(painted)
+    painted.undo()
+    painted.undo()
+    await_answer(painted)
+    assert mask_hash(painted) == before
+
+
+def test_a_stroke_after_a_fine_tuning_is_undone_to_its_mask(painted):
+    painted.finetune(steps=3)
+    await_answer(painted)
+    tuned = mask_hash(painted)
+    painted.scribble(stroke(BRIGHT, 4))
+    await_answer(painted)
+    painted.undo()
+    await_answer(painted)
+    assert mask_hash(painted) == tuned
+
+
+def test_edited_voxels_outlast_a_fine_tuning(painted):
+    voxels = np.array([(0, 1, 1), (2, 2, 14)])
+    painted.edit(voxels[:1], BRIGHT)
+    painted.edit(voxels[1:], DARK)
+    painted.finetune(steps=3)
+    await_answer(painted)
+    assert painted.result.label_map.labels[tuple(voxels.T)].tolist() == [BRIGHT, DARK]
+
+
+def test_stop_keeps_the_best_so_far(painted):
+    painted.finetune(None)
+    await_first_step(painted)
+    painted.stop_tuning()
+    await_answer(painted)
+    assert painted.result.method == "finetuned"
+    assert painted.result.stopped
+
+
+def test_cancel_and_undo_while_it_is_on_leave_everything_as_before(painted):
+    before, could = mask_hash(painted), painted.can_undo
+    for end in (painted.cancel_tuning, painted.undo):
+        painted.finetune(None)
+        await_first_step(painted)
+        end()
+        assert painted.tuning is None
+        assert mask_hash(painted) == before
+    assert painted.can_undo == could
+
+
+def test_a_pause_holds_it_and_resume_goes_on(painted):
+    painted.finetune(None)
+    await_first_step(painted)
+    painted.pause_tuning()
+    for _ in range(2000):
+        painted.poll()
+        if painted.tuning.state is JobState.PAUSED:
+            break
+        threading.Event().wait(0.005)
+    assert painted.tuning.state is JobState.PAUSED
+    painted.resume_tuning()
+    painted.stop_tuning()
+    await_answer(painted)
+    assert painted.result.method == "finetuned"
+
+
+def test_strokes_painted_meanwhile_are_answered_when_it_has_ended(painted):
+    painted.finetune(None)
+    await_first_step(painted)
+    painted.scribble(stroke(BRIGHT, 9))
+    assert not painted.answering
+    painted.stop_tuning()
+    await_answer(painted)
+    assert painted.situation.answered
+    assert len(painted.scribbles.strokes) == 3
+
+
+def test_nothing_painted_is_refused(painted):
+    refused = []
+    painted.refused.connect(refused.append)
+    painted.clear_scribbles()
+    painted.finetune(steps=3)
+    assert painted.tuning is None
+    assert len(refused) == 1
+
+
+def test_a_model_is_carried_to_the_next_image_and_can_be_rejected(painted):
+    painted.finetune(steps=3)
+    await_answer(painted)
+    painted.open(halves_request())
+    assert painted.carried is not None
+    assert painted.result is None
+    painted.try_carried()
+    await_answer(painted)
+    assert painted.result is not None
+    assert painted.carried_on_trial
+    painted.reject_carried()
+    assert painted.result is None
+    assert painted.carried is None
+    assert not painted.carried_on_trial
+
+
+def test_an_accepted_model_stays_with_its_result(painted):
+    painted.finetune(steps=3)
+    await_answer(painted)
+    painted.open(halves_request())
+    painted.try_carried()
+    await_answer(painted)
+    painted.accept_carried()
+    assert painted.result is not None
+    assert not painted.carried_on_trial
+    assert painted.situation.weights is not None
