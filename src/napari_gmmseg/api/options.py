@@ -63,11 +63,11 @@ def settings_without_effect(config: FitConfig, method: str) -> tuple[Finding, ..
     """
     from napari_gmmseg.config.bounds import field_of
     from napari_gmmseg.config.deep import DeepSettings
-    from napari_gmmseg.config.outlier import OutlierSettings
+    from napari_gmmseg.config.outlier import FitOutlierSettings, OutlierSettings
     from napari_gmmseg.config.recipes import FORMS
     from napari_gmmseg.volumes import Finding
 
-    owners = (DeepSettings, OutlierSettings)
+    owners = (DeepSettings, OutlierSettings, FitOutlierSettings)
     fields = {name: field_of(owner, name) for owner in owners for name in owner.__annotations__}
     given = {name for name, field in fields.items() if getattr(config, name) != field.default}
     idle = given if method not in FORMS else given & {"hidden_share"} if method != "blindspot" else set()

@@ -145,7 +145,7 @@ class MixtureFlags:
 
 @dataclass(frozen=True)
 class OutlierFlags:
-    """Regions too small to be believed: kept out of what a network learns, or taken out of the mask."""
+    """Regions too small to be believed, kept out of what a network learns."""
 
     outlier: Annotated[
         tuple[int, int] | None,
@@ -161,6 +161,19 @@ class OutlierFlags:
     ] = None
     outlier_unit: Annotated[OutlierUnit, about(FitConfig, "outlier_unit")] = FitConfig.outlier_unit
     outlier_ramp: Annotated[float, about(FitConfig, "outlier_ramp")] = FitConfig.outlier_ramp
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings of the outlier-region loss."""
+        told = {name: value for name, value in vars(self).items() if name not in ("outlier", "remove_islands")}
+        inner, outer = self.outlier or (FitConfig.outlier_inner, FitConfig.outlier_outer)
+        weight = float(self.outlier is not None) if self.outlier_weight is None else self.outlier_weight
+        return told | {"outlier_inner": inner, "outlier_outer": outer, "outlier_weight": weight}
+
+
+@dataclass(frozen=True)
+class IslandFlags(OutlierFlags):
+    """Regions too small to be believed: kept out of what a network learns, or taken out of the mask."""
+
     outlier_mode: Annotated[OutlierMode, about(FitConfig, "outlier_mode")] = FitConfig.outlier_mode
     remove_islands: Annotated[
         float | None,
@@ -171,13 +184,6 @@ class OutlierFlags:
             "MM",
         ),
     ] = None
-
-    def settings(self) -> dict[str, Any]:
-        """Return the fields of `FitConfig` that they set."""
-        told = {name: value for name, value in vars(self).items() if name not in ("outlier", "remove_islands")}
-        inner, outer = self.outlier or (FitConfig.outlier_inner, FitConfig.outlier_outer)
-        weight = float(self.outlier is not None) if self.outlier_weight is None else self.outlier_weight
-        return told | {"outlier_inner": inner, "outlier_outer": outer, "outlier_weight": weight}
 
 
 @dataclass(frozen=True)

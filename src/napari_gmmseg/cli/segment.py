@@ -15,9 +15,9 @@ from napari_gmmseg.cli.delivering import deliver
 from napari_gmmseg.cli.flags import (
     ChannelFlags,
     DeepFlags,
+    IslandFlags,
     MapFlags,
     MixtureFlags,
-    OutlierFlags,
     PlaceFlags,
     ScribbleFlags,
 )
@@ -82,7 +82,7 @@ class Segment:
     maps: Annotated[MapFlags, tyro.conf.arg(name="map")] = field(default_factory=MapFlags)
     mixture: Annotated[MixtureFlags, tyro.conf.arg(name="mixture")] = field(default_factory=MixtureFlags)
     deep: Annotated[DeepFlags, tyro.conf.arg(name="deep-mixture")] = field(default_factory=DeepFlags)
-    islands: Annotated[OutlierFlags, tyro.conf.arg(name="islands")] = field(default_factory=OutlierFlags)
+    islands: Annotated[IslandFlags, tyro.conf.arg(name="islands")] = field(default_factory=IslandFlags)
 
     def run(self, errand: Errand, /) -> Answer:
         """Read, fit, write.

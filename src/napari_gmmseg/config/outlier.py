@@ -65,6 +65,16 @@ class OutlierSettings:
             description="Share of the steps before which γ is 0; from there it rises, to its full value half-way on.",
         ),
     ] = 0.5
+
+
+#: Names of all of them.
+OUTLIER_FIELDS = tuple(OutlierSettings.__dataclass_fields__)
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class FitOutlierSettings(OutlierSettings):
+    """The same for a fit without labels, which can also take the paper's formula to the letter."""
+
     outlier_mode: Annotated[
         OutlierMode,
         Field(
@@ -103,7 +113,8 @@ def check_outliers(settings: OutlierSettings, n_classes: int) -> None:
             f"Windows have a voxel in their middle: i and j are odd; seen: {inner} and {outer}.",
             f"Use --outlier {inner | 1} {outer | 1}.",
         )
-    if settings.outlier_mode == "printed" and n_classes != 2:
+    printed = isinstance(settings, FitOutlierSettings) and settings.outlier_mode == "printed"
+    if printed and n_classes != 2:
         raise SettingsError(
             f"The printed formula knows two classes, and there are {n_classes}.",
             "Use --outlier-mode surrounding, or --classes 2.",
