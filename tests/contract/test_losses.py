@@ -12,13 +12,17 @@ from torch import Tensor
 
 from napari_gmmseg import losses
 from napari_gmmseg.losses import (
+    Outliers,
     elbo,
     global_nll,
     imitation,
     mean_over_mask,
     mean_prior,
+    outlier_region,
     partial_cross_entropy,
+    printed_density_map,
     spatially_variant_nll,
+    supervised_outlier_region,
     total_variation,
 )
 
@@ -53,6 +57,18 @@ CASES: dict[str, Case] = {
     ),
     "imitation": Case(lambda g: imitation(g["log_prior"], g["target"], g["mask"]), ("log_prior", "target")),
     "mean_prior": Case(lambda g: mean_prior(g["means"], torch.ones(K, C).to(g["means"])), ("means",), masked=False),
+    "outlier_region": Case(
+        lambda g: outlier_region(g["log_prior"], Outliers.of_maps(g["score"], g["surround"]), g["mask"]), ("log_prior",)
+    ),
+    "outlier_region:supervised": Case(
+        lambda g: supervised_outlier_region(g["log_prior"], g["score"], g["surround"].argmax(1), g["mask"]),
+        ("log_prior",),
+    ),
+    "outlier_region:printed": Case(
+        lambda g: mean_over_mask(printed_density_map(g["score"], 3, 5), torch.ones_like(g["mask"])),
+        ("score",),
+        masked=False,
+    ),
     "partial_cross_entropy": Case(
         lambda g: partial_cross_entropy(g["log_prior"], strokes_of(g["target"]), g["values"].sigmoid(), g["mask"]),
         ("log_prior", "values"),
@@ -93,6 +109,8 @@ def given(size: tuple[int, ...] = (4, 5), dtype: torch.dtype = torch.float64, n_
         "densities": normal(K, *size).mul(2).sub(1).to(dtype),
         "shares": normal(K).softmax(1).to(dtype),
         "means": normal(K, C).to(dtype),
+        "score": torch.rand(n_images, *size, generator=generator, dtype=torch.float64).to(dtype),
+        "surround": normal(K, *size).softmax(1).to(dtype),
         "values": normal(*size).to(dtype),
         "mask": mask,
     }

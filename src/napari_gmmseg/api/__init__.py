@@ -1,5 +1,6 @@
 """Read, segment, evaluate, write: what the command line does, from Python."""
 
+from napari_gmmseg.api.cleaning import remove_islands
 from napari_gmmseg.api.evaluating import evaluate
 from napari_gmmseg.api.finetuning import finetune
 from napari_gmmseg.api.following import follow
@@ -17,6 +18,7 @@ __all__ = [
     "follow",
     "open_case",
     "read",
+    "remove_islands",
     "segment",
     "write",
 ]

@@ -19,6 +19,7 @@ Result = TypeVar("Result")
 
 #: Fields of the settings whose flag has another name.
 _FLAGS = {"n_classes": "classes", "max_steps": "steps", "neighbour_weight": "beta", "refine": "no-refine"}
+_FLAGS |= dict.fromkeys(("outlier_inner", "outlier_outer"), "outlier")
 #: Complaints of pydantic that a person would not understand.
 _REASONS = {"string_pattern_mismatch": "is none of the known ones", "unexpected_keyword_argument": "is not known"}
 
@@ -60,11 +61,14 @@ def settings_without_effect(config: FitConfig, method: str) -> tuple[Finding, ..
     method : str
         What "auto" turned out to be, else the method asked for.
     """
+    from napari_gmmseg.config.bounds import field_of
     from napari_gmmseg.config.deep import DeepSettings
+    from napari_gmmseg.config.outlier import FitOutlierSettings, OutlierSettings
     from napari_gmmseg.config.recipes import FORMS
     from napari_gmmseg.volumes import Finding
 
-    fields = DeepSettings.__pydantic_fields__  # type: ignore[attr-defined]
+    owners = (DeepSettings, OutlierSettings, FitOutlierSettings)
+    fields = {name: field_of(owner, name) for owner in owners for name in owner.__annotations__}
     given = {name for name, field in fields.items() if getattr(config, name) != field.default}
     idle = given if method not in FORMS else given & {"hidden_share"} if method != "blindspot" else set()
     # Whoever did not want a refinement and got none was heeded.

@@ -12,7 +12,7 @@ from napari_gmmseg import api
 from napari_gmmseg.cli.answers import Answer, Errand
 from napari_gmmseg.cli.channels import channels_of_one_case
 from napari_gmmseg.cli.delivering import deliver
-from napari_gmmseg.cli.flags import ChannelFlags, MapFlags, PlaceFlags
+from napari_gmmseg.cli.flags import ChannelFlags, MapFlags, OutlierFlags, PlaceFlags
 from napari_gmmseg.cli.progress import FitProgress
 from napari_gmmseg.cli.settings import about, otherwise
 from napari_gmmseg.cli.targets import check_images, check_targets
@@ -76,6 +76,7 @@ class Finetune:
     channels: Annotated[ChannelFlags, tyro.conf.arg(name="channel")] = field(default_factory=ChannelFlags)
     place: Annotated[PlaceFlags, tyro.conf.arg(name="place")] = field(default_factory=PlaceFlags)
     maps: Annotated[MapFlags, tyro.conf.arg(name="map")] = field(default_factory=MapFlags)
+    islands: Annotated[OutlierFlags, tyro.conf.arg(name="islands")] = field(default_factory=OutlierFlags)
 
     def run(self, errand: Errand, /) -> Answer:
         """Read, fine-tune, write.
@@ -121,4 +122,5 @@ class Finetune:
             "seed": self.seed,
             "device": self.device,
             "threads": self.threads,
+            **self.islands.settings(),
         }

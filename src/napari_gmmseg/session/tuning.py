@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from napari_gmmseg.config.outlier import OUTLIER_FIELDS
 from napari_gmmseg.session.edit_queue import after_edits
 from napari_gmmseg.session.editing import EditingActs
 from napari_gmmseg.session.following import with_n_classes
@@ -109,7 +110,8 @@ class TuningActs(EditingActs):
             return
         length = "until stopped" if seconds is None else f"{seconds:g} s"
         words = f"Fine-tune {length}" if steps is None else f"Fine-tune {steps} steps"
-        arguments = {"seconds": None if steps else seconds, "steps": steps}
+        outlier = {name: getattr(self._now.config, name) for name in OUTLIER_FIELDS}
+        arguments = {"seconds": None if steps else seconds, "steps": steps, "outlier": outlier}
         self._begin_tuning(words, scribbles, weights, arguments)
 
     @after_edits
@@ -279,7 +281,7 @@ def finetune_in_steps(
     weights : NetworkWeights or None
         The network to go on from.
     arguments : dict of str to object
-        "seconds" and "steps", as `Session.finetune` takes them.
+        "seconds" and "steps", as `Session.finetune` takes them, and the settings of the outlier-region loss.
     look : int or None
         The slice to preview.
 
@@ -298,7 +300,7 @@ def finetune_in_steps(
 
     yield FitReport("Preparing", 0, 0)
     volume, prepared, at_once = ready()
-    config = FinetuneConfig(seconds=arguments["seconds"], steps=arguments["steps"])
+    config = FinetuneConfig(seconds=arguments["seconds"], steps=arguments["steps"], **arguments["outlier"])
     return (yield from finetune(volume, prepared, scribbles, config, weights=weights, look=look, at_once=at_once))
 
 

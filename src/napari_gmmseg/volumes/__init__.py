@@ -5,6 +5,7 @@ from napari_gmmseg.volumes.classes import ClassTable, Colour, TissueClass
 from napari_gmmseg.volumes.edits import Edits
 from napari_gmmseg.volumes.findings import Finding
 from napari_gmmseg.volumes.geometry import Geometry, SourceGrid, Unit, read_only
+from napari_gmmseg.volumes.islands import Island
 from napari_gmmseg.volumes.locks import CheckedStroke, keep_out_of_locked
 from napari_gmmseg.volumes.mixture import Mixture
 from napari_gmmseg.volumes.network_weights import FinetunedSegmentation, NetworkWeights
@@ -39,6 +40,7 @@ __all__ = [
     "FitReport",
     "FitState",
     "Geometry",
+    "Island",
     "LabelMap",
     "Look",
     "Merge",

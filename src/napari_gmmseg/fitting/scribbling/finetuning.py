@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_gmmseg.config.finetuning import FinetuneConfig
+from napari_gmmseg.config.outlier import OUTLIER_FIELDS, check_outliers
+from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.fitting.runtime import choose_device, choose_threads, torch_threads
 from napari_gmmseg.fitting.scribbling.at_once import AtOnce
 from napari_gmmseg.fitting.scribbling.budget import Budget
@@ -30,6 +32,7 @@ from napari_gmmseg.volumes import (
     FitReport,
     Look,
     NetworkWeights,
+    Retune,
     Scribbles,
     Segmentation,
     Stop,
@@ -69,7 +72,7 @@ def finetune(
     It is distilled from the answer at once where that is sure, learns the strokes, the mixture and short borders, and
     sees how far each class's strokes are. Where each class has two strokes or more, some are held out at first: the
     answer at once stays unless the network does better on them. Send `Look(z)` to preview another slice, `Stop()` to
-    end with the best so far.
+    end with the best so far, `Retune({...})` to change windows or weight of the outlier-region loss.
 
     Parameters
     ----------
@@ -104,8 +107,7 @@ def finetune(
         run.begin(start)
     command = yield run.report()
     while not run.done and not isinstance(command, Stop):
-        if isinstance(command, Look):
-            run.look(command.slice_index)
+        run.hear(command)
         with torch_threads(run.threads):
             run.step()
         command = yield run.report()
@@ -154,6 +156,7 @@ class Finetuning:
         self.threads = choose_threads(config.threads)
         self._device = choose_device(config.device)
         self._classes = network_classes(scribbles, volume, weights)
+        check_outliers(config, len(self._classes))
         background = scribbles.background
         if background is None and weights is not None:
             background = weights.background
@@ -162,6 +165,7 @@ class Finetuning:
         self._previewed_at = float("-inf")
         self._examination: Examination | None = None
         self._learns_all = True
+        self._refused: Finding | None = None
 
     def begin(self, start: Segmentation | None) -> None:
         """Answer at once, hold some strokes out, and draw the network.
@@ -219,6 +223,27 @@ class Finetuning:
         """
         self._look, self._previewed_at = slice_index, float("-inf")
 
+    def hear(self, command: Command | None) -> None:
+        """Do what was said: `Look`, or `Retune` of the outlier-region loss, which acts at the next step.
+
+        Parameters
+        ----------
+        command : Command or None
+            Others are not for a fine-tuning. What cannot be is refused in the next report.
+        """
+        if isinstance(command, Look):
+            self.look(command.slice_index)
+        elif isinstance(command, Retune):
+            told = {name: value for name, value in command.settings.items() if name in OUTLIER_FIELDS}
+            try:
+                config = replace(self._config, **told)
+                check_outliers(config, len(self._classes))
+            except SettingsError as error:
+                self._refused = Finding("refused", error.message, error.hint)
+            else:
+                self._config = config
+                self._tuner.retune(config)
+
     def step(self) -> None:
         """Take one step, and look at the held-out strokes now and then."""
         tuner = self._tuner
@@ -255,6 +280,7 @@ class Finetuning:
             terms["held-out error, answer at once"] = self._examination.at_once
             if self._examination.losses:
                 terms["held-out error"] = self._examination.losses[-1]
+        refused, self._refused = self._refused, None
         return FitReport(
             PHASE,
             tuner.steps,
@@ -263,6 +289,7 @@ class Finetuning:
             seconds=self.budget.seconds,
             preview=self._preview(),
             classes=self._classes,
+            refused=refused,
         )
 
     def _preview(self) -> NDArray[np.uint8] | None:
