@@ -13,6 +13,7 @@ from torch import Tensor
 from napari_gmmseg import losses
 from napari_gmmseg.losses import (
     Outliers,
+    dice,
     elbo,
     global_nll,
     imitation,
@@ -48,6 +49,7 @@ class Case:
 #: At least one case for each module in losses/.
 CASES: dict[str, Case] = {
     "averages": Case(lambda g: mean_over_mask(g["values"], g["mask"]), ("values",)),
+    "dice": Case(lambda g: dice(g["log_prior"], strokes_of(g["target"]), g["mask"]), ("log_prior",)),
     "elbo": Case(
         lambda g: elbo(g["log_prior"], g["shares"], g["densities"], g["mask"]), ("log_prior", "shares", "densities")
     ),

@@ -92,11 +92,12 @@ def finetune(
     from napari_gmmseg.config.finetuning import FinetuneConfig
     from napari_gmmseg.fitting.scribbling import finetuning
     from napari_gmmseg.io import weights as files
+    from napari_gmmseg.io.array_files import check_suffix
     from napari_gmmseg.volumes import FinetunedSegmentation, Volume
 
     config = validated(lambda: FinetuneConfig(seconds=seconds, steps=steps, **settings))
     if save_model is not None:
-        files.check_weights_path(os.fspath(save_model))
+        check_suffix(os.fspath(save_model))
     network = files.read_weights(os.fspath(model)) if isinstance(model, (str, os.PathLike)) else model
     volume = image if isinstance(image, Volume) else read(image, resample=resample)
     meant = background if background is not None or network is None else network.background

@@ -18,7 +18,7 @@ from napari_gmmseg.cli.settings import about, otherwise
 from napari_gmmseg.cli.targets import check_images, check_targets
 from napari_gmmseg.config.finetuning import FinetuneConfig
 from napari_gmmseg.errors import SettingsError
-from napari_gmmseg.io.weights import check_weights_path
+from napari_gmmseg.io.array_files import check_suffix
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Finetune:
         same = self.model is not None and self.save_model == self.model
         check_targets((self.output, *maps.values(), None if same else self.save_model), read)
         if self.save_model is not None:
-            check_weights_path(self.save_model)
+            check_suffix(self.save_model)
         volume = api.read(paths, contrasts=contrasts, **self.channels.reading())
         api.check_writable(self.output, volume, **maps)
         with FitProgress() as progress:

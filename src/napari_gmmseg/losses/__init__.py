@@ -2,6 +2,7 @@
 
 from napari_gmmseg.losses.averages import mean_over_mask
 from napari_gmmseg.losses.blind_spot import hide
+from napari_gmmseg.losses.dice import dice
 from napari_gmmseg.losses.elbo import elbo
 from napari_gmmseg.losses.global_nll import global_nll
 from napari_gmmseg.losses.imitation import imitation
@@ -20,6 +21,7 @@ from napari_gmmseg.mixture.outlier_score import Outliers, find_outliers, outlier
 __all__ = [
     "OutlierRegionLoss",
     "Outliers",
+    "dice",
     "elbo",
     "find_outliers",
     "global_nll",
