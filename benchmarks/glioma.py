@@ -66,13 +66,14 @@ def placed(cases: CaseSet, split_seed: int) -> CaseSet:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=28)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--split", type=int, default=0)
     given = parser.parse_args()
     cases = placed(read_cases(given.data), given.split)
     print("validated on:", ", ".join(case.name for case in cases.cases if case.part == "validation"), flush=True)
-    print(HEAD, flush=True)
+    print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|", flush=True)
+    common = {"epochs": given.epochs, "patience": None, "schedule": "cosine", "threads": 1, "test_share": 0.0}
     for seed in range(given.seeds):
         for name, settings in LOSSES.items():
             config = TrainingConfig(

@@ -1,4 +1,4 @@
-"""The Dice loss: what it is by hand, and that slices without an object are left to the cross-entropy."""
+"""The Dice loss: what it is by hand, and for slices without an object."""
 
 from __future__ import annotations
 
@@ -34,25 +34,30 @@ def test_voxels_that_are_not_known_do_not_count():
     assert torch.equal(dice(*given([0.9, 0.3, 0.7], [1, 0, -1])), known)
 
 
-def test_a_slice_without_an_object_is_left_to_the_cross_entropy():
-    logits = torch.zeros(2, 2, 50, requires_grad=True)
-    mask = torch.ones(2, 50, dtype=torch.bool)
-    target = torch.zeros(2, 50, dtype=torch.long)
-    target[1, :5] = 1
-    loss = dice(logits.log_softmax(1), target, mask)
-    loss.backward()
-    alone = dice(torch.full((1, 2, 50), 0.5).log(), target[1:], mask[1:])
-    assert float(loss) == pytest.approx(float(alone) / 2)
-    assert logits.grad is not None
-    assert not logits.grad[0].any()
-    assert logits.grad[1].isfinite().all()
-    assert logits.grad[1].any()
+def test_the_images_of_a_batch_count_as_one():
+    generator = torch.Generator().manual_seed(2)
+    log_prior = torch.randn(2, 3, 4, 5, generator=generator).log_softmax(1)
+    target = torch.randint(3, (2, 4, 5), generator=generator)
+    mask = torch.ones(2, 4, 5, dtype=torch.bool)
+    as_one = dice(*(torch.cat([x[:1], x[1:]], -1) for x in (log_prior, target, mask)))
+    torch.testing.assert_close(dice(log_prior, target, mask), as_one)
 
 
-def test_a_batch_of_empty_slices_costs_nothing_and_has_no_gradient_that_is_not_finite():
+def test_an_empty_slice_counts_by_what_is_predicted_in_it():
+    with_object = given([0.9, 0.8, 0.3, 0.1], [1, 1, 0, 0])
+    costs = []
+    for p in (1e-6, 0.5):
+        empty = given([p] * 4, [0] * 4)
+        costs.append(float(dice(*(torch.cat(pair) for pair in zip(with_object, empty, strict=True)))))
+    assert costs[0] == pytest.approx(float(dice(*with_object)), abs=1e-5)
+    assert costs[1] == pytest.approx(1 - (2 * 1.7 + 1) / (2.1 + 2 + 2 + 1))
+
+
+def test_a_batch_without_an_object_has_a_finite_pull_towards_nothing():
     logits = torch.zeros(2, 2, 50, requires_grad=True)
     loss = dice(logits.log_softmax(1), torch.zeros(2, 50, dtype=torch.long), torch.ones(2, 50, dtype=torch.bool))
     loss.backward()
-    assert float(loss) == 0
+    assert float(loss) == pytest.approx(1 - 1 / 51)
     assert logits.grad is not None
-    assert not logits.grad.any()
+    assert logits.grad.isfinite().all()
+    assert (logits.grad[:, 1] > 0).all()
