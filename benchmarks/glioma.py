@@ -28,11 +28,7 @@ LOSSES = {
     "BCE + Dice + outlier": {},
     "BCE + Dice + outlier, no attributes": {"attributes": (), "position": False},
 }
-HEAD = (
-    "| loss | seed | epoch | Dice | IoU | slice Dice | slice IoU | islands | voxels in islands | s |\n"
-    + "|---" * 10
-    + "|"
-)
+COLUMNS = ("loss", "seed", "epoch", "Dice", "IoU", "slice Dice", "slice IoU", "islands", "their voxels", "s")
 
 
 def trained(cases: CaseSet, config: TrainingConfig) -> TrainedModel:
@@ -76,9 +72,7 @@ def main() -> None:
     common = {"epochs": given.epochs, "patience": None, "schedule": "cosine", "threads": 1, "test_share": 0.0}
     for seed in range(given.seeds):
         for name, settings in LOSSES.items():
-            config = TrainingConfig(
-                epochs=given.epochs, patience=None, seed=seed, threads=1, test_share=0.0, **settings
-            )
+            config = TrainingConfig(seed=seed, **common, **settings)
             began = time.perf_counter()
             model = trained(cases, config)
             s, epoch, spent = judged(model, cases), model.provenance["best_epoch"], time.perf_counter() - began

@@ -57,7 +57,7 @@ def test_a_batch_without_an_object_has_a_finite_pull_towards_nothing():
     logits = torch.zeros(2, 2, 50, requires_grad=True)
     loss = dice(logits.log_softmax(1), torch.zeros(2, 50, dtype=torch.long), torch.ones(2, 50, dtype=torch.bool))
     loss.backward()
-    assert float(loss) == pytest.approx(1 - 1 / 51)
+    assert loss.item() == pytest.approx(1 - 1 / 51)
     assert logits.grad is not None
     assert logits.grad.isfinite().all()
     assert (logits.grad[:, 1] > 0).all()
