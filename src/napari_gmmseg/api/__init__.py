@@ -7,6 +7,7 @@ from napari_gmmseg.api.following import follow
 from napari_gmmseg.api.options import PathLike
 from napari_gmmseg.api.reading import read
 from napari_gmmseg.api.segmenting import finished, open_case, segment
+from napari_gmmseg.api.training import predict, train
 from napari_gmmseg.api.writing import check_writable, write
 
 __all__ = [
@@ -17,8 +18,10 @@ __all__ = [
     "finished",
     "follow",
     "open_case",
+    "predict",
     "read",
     "remove_islands",
     "segment",
+    "train",
     "write",
 ]

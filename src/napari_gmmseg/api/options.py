@@ -113,13 +113,17 @@ def preparation_config(
     return validated(lambda: PreparationConfig(mask=mode, box=_box(box), disc=_disc(disc)))
 
 
-def validated(make: Callable[[], Result]) -> Result:
+def validated(make: Callable[[], Result], owner: type | None = None, command: str = "segment") -> Result:
     """Return what `make` makes from pydantic dataclasses, with their complaints as one sentence.
 
     Parameters
     ----------
     make : callable
         Makes the settings.
+    owner : type or None
+        The settings' class, whose fields tell the hint; None: `FitConfig`.
+    command : str
+        Whose help lists them.
 
     Raises
     ------
@@ -137,16 +141,16 @@ def validated(make: Callable[[], Result]) -> Result:
         what = first["msg"].removeprefix("Input ").rstrip(".").lower()
         raise SettingsError(
             f"The setting {name} (--{flag}) cannot be {first['input']!r}: it {_REASONS.get(first['type'], what)}.",
-            _about_field(name) or "Check its name and value; `napari-gmmseg segment --help` lists them.",
+            _about_field(name, owner) or f"Check its name and value; `napari-gmmseg {command} --help` lists them.",
         ) from error
 
 
-def _about_field(name: str) -> str:
+def _about_field(name: str, owner: type | None) -> str:
     """Return what the settings tell of one of their fields, with its bounds; "" for an unknown one."""
     from napari_gmmseg.config import FitConfig
     from napari_gmmseg.config.bounds import bounds_of
 
-    field = FitConfig.__pydantic_fields__.get(name)  # type: ignore[attr-defined]
+    field = (owner or FitConfig).__pydantic_fields__.get(name)  # type: ignore[attr-defined]
     if field is None:
         return ""
     bounds = bounds_of(field)
