@@ -1,9 +1,9 @@
 """The losses of Wan et al. on real low-grade gliomas, patient by patient: ``python benchmarks/glioma.py DATA``.
 
 DATA is a folder laid out like the LGG data. One split of the patients for all; the same seed draws the same network
-and the same order of slices for every loss. There is no test part: the patients that choose the best epoch are those that
-are measured on, so its figures flatter; those of the last epoch, told beside, do not. Islands are counted in a hundred
-slices.
+and the same order of slices for every loss. There is no test part: the patients that choose the best epoch are those
+that are measured on, so its figures flatter; those of the last epoch, told beside, do not. Islands are counted in a
+hundred slices.
 """
 
 from __future__ import annotations

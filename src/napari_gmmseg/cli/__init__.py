@@ -1,4 +1,4 @@
-"""The command line: `napari-gmmseg demo | open | segment | finetune | train | predict | …`; see `arguments.COMMANDS`."""
+"""The command line: `napari-gmmseg demo | open | segment | finetune | train | predict | ...`; see `arguments`."""
 
 from __future__ import annotations
 
