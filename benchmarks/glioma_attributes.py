@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.glioma import judged, trained
+from glioma import judged, trained
 from napari_gmmseg.config.presets import MAGENTA
 from napari_gmmseg.config.training import TrainingConfig
 from napari_gmmseg.io.phantom_glioma import glioma_phantom
