@@ -52,7 +52,8 @@ def write_arrays(
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         temporary = folder / path.name
         with temporary.open("wb") as file:
-            file.write(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, told))
+            # Not np.ascontiguousarray, which makes a list of a single number.
+            file.write(save({name: np.asarray(array, order="C") for name, array in arrays.items()}, told))
             file.flush()
             os.fsync(file.fileno())
         check(temporary)
