@@ -159,7 +159,7 @@ def _mask(path: Path) -> NDArray[np.bool_]:
     pixels = read_pixels(path)
     if pixels.ndim != 3:
         raise InputError(f"{path.name} has the shape {pixels.shape}.")
-    drawn: NDArray[np.bool_] = (pixels > 0).any(axis=2)
+    drawn: NDArray[np.bool_] = np.asarray((pixels > 0).any(axis=2))
     return drawn
 
 

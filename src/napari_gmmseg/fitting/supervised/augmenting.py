@@ -38,7 +38,7 @@ def augmented(batch: Batch, settings: AugmentationSettings, n_looks: int, rng: n
     """
     n, planes = batch.images.shape[:2]
     channels = planes // n_looks
-    images = batch.images.unflatten(1, (n_looks, channels))
+    images = batch.images.view(n, n_looks, channels, *batch.images.shape[2:])
     brightness, contrast, saturation = (
         _drawn(rng, n, largest) for largest in (settings.brightness, settings.contrast, settings.saturation)
     )

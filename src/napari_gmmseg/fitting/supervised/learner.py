@@ -134,7 +134,7 @@ class Learner:
         for case in self._validation:
             answer = probabilities_of(self.network, case, self.device).argmax(0)
             assert case.targets is not None
-            scores.append(mean_dice(answer, case.targets.astype(np.int64), self._n_classes))
+            scores.append(mean_dice(answer, case.targets, self._n_classes))
         return float(np.mean(scores))
 
     def _order(self, rng: np.random.Generator) -> list[tuple[SlicedCase, int]]:
@@ -154,7 +154,7 @@ class Learner:
             logits = self.network(batch.images, batch.attributes)
         loss, terms = self._objective(logits, batch, plain, self.steps / self.all_steps)
         self.optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         return {name: float(value) for name, value in {"loss": loss.detach(), **terms}.items()}
 

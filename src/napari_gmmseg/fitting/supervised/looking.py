@@ -42,7 +42,7 @@ def probabilities_of(network: DeepLab, case: SlicedCase, device: torch.device) -
     return found
 
 
-def mean_dice(answer: NDArray[np.intp], truth: NDArray[np.int64], n_classes: int) -> float:
+def mean_dice(answer: NDArray[np.intp], truth: NDArray[np.int16], n_classes: int) -> float:
     """Return the mean Dice of the classes after background; 1 for one that is in neither.
 
     Parameters

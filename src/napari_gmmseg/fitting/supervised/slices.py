@@ -73,8 +73,8 @@ class SlicedCase:
         self._attributes = _encoded(table, case.attributes, case.positions)
 
     @property
-    def targets(self) -> NDArray[np.int64] | None:
-        """Classes (Z, Y, X) int64, 0 background; None without labels."""
+    def targets(self) -> NDArray[np.int16] | None:
+        """Classes (Z, Y, X) int16, 0 background; None without labels."""
         return self._targets
 
     def shown(self, z: int) -> bool:
@@ -122,7 +122,8 @@ class SlicedCase:
         """
         if self._targets is None:
             return np.full(self._image.shape[2:], -1, dtype=np.int64)
-        return self._targets[z].astype(np.int64)
+        found: NDArray[np.int64] = self._targets[z].astype(np.int64)
+        return found
 
     def numbers(self, z: int) -> Floats:
         """Return the attributes at a slice, (N,) float32.
@@ -132,7 +133,8 @@ class SlicedCase:
         z : int
             Its number.
         """
-        return self._attributes[z]
+        numbers: Floats = self._attributes[z]
+        return numbers
 
 
 def collate(slices: Sequence[tuple[Floats, NDArray[np.int64], NDArray[np.bool_], Floats]]) -> Batch:
@@ -155,7 +157,7 @@ def collate(slices: Sequence[tuple[Floats, NDArray[np.int64], NDArray[np.bool_],
 def _standard(case: LabelledCase) -> tuple[NDArray[np.bool_], Floats, Floats]:
     """Return the head, and mean and standard deviation of each channel in it."""
     data = np.asarray(case.image, dtype=np.float32)
-    finite = np.isfinite(data).all(axis=0)
+    finite: NDArray[np.bool_] = np.asarray(np.isfinite(data).all(axis=0))
     try:
         foreground = automatic_mask(data, finite).mask
     except MaskError as error:
@@ -165,8 +167,8 @@ def _standard(case: LabelledCase) -> tuple[NDArray[np.bool_], Floats, Floats]:
     return foreground, inside.mean(axis=1).astype(np.float32), np.where(spread > 0, spread, 1.0).astype(np.float32)
 
 
-def _targets(labels: NDArray[np.uint8], classes: ClassTable, name: str) -> NDArray[np.int64]:
-    index = np.full(256, -1, dtype=np.int8)
+def _targets(labels: NDArray[np.uint8], classes: ClassTable, name: str) -> NDArray[np.int16]:
+    index = np.full(256, -1, dtype=np.int16)
     index[0] = 0
     for k, value in enumerate(classes.values, start=1):
         index[value] = k
