@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_gmmseg.config.outlier import OUTER_TO_INNER, windows_on_grid
 from napari_gmmseg.errors import SettingsError
-from napari_gmmseg.mixture.islands import label_around, voxels_of
+from napari_gmmseg.mixture.islands import label_around, voxels_of, without_islands
 from napari_gmmseg.mixture.outlier_score import surrounding_labels
 from napari_gmmseg.mixture.tensors import as_tensor
 from napari_gmmseg.preparation.masks import bounding_box
@@ -112,6 +112,7 @@ def plan_cleaning(
     *,
     spared: Iterable[int] = (),
     held: NDArray[np.bool_] | None = None,
+    islands: bool = False,
 ) -> Cleaning:
     """Return what a clean-up would make of a result, without doing it.
 
@@ -128,8 +129,11 @@ def plan_cleaning(
         Label values whose voxels stay.
     held : ndarray ([T,] Z, Y, X) bool or None
         Voxels that stay, whatever they are.
+    islands : bool
+        Whether connected regions with no more voxels than the inner window go, too, wherever they lie: the score leaves
+        those that have more of their class near.
     """
-    steps = plan_in_rounds(segmentation, windows, spared=spared, held=held)
+    steps = plan_in_rounds(segmentation, windows, spared=spared, held=held, islands=islands)
     while True:
         try:
             next(steps)
@@ -144,6 +148,7 @@ def plan_in_rounds(
     *,
     spared: Iterable[int] = (),
     held: NDArray[np.bool_] | None = None,
+    islands: bool = False,
 ) -> Generator[int, None, Cleaning]:
     """Plan a clean-up as a generator, which can be closed between its rounds.
 
@@ -157,6 +162,9 @@ def plan_in_rounds(
         Label values whose voxels stay.
     held : ndarray ([T,] Z, Y, X) bool or None
         Voxels that stay, whatever they are.
+    islands : bool
+        Whether connected regions with no more voxels than the inner window go, too, wherever they lie: the score leaves
+        those that have more of their class near.
 
     Yields
     ------
@@ -185,10 +193,25 @@ def plan_in_rounds(
     numbers = numbers.copy()
     numbers[crop] = labels.numpy()
     new = values[numbers.reshape(old.labels.shape)]
+    if islands:
+        yield rounds
+        small = [value for k, value in enumerate(values[1:].tolist()) if k in classes]
+        new = without_islands(new, island_voxels(windows), small, held)
     new[~segmentation.mask] = old.labels[~segmentation.mask]
     changes = class_changes(old, replace(old, labels=new))
     settled = rounds < _MOST_ROUNDS
     return Cleaning(new, changes, rounds, _doubts(changes, windows, settled=settled))
+
+
+def island_voxels(windows: Windows) -> int:
+    """Return how many voxels an island has at most: those of the inner window, and none where that is one voxel.
+
+    Parameters
+    ----------
+    windows : (tuple of int, tuple of int)
+        i and j: odd voxels along (z, y, x).
+    """
+    return int(np.prod(windows[0])) if max(windows[0]) > 1 else 0
 
 
 def clean(segmentation: Segmentation, cleaning: Cleaning) -> Segmentation:

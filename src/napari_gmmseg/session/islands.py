@@ -52,11 +52,14 @@ class CleaningPlan:
         Where thin tissue would be eaten, or islands would be left.
     islands : tuple of Island
         Connected regions no larger than the inner window, largest first; those that a person decided on are left out.
+    most_voxels : int
+        Of an island.
     """
 
     losses: tuple[ClassLoss, ...]
     findings: tuple[Finding, ...]
     islands: tuple[Island, ...]
+    most_voxels: int = 0
 
 
 def windows_for(inner: int, outer: int, label_map: LabelMap) -> Windows:
@@ -126,11 +129,11 @@ def plan_cleaning(
     wanted : callable
         Whether to go on.
     """
-    from napari_gmmseg.fitting.cleaning import plan_in_rounds
+    from napari_gmmseg.fitting.cleaning import island_voxels, plan_in_rounds
     from napari_gmmseg.mixture.islands import find_islands
 
     held = held_voxels(result, edits)
-    steps = plan_in_rounds(result, windows, spared=spared, held=held)
+    steps = plan_in_rounds(result, windows, spared=spared, held=held, islands=True)
     while wanted():
         try:
             next(steps)
@@ -141,10 +144,64 @@ def plan_cleaning(
         return None
     losses = tuple(ClassLoss(c.tissue.value, c.lost, c.voxels_before) for c in cleaning.changes)
     values = [value for value in result.label_map.classes.values if value not in spared]
-    islands = find_islands(result.label_map, int(np.prod(windows[0])), values)
+    most = island_voxels(windows)
+    islands = find_islands(result.label_map, most, values)
     if held is not None:
         islands = tuple(island for island in islands if not held[island.voxel])
-    return CleaningPlan(losses, cleaning.findings, islands)
+    return CleaningPlan(losses, cleaning.findings, islands, most)
+
+
+def region_sizes(result: Segmentation) -> NDArray[np.int32]:
+    """Return how many voxels the connected region of each voxel has. For any thread.
+
+    Parameters
+    ----------
+    result : Segmentation
+        The result.
+
+    Returns
+    -------
+    ndarray (*grid) int32
+        0 for background.
+    """
+    from napari_gmmseg.mixture.islands import region_sizes as sizes
+
+    return sizes(result.label_map)
+
+
+def goes(
+    score: NDArray[np.float32],
+    sizes: NDArray[np.int32],
+    labels: NDArray[np.uint8],
+    windows: Windows,
+    spared: Collection[int],
+) -> NDArray[np.float32]:
+    """Return the score of a plane, and 1 for islands that go for their size although more of their class is near.
+
+    Parameters
+    ----------
+    score : ndarray (H, W) float32
+        0 ... 1.
+    sizes : ndarray (H, W) int32
+        Voxels of the connected region of each voxel.
+    labels : ndarray (H, W) uint8
+        Label values.
+    windows : (tuple of int, tuple of int)
+        i and j: odd voxels along (z, y, x).
+    spared : collection of int
+        Label values whose voxels stay.
+
+    Returns
+    -------
+    ndarray (H, W) float32
+        0 ... 1.
+    """
+    from napari_gmmseg.fitting.cleaning import island_voxels
+
+    small = (sizes > 0) & (sizes <= island_voxels(windows))
+    for value in spared:
+        small &= labels != value
+    return np.where(small, np.float32(1.0), score)
 
 
 def cleaned(
@@ -171,7 +228,7 @@ def cleaned(
     """
     from napari_gmmseg.fitting.cleaning import clean, plan_cleaning
 
-    cleaning = plan_cleaning(shown, windows, spared=spared, held=held_voxels(shown, edits))
+    cleaning = plan_cleaning(shown, windows, spared=spared, held=held_voxels(shown, edits), islands=True)
     if model is None:
         return clean(shown, cleaning)
     changed = cleaning.labels != shown.label_map.labels

@@ -63,18 +63,18 @@ class IslandList(QWidget):
         rows = [self._list.indexOfTopLevelItem(item) for item in self._list.selectedItems()]
         return tuple(sorted(rows))
 
-    def show_lines(self, lines: Sequence[IslandLine], n_islands: int) -> None:
+    def show_lines(self, lines: Sequence[IslandLine], title: str) -> None:
         """Show these islands; what is selected is not, once they are others.
 
         Parameters
         ----------
         lines : sequence of IslandLine
             Largest first.
-        n_islands : int
-            How many there are, listed or not.
+        title : str
+            What stands above them.
         """
-        more = f", the {len(lines)} largest" if n_islands > len(lines) else ""
-        self._title.setText(f"{n_islands} island{'' if n_islands == 1 else 's'} no larger than i × i{more}")
+        self._title.setText(title)
+        self._title.setVisible(bool(title))
         if tuple(lines) == self._lines:
             return
         self._lines = tuple(lines)

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_gmmseg.docks.histogram.background import Background
 from napari_gmmseg.docks.histogram.result_plane import ResultLayer, find_result_layer
 from napari_gmmseg.docks.outlier.heat import HeatLayer
 from napari_gmmseg.errors import GmmsegError
 from napari_gmmseg.session import Session
 from napari_gmmseg.session.histograms import Plane
-from napari_gmmseg.session.islands import held_voxels, scored_plane, windows_for
+from napari_gmmseg.session.islands import goes, held_voxels, region_sizes, scored_plane, windows_for
 from napari_gmmseg.volumes import Segmentation
 
 
@@ -34,6 +35,18 @@ class LiveHeat:
         self._scored: tuple[Segmentation, Plane, Any] | None = None
         self._held: tuple[Any, NDArray[np.bool_] | None] = (None, None)
         self._last: Segmentation | None = None
+        self._sizing: Background[NDArray[np.int32]] = Background("regions")
+        self._sized: tuple[Segmentation | None, NDArray[np.int32] | None] = (None, None)
+
+    @property
+    def busy(self) -> bool:
+        """Whether connected regions are being counted."""
+        return self._sizing.busy
+
+    @property
+    def sizes(self) -> NDArray[np.int32] | None:
+        """How many voxels each voxel's connected region has; None while they are counted."""
+        return self._sized[1] if self._sized[0] is self._session.result else None
 
     def place(self) -> tuple[ResultLayer, Plane] | None:
         """Return the layer of the result and the plane of it that is shown; None where there is none."""
@@ -70,14 +83,30 @@ class LiveHeat:
 
     def forget(self) -> None:
         """Let go of what was counted."""
+        self._sizing.end()
+        self._sized = (None, None)
         self._scored, self._held, self._last = None, (None, None), None
+
+    def _size(self, result: Segmentation) -> None:
+        """Have connected regions counted, once for each result."""
+        done = self._sizing.take()
+        if done is not None and done.result is not None and done.key is result:
+            self._sized = (result, done.result)
+        elif self._sized[0] is not result:
+            self._sized = (result, None)
+            self._sizing.ask(result, lambda: region_sizes(result))
 
     def _score(
         self, result: Segmentation, plane: Plane, inner: int, outer: int, spared: Collection[int]
     ) -> NDArray[np.float32]:
         if self._scored is None or self._scored[0] is not result or self._scored[1] != plane:
             self._scored = (result, plane, scored_plane(result, plane))
-        score: NDArray[np.float32] = self._scored[2].score(windows_for(inner, outer, result.label_map), spared=spared)
+        windows = windows_for(inner, outer, result.label_map)
+        score: NDArray[np.float32] = self._scored[2].score(windows, spared=spared)
+        self._size(result)
+        sizes = self.sizes
+        if sizes is not None:
+            score = goes(score, sizes[plane], result.label_map.labels[plane], windows, spared)
         edits = self._session.edits
         if self._held[0] is not edits:
             self._held = edits, held_voxels(result, edits)

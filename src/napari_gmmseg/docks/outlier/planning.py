@@ -34,8 +34,8 @@ class Planning:
 
     @property
     def busy(self) -> bool:
-        """Whether one is being worked out."""
-        return self._background.busy
+        """Whether one is being worked out, or has to be."""
+        return self._background.busy or (self._wanted is None and self._session.result is not None)
 
     @property
     def plan(self) -> CleaningPlan | None:

@@ -20,6 +20,7 @@ from napari_gmmseg.docks.outlier.shown import (
     SheetCell,
     Shown,
     island_lines,
+    islands_in_words,
     length_in_words,
     loss_lines,
     plan_in_words,
@@ -87,8 +88,8 @@ class OutlierPresenter:
     @property
     def busy(self) -> bool:
         """Whether anything is worked out, or about to be."""
-        rests = self._clock() - self._moved_at >= REST
-        return self._planning.busy or self._sheets.busy or self._session.editing or self._untold or not rests
+        at_work = self._planning.busy or self._sheets.busy or self._heat.busy or self._session.editing
+        return at_work or self._untold
 
     def choose_length(self, inner: int) -> None:
         """Choose how small an island has to be to go; the outer window follows. Called while a slider moves.
@@ -220,8 +221,8 @@ class OutlierPresenter:
             return
         shown, plane = place
         turn = Orientation.of(self._viewer.dims, shown, plane)
-        inner, spared = self._numbers.inner, self._stays
-        self._sheets.ask("sheet", lambda: make_sheet(result, plane, inner, spared, turn))
+        inner, spared, sizes = self._numbers.inner, self._stays, self._heat.sizes
+        self._sheets.ask("sheet", lambda: make_sheet(result, plane, inner, spared, turn, sizes))
         self._view.start_polling()
 
     def take(self, inner: int, outer: int) -> None:
@@ -359,7 +360,7 @@ class OutlierPresenter:
                 sentence=plan_in_words(plan, geometry),
                 losses=loss_lines(classes, geometry, plan, self._stays),
                 islands=island_lines(islands, classes, geometry),
-                n_islands=len(islands),
+                title=islands_in_words(newest),
                 has_result=True,
                 can_clean=idle and plan is not None and any(loss.voxels for loss in plan.losses),
                 heat=self._wants_heat,

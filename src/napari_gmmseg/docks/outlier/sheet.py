@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from napari_gmmseg.docks.histogram.result_plane import ResultLayer
 from napari_gmmseg.docks.outlier.shown import WIDEST_ADVANCED, SheetCell
 from napari_gmmseg.session.histograms import Plane
-from napari_gmmseg.session.islands import scored_plane, windows_for
+from napari_gmmseg.session.islands import goes, region_sizes, scored_plane, windows_for
 from napari_gmmseg.volumes import ClassTable, Segmentation
 
 #: Pixels along the longer side of a picture.
-SIDE = 84
+SIDE = 104
 #: What goes is drawn in this colour, r, g, b; each 0 ... 255.
 GONE = (255, 0, 220)
 _FADED = 0.55
@@ -87,7 +87,12 @@ class Orientation:
 
 
 def make_sheet(
-    result: Segmentation, plane: Plane, inner: int, spared: Collection[int], turn: Orientation
+    result: Segmentation,
+    plane: Plane,
+    inner: int,
+    spared: Collection[int],
+    turn: Orientation,
+    sizes: NDArray[np.int32] | None = None,
 ) -> tuple[SheetCell, ...]:
     """Return the cells of a contact sheet; for any thread.
 
@@ -103,15 +108,18 @@ def make_sheet(
         Label values whose voxels stay.
     turn : Orientation
         How the viewer shows it.
+    sizes : ndarray (*grid) int32 or None
+        Voxels of each voxel's connected region; None: they are counted.
     """
     scored = scored_plane(result, plane)
     before = scored.labels
+    regions = (region_sizes(result) if sizes is None else sizes)[plane]
     crop = _around(before)
     cells = []
     for i, j in pairs_around(inner):
-        after = scored.cleaned(windows_for(i, j, result.label_map), spared=spared)
-        gone = after != before
-        picture = small_picture(after[crop], gone[crop], result.label_map.classes)
+        windows = windows_for(i, j, result.label_map)
+        gone = goes(scored.score(windows, spared=spared), regions, before, windows, spared) > 0
+        picture = small_picture(before[crop], gone[crop], result.label_map.classes)
         share = 100 * gone.sum() / max(int((before > 0).sum()), 1)
         cells.append(SheetCell(i, j, turn.apply(picture), f"i {i}, j {j}: {share:.2g} %"))
     return tuple(cells)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QIcon, QImage, QPixmap
-from qtpy.QtWidgets import QGridLayout, QToolButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QSizePolicy, QToolButton, QWidget
 
 from napari_gmmseg.docks.outlier.shown import SheetCell
 
-_COLUMNS, _SIDE = 3, 84
+_COLUMNS, _SIDE = 3, 104
 
 
 class SheetGrid(QWidget):
@@ -49,7 +49,8 @@ class SheetGrid(QWidget):
         height, width = cell.picture.shape[:2]
         image = QImage(cell.picture.data, width, height, 3 * width, QImage.Format.Format_RGB888)
         # The picture's memory is the cell's: the pixmap has its own.
-        button.setIcon(QIcon(QPixmap.fromImage(image)))
+        pixmap = QPixmap.fromImage(image).scaled(_SIDE, _SIDE, Qt.AspectRatioMode.KeepAspectRatio)
+        button.setIcon(QIcon(pixmap))
         button.setIconSize(QSize(_SIDE, _SIDE))
         button.setText(cell.caption)
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
@@ -57,6 +58,7 @@ class SheetGrid(QWidget):
             f"i = {cell.inner}, j = {cell.outer} voxels: what goes is bright; the number is its share of the slice. "
             "Click to take these windows."
         )
+        button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         button.clicked.connect(lambda _=False: self.taken.emit(cell.inner, cell.outer))
         return button

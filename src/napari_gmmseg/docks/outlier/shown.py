@@ -125,8 +125,8 @@ class Shown:
         The classes.
     islands : tuple of IslandLine
         Largest first.
-    n_islands : int
-        How many there are, listed or not.
+    title : str
+        What stands above them.
     has_result, can_clean, heat : bool
         Whether there is a result, whether anything would go, and whether the heat map is shown.
     undo, redo : str or None
@@ -137,7 +137,7 @@ class Shown:
     sentence: str = ""
     losses: tuple[LossLine, ...] = ()
     islands: tuple[IslandLine, ...] = ()
-    n_islands: int = 0
+    title: str = ""
     has_result: bool = False
     can_clean: bool = False
     heat: bool = True
@@ -187,7 +187,8 @@ def loss_lines(
             lines.append(LossLine(tissue.value, tissue.name, tissue.colour, may_go=may_go))
             continue
         goes, of = (size_in_words(n, geometry) for n in (loss.voxels, loss.of_voxels))
-        share = f"{100 * loss.share:.2g} %" if loss.voxels else "0 %"
+        percent = 100 * loss.share
+        share = "0 %" if not loss.voxels else "< 0.01 %" if percent < 0.01 else f"{percent:.2g} %"
         lines.append(LossLine(tissue.value, tissue.name, tissue.colour, goes, of, share, may_go))
     return tuple(lines)
 
@@ -213,6 +214,21 @@ def island_lines(islands: Sequence[Island], classes: ClassTable, geometry: Geome
                 size = f"{size}, {1000 * island.voxels * geometry.voxel_volume_ml:.3g} mm³"
             lines.append(IslandLine(tissue.name, tissue.colour, size, f"slice {island.voxel[-3]}"))
     return tuple(lines)
+
+
+def islands_in_words(plan: CleaningPlan | None) -> str:
+    """Return what stands above the islands.
+
+    Parameters
+    ----------
+    plan : CleaningPlan or None
+        With the islands.
+    """
+    if plan is None or not plan.most_voxels:
+        return ""
+    n = len(plan.islands)
+    listed = f"; the {MOST_ISLANDS} largest" if n > MOST_ISLANDS else ""
+    return f"{n} island{'' if n == 1 else 's'} of up to {plan.most_voxels} voxels{listed}"
 
 
 def plan_in_words(plan: CleaningPlan | None, geometry: Geometry) -> str:
@@ -246,4 +262,6 @@ def size_in_words(voxels: int, geometry: Geometry) -> str:
     if geometry.unit != "mm":
         return f"{voxels} voxels"
     ml = voxels * geometry.voxel_volume_ml
+    if not voxels:
+        return "0 ml"
     return f"{ml:.3f} ml" if ml < 1 else f"{ml:.2f} ml" if ml < 100 else f"{ml:.0f} ml"

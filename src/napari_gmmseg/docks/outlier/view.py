@@ -106,7 +106,7 @@ class OutlierView(QWidget):
             self._heat.setChecked(shown.heat)
         self._sentence.setText(shown.sentence)
         self.losses.show_lines(shown.losses)
-        self.islands.show_lines(shown.islands, shown.n_islands)
+        self.islands.show_lines(shown.islands, shown.title)
         self._clean.setEnabled(shown.can_clean)
         for widget in (self._body, self._heat):
             if widget.isEnabled() != shown.has_result:
@@ -200,7 +200,7 @@ class OutlierView(QWidget):
             (setting,) = describe_settings(FitConfig, [name])
             slider.setToolTip(f"{setting.tip.split(';')[0]}, in voxels of the finest axis.")
             slider.moved.connect(lambda _: self.windows_moved.emit(self.inner.value, self.outer.value))
-        self._loss = SettingsForm(describe_settings(FitConfig, _LOSS), "outlier_loss")
+        self._loss = SettingsForm(describe_settings(FitConfig, _LOSS), "outlier", {_LOSS[0]: "While a network learns"})
         self._loss.changed.connect(self._on_loss)
 
     def _on_loss(self) -> None:
