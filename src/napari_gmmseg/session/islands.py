@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from napari_gmmseg.fitting.plane_cleaning import ScoredPlane
 
 Windows = tuple[tuple[int, ...], tuple[int, ...]]
+#: What is shown of an island that goes for its size, where the score leaves it.
+FOR_SIZE = np.float32(0.5)
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ def goes(
     windows: Windows,
     spared: Collection[int],
 ) -> NDArray[np.float32]:
-    """Return the score of a plane, and 1 for islands that go for their size although more of their class is near.
+    """Return the score of a plane, and at least a half for islands that go for their size, whatever is near.
 
     Parameters
     ----------
@@ -201,7 +203,7 @@ def goes(
     small = (sizes > 0) & (sizes <= island_voxels(windows))
     for value in spared:
         small &= labels != value
-    return np.where(small, np.float32(1.0), score)
+    return np.where(small, np.maximum(score, FOR_SIZE), score)
 
 
 def cleaned(

@@ -19,7 +19,7 @@ from napari_gmmseg.volumes import ClassTable, Segmentation
 SIDE = 104
 #: What goes is drawn in this colour, r, g, b; each 0 ... 255.
 GONE = (255, 0, 220)
-_FADED = 0.55
+_FADED = 0.7
 
 
 def pairs_around(inner: int) -> tuple[tuple[int, int], ...]:
