@@ -26,4 +26,4 @@ def remove_islands(segmentation: Segmentation, smaller_than_mm: float) -> Segmen
     from napari_gmmseg.fitting.cleaning import clean, plan_cleaning, windows_of_length
 
     windows = windows_of_length(segmentation.label_map, smaller_than_mm)
-    return clean(segmentation, plan_cleaning(segmentation, windows))
+    return clean(segmentation, plan_cleaning(segmentation, windows, islands=True))

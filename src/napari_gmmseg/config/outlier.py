@@ -85,6 +85,10 @@ class FitOutlierSettings(OutlierSettings):
     ] = "surrounding"
 
 
+#: The same of a fit.
+FIT_OUTLIER_FIELDS = tuple(FitOutlierSettings.__dataclass_fields__)
+
+
 def check_outliers(settings: OutlierSettings, n_classes: int) -> None:
     """Refuse settings that contradict each other.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from napari_gmmseg.config.outlier import OUTER_TO_INNER, windows_on_grid
 from napari_gmmseg.errors import SettingsError
-from napari_gmmseg.mixture.islands import label_around, voxels_of
+from napari_gmmseg.mixture.islands import label_around, voxels_of, without_islands
 from napari_gmmseg.mixture.outlier_score import surrounding_labels
 from napari_gmmseg.mixture.tensors import as_tensor
+from napari_gmmseg.preparation.masks import bounding_box
 from napari_gmmseg.volumes import ClassChange, Finding, Island, LabelMap, Segmentation, class_changes
 
 #: Rounds after which a clean-up ends, settled or not.
@@ -93,7 +94,7 @@ def outlier_map(
     ndarray ([T,] Z, Y, X) float32, or ([T,] 1, Y, X) for a slice
         0 ... 1.
     """
-    numbers, _, classes = _numbered(segmentation, spared)
+    numbers, _, classes = numbered_classes_of(segmentation, spared)
     if z is not None:
         reach = windows[1][0] // 2
         low = max(z - reach, 0)
@@ -105,7 +106,14 @@ def outlier_map(
     return result if segmentation.mask.ndim == 4 else result[0]
 
 
-def plan_cleaning(segmentation: Segmentation, windows: Windows, *, spared: Iterable[int] = ()) -> Cleaning:
+def plan_cleaning(
+    segmentation: Segmentation,
+    windows: Windows,
+    *,
+    spared: Iterable[int] = (),
+    held: NDArray[np.bool_] | None = None,
+    islands: bool = False,
+) -> Cleaning:
     """Return what a clean-up would make of a result, without doing it.
 
     In each round, voxels with a score above 0 take the class that there is most of in the ring around them, until none
@@ -119,21 +127,91 @@ def plan_cleaning(segmentation: Segmentation, windows: Windows, *, spared: Itera
         i and j: odd voxels along (z, y, x).
     spared : iterable of int
         Label values whose voxels stay.
+    held : ndarray ([T,] Z, Y, X) bool or None
+        Voxels that stay, whatever they are.
+    islands : bool
+        Whether connected regions with no more voxels than the inner window go, too, wherever they lie: the score leaves
+        those that have more of their class near.
     """
-    numbers, values, classes = _numbered(segmentation, spared)
-    labels, rounds = as_tensor(numbers), 0
+    steps = plan_in_rounds(segmentation, windows, spared=spared, held=held, islands=islands)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            planned: Cleaning = end.value
+            return planned
+
+
+def plan_in_rounds(
+    segmentation: Segmentation,
+    windows: Windows,
+    *,
+    spared: Iterable[int] = (),
+    held: NDArray[np.bool_] | None = None,
+    islands: bool = False,
+) -> Generator[int, None, Cleaning]:
+    """Plan a clean-up as a generator, which can be closed between its rounds.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        The result; voxels outside its mask stay background.
+    windows : (tuple of int, tuple of int)
+        i and j: odd voxels along (z, y, x).
+    spared : iterable of int
+        Label values whose voxels stay.
+    held : ndarray ([T,] Z, Y, X) bool or None
+        Voxels that stay, whatever they are.
+    islands : bool
+        Whether connected regions with no more voxels than the inner window go, too, wherever they lie: the score leaves
+        those that have more of their class near.
+
+    Yields
+    ------
+    int
+        How many rounds are done.
+
+    Returns
+    -------
+    Cleaning
+        The plan.
+    """
+    numbers, values, classes = numbered_classes_of(segmentation, spared)
+    # Beyond the mask there is no class: what lies there changes no count.
+    whole = (slice(None),) * 3
+    crop = (slice(None), *(bounding_box(segmentation.mask)[-3:] if segmentation.mask.any() else whole))
+    labels, rounds = as_tensor(np.ascontiguousarray(numbers[crop])), 0
+    stays = None if held is None else as_tensor(np.ascontiguousarray(held.reshape(numbers.shape)[crop]))
     for rounds in range(_MOST_ROUNDS + 1):
+        yield rounds
         score, around = surrounding_labels(labels, len(values) - 1, *windows, classes=classes)
-        flagged = score > 0
+        flagged = score > 0 if stays is None else (score > 0) & ~stays
         if rounds == _MOST_ROUNDS or not bool(flagged.any()):
             break
         labels = torch.where(flagged, around, labels)
     old = segmentation.label_map
-    new = values[labels.numpy().reshape(old.labels.shape)]
+    numbers = numbers.copy()
+    numbers[crop] = labels.numpy()
+    new = values[numbers.reshape(old.labels.shape)]
+    if islands:
+        yield rounds
+        small = [value for k, value in enumerate(values[1:].tolist()) if k in classes]
+        new = without_islands(new, island_voxels(windows), small, held)
     new[~segmentation.mask] = old.labels[~segmentation.mask]
     changes = class_changes(old, replace(old, labels=new))
     settled = rounds < _MOST_ROUNDS
     return Cleaning(new, changes, rounds, _doubts(changes, windows, settled=settled))
+
+
+def island_voxels(windows: Windows) -> int:
+    """Return how many voxels an island has at most: those of the inner window, and none where that is one voxel.
+
+    Parameters
+    ----------
+    windows : (tuple of int, tuple of int)
+        i and j: odd voxels along (z, y, x).
+    """
+    return int(np.prod(windows[0])) if max(windows[0]) > 1 else 0
 
 
 def clean(segmentation: Segmentation, cleaning: Cleaning) -> Segmentation:
@@ -177,10 +255,27 @@ def remove_islands(segmentation: Segmentation, islands: Iterable[Island]) -> Seg
     return _relabelled(segmentation, labels, ())
 
 
-def _numbered(
+def numbered_classes_of(
     segmentation: Segmentation, spared: Iterable[int]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], set[int]]:
-    """Return class numbers (T, Z, Y, X) from 1, the label value of each, and the classes that may be outliers."""
+    """Return labels as class numbers, what label value each has, and the classes that may be outliers.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        The result.
+    spared : iterable of int
+        Label values whose voxels stay.
+
+    Returns
+    -------
+    numbers : ndarray (T, Z, Y, X) uint8
+        1 ... K, 0 outside the mask.
+    values : ndarray (K + 1,) uint8
+        Label value of each number.
+    classes : set of int
+        0 ... K - 1.
+    """
     held = [c.value for c in segmentation.label_map.classes]
     values = np.array([0, *held], dtype=np.uint8)
     table = np.zeros(256, dtype=np.uint8)

@@ -50,6 +50,83 @@ def find_islands(label_map: LabelMap, most_voxels: int, values: Iterable[int] | 
     return tuple(sorted(found, key=lambda island: (-island.voxels, island.value, island.voxel)))
 
 
+def region_sizes(label_map: LabelMap) -> NDArray[np.int32]:
+    """Return how many voxels the connected region of each voxel has; 0 for background.
+
+    Parameters
+    ----------
+    label_map : LabelMap
+        Labels ([T,] Z, Y, X).
+
+    Returns
+    -------
+    ndarray ([T,] Z, Y, X) int32
+        Counts.
+    """
+    sizes = np.zeros(label_map.labels.shape, dtype=np.int32)
+    for value in label_map.classes.values:
+        numbers, count = connected_regions(label_map.labels == value)
+        of_region = np.bincount(numbers.reshape(-1), minlength=count + 1).astype(np.int32)
+        of_region[0] = 0
+        sizes += of_region[numbers]
+    return sizes
+
+
+def without_islands(
+    labels: NDArray[np.uint8], most_voxels: int, values: Iterable[int], held: NDArray[np.bool_] | None = None
+) -> NDArray[np.uint8]:
+    """Return labels in which connected regions of no more than so many voxels have the class that touches them most.
+
+    Parameters
+    ----------
+    labels : ndarray ([T,] Z, Y, X) uint8
+        Label values, 0 for background: a region that nothing else touches stays.
+    most_voxels : int
+        Of a region that goes.
+    values : iterable of int
+        Label values whose regions may go.
+    held : ndarray ([T,] Z, Y, X) bool or None
+        Voxels whose regions stay.
+
+    Returns
+    -------
+    ndarray ([T,] Z, Y, X) uint8
+        Label values.
+    """
+    result = labels.copy()
+    # Frames are no neighbours of each other.
+    frames = [result] if labels.ndim == 3 else list(result)
+    holds = [None] * len(frames) if held is None else [held] if held.ndim == 3 else list(held)
+    for frame, stays in zip(frames, holds, strict=True):
+        before = frame.copy()
+        for value in values:
+            numbers, count = connected_regions(before == value)
+            small = np.bincount(numbers.reshape(-1), minlength=count + 1) <= most_voxels
+            small[0] = False
+            if stays is not None:
+                small[numbers[stays]] = False
+            places = np.argwhere(small[numbers])
+            if len(places):
+                own = numbers[tuple(places.T)]
+                around = _touching_most(before, places, own, count + 1, value)[own]
+                frame[tuple(places.T)] = np.where(around > 0, around, value)
+    return result
+
+
+def _touching_most(
+    labels: NDArray[np.uint8], places: NDArray[np.int64], own: NDArray[np.int32], n: int, value: int
+) -> NDArray[np.uint8]:
+    """Return for each of n regions the other class that touches its voxels most often; 0 where only background does."""
+    counts = np.zeros((n, 256), dtype=np.int32)
+    for step in np.ndindex(3, 3, 3):
+        there = places + np.array(step) - 1
+        inside = ((there >= 0) & (there < labels.shape)).all(1)
+        np.add.at(counts, (own[inside], labels[tuple(there[inside].T)]), 1)
+    counts[:, [0, value]] = 0
+    most: NDArray[np.uint8] = counts.argmax(1).astype(np.uint8)
+    return most
+
+
 def _islands_of(label_map: LabelMap, value: int, most_voxels: int) -> Iterator[Island]:
     numbers, count = connected_regions(label_map.labels == value)
     sizes = np.bincount(numbers.reshape(-1), minlength=count + 1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from napari_gmmseg.mixture.window_sums import ClassCounts
+from napari_gmmseg.mixture.window_sums import ClassCounts, PlaneCounts
 
 #: Added to counts in numerator and denominator of the density: `smooth` of the paper, which leaves its value open. The
 #: density is cut at 1 here, so that little is enough; with 1, the islands of figure 9 would have .02 less.
@@ -240,7 +240,40 @@ def find_outliers_of_labels(
         Where windows are even, not within each other, or not one for each axis.
     """
     windows = Windows.of(inner, outer, labels.shape[1:])
-    counts = ClassCounts(labels, n_classes)
+    return _outliers(ClassCounts(labels, n_classes), labels, n_classes, windows, classes, smooth)
+
+
+def find_outliers_of_plane(
+    counts: PlaneCounts, inner: Sequence[int], outer: Sequence[int], *, classes: Collection[int] | None = None
+) -> Outliers:
+    """Return the same of one plane of a volume, where it has the score that it has in the volume.
+
+    Parameters
+    ----------
+    counts : PlaneCounts
+        Of the plane.
+    inner, outer : sequence of int
+        i and j: odd voxels, across the plane first.
+    classes : collection of int or None
+        Classes 0 ... K - 1 whose voxels may be outliers; None: all.
+
+    Raises
+    ------
+    ValueError
+        Where windows are even, not within each other, or not one for each axis.
+    """
+    windows = Windows.of(inner, outer, counts.stack_shape)
+    return _outliers(counts, counts.labels, counts.n_classes, windows, classes, SMOOTH)
+
+
+def _outliers(
+    counts: ClassCounts | PlaneCounts,
+    labels: Tensor,
+    n_classes: int,
+    windows: Windows,
+    classes: Collection[int] | None,
+    smooth: float,
+) -> Outliers:
     inside = counts.within(windows.inner)
     ring = counts.within(windows.outer, last=True).without_(inside)
     flagged = torch.zeros(labels.shape, dtype=torch.bool, device=labels.device)

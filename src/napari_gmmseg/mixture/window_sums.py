@@ -112,12 +112,7 @@ class ClassCounts:
     def __init__(self, labels: Tensor, n_classes: int) -> None:
         self._shape = labels.shape
         self._per_word = _PER_WORD if n_classes > 2 else 1
-        numbers = labels.int().view(-1)
-        self._words = []
-        for first in range(1, n_classes + 1, self._per_word):
-            held = range(first, min(first + self._per_word, n_classes + 1))
-            table = _table(held, n_classes, labels.device)
-            self._words.append(table.index_select(0, numbers).view(labels.shape))
+        self._words = _words(labels, _tables(n_classes, labels.device))
 
     def within(self, window: Sequence[int], *, last: bool = False) -> WindowCounts:
         """Return the counts in the box centred at each voxel; what lies beyond the border counts nowhere.
@@ -134,12 +129,73 @@ class ClassCounts:
         ValueError
             Where the box holds 2^21 voxels or more.
         """
-        held = math.prod(min(width, n) for width, n in zip(window, self._shape[1:], strict=True))
-        if held >= 1 << _BITS:
-            raise ValueError(f"A window holds fewer than {1 << _BITS} voxels; seen: {tuple(window)}, {held} in it.")
+        _check_size(window, self._shape[1:])
         if last:
             return WindowCounts([_sums(self._words.pop(0), window) for _ in self._words.copy()], self._per_word)
         return WindowCounts([_sums(words, window) for words in self._words], self._per_word)
+
+
+class PlaneCounts:
+    """How many voxels of each class lie in boxes around the voxels of one plane of a volume, for windows that change.
+
+    What lies across the plane is summed up first, and kept: another window costs what one of a slice costs.
+
+    Parameters
+    ----------
+    stack : Tensor (N, *S) uint8
+        The volume, its planes one after the other; 1 ... K, 0 belongs to no class.
+    n_classes : int
+        K.
+    position : int
+        Of the plane.
+    most_bytes : int
+        That sums may take.
+    """
+
+    def __init__(self, stack: Tensor, n_classes: int, position: int, *, most_bytes: int = 1 << 26) -> None:
+        self.n_classes, self.stack_shape = n_classes, tuple(stack.shape)
+        #: The plane itself; (1, *S) uint8.
+        self.labels = stack[position : position + 1].contiguous()
+        self._stack, self._position, self._most = stack, position, most_bytes
+        self._per_word = _PER_WORD if n_classes > 2 else 1
+        self._tables = _tables(n_classes, stack.device)
+        self._summed = {0: _words(self.labels, self._tables)}
+
+    def within(self, window: Sequence[int], *, last: bool = False) -> WindowCounts:  # noqa: ARG002 - as ClassCounts
+        """Return the counts in the box centred at each voxel; what lies beyond the border counts nowhere.
+
+        Parameters
+        ----------
+        window : sequence of int
+            Odd voxels, across the plane first.
+        last : bool
+            Without a meaning here: what is summed is kept.
+
+        Raises
+        ------
+        ValueError
+            Where the box holds 2^21 voxels or more.
+        """
+        _check_size(window, self.stack_shape)
+        across = self._across(min(window[0] // 2, max(self.stack_shape[0] - 1, 0)))
+        return WindowCounts([_sums(words, window[1:]) for words in across], self._per_word)
+
+    def _across(self, reach: int) -> list[Tensor]:
+        """Return the sums of words over the planes that are this near."""
+        if reach not in self._summed:
+            known = max(r for r in self._summed if r < reach)
+            total = [words.clone() for words in self._summed[known]]
+            for far in range(known + 1, reach + 1):
+                for position in (self._position - far, self._position + far):
+                    if 0 <= position < len(self._stack):
+                        plane = self._stack[position : position + 1].contiguous()
+                        for words, more in zip(total, _words(plane, self._tables), strict=True):
+                            words.add_(more)
+            size = sum(words.nbytes for words in total)
+            if (len(self._summed) + 1) * size > self._most:
+                self._summed = {0: self._summed[0]}
+            self._summed[reach] = total
+        return self._summed[reach]
 
 
 class WindowCounts:
@@ -204,6 +260,25 @@ class WindowCounts:
             own = torch.where(labels > number * self._per_word, words, own)
         shift = labels.sub_(1).remainder_(self._per_word).mul_(_BITS)
         return torch.bitwise_right_shift(own, shift).bitwise_and_(_FIELD)
+
+
+def _check_size(window: Sequence[int], shape: Sequence[int]) -> None:
+    held = math.prod(min(width, n) for width, n in zip(window, shape, strict=True))
+    if held >= 1 << _BITS:
+        raise ValueError(f"A window holds fewer than {1 << _BITS} voxels; seen: {tuple(window)}, {held} in it.")
+
+
+def _words(labels: Tensor, tables: Sequence[Tensor]) -> list[Tensor]:
+    """Return one word or several for each voxel, in which its class counts once."""
+    numbers = labels.int().view(-1)
+    return [table.index_select(0, numbers).view(labels.shape) for table in tables]
+
+
+def _tables(n_classes: int, device: torch.device) -> list[Tensor]:
+    """Return what a voxel of each label 0 ... K adds to each word."""
+    per_word = _PER_WORD if n_classes > 2 else 1
+    firsts = range(1, n_classes + 1, per_word)
+    return [_table(range(k, min(k + per_word, n_classes + 1)), n_classes, device) for k in firsts]
 
 
 def _table(held: range, n_classes: int, device: torch.device) -> Tensor:

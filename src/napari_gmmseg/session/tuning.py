@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from napari_gmmseg.config.outlier import OUTLIER_FIELDS
+from napari_gmmseg.session.cleaning import CleaningActs
 from napari_gmmseg.session.edit_queue import after_edits
-from napari_gmmseg.session.editing import EditingActs
 from napari_gmmseg.session.following import with_n_classes
 from napari_gmmseg.session.jobs import Job
 from napari_gmmseg.session.progress import JobState, Progress
@@ -51,7 +51,7 @@ class _Tuning:
     arguments: dict[str, Any]
 
 
-class TuningActs(EditingActs):
+class TuningActs(CleaningActs):
     """A session, as far as fine-tuning goes.
 
     Parameters

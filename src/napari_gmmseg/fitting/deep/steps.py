@@ -98,8 +98,7 @@ class Training:
         """Take one step."""
         self.steps += 1
         case, objective, trainer = self._case, self._objective, self._trainer
-        pieces = self._draws.next()
-        batch, looked_at = objective.see(case.batch(pieces))
+        batch, looked_at = objective.see(case.batch(pieces := self._draws.next()))
         axes = draw_axes(case.stack.n_dims, self._generator) if self.recipe.mirrors else ()
         logits = trainer.flipped_logits(batch.inputs, axes)
         make_terms = warm_terms if self._warm else objective.terms

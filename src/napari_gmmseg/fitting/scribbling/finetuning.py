@@ -18,7 +18,7 @@ from napari_gmmseg.fitting.runtime import choose_device, choose_threads, torch_t
 from napari_gmmseg.fitting.scribbling.at_once import AtOnce
 from napari_gmmseg.fitting.scribbling.budget import Budget
 from napari_gmmseg.fitting.scribbling.cases import Case, training_cases
-from napari_gmmseg.fitting.scribbling.held_out import Examination, hold_out
+from napari_gmmseg.fitting.scribbling.held_out import NO_STEPS, UNCHECKED, Examination, hold_out
 from napari_gmmseg.fitting.scribbling.placing import Place
 from napari_gmmseg.fitting.scribbling.situation import Observer, Situation, network_classes, together
 from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, looks_of, scale_of
@@ -44,15 +44,6 @@ PHASE = "Fine-tuning"
 _PREVIEW_INTERVAL = 0.3
 #: Steps between two looks at the held-out strokes.
 _BETWEEN_LOOKS = 10
-_UNCHECKED = Finding(
-    "not-checked",
-    "Too few strokes to hold some out: whether the network does better than the answer at once was not checked.",
-    "Paint at least two strokes of each class.",
-    "note",
-)
-_NO_STEPS = Finding(
-    "no-steps", "There was no time for a step of the network: the answer at once stays.", "Give it more seconds."
-)
 
 
 def finetune(
@@ -348,9 +339,9 @@ class Finetuning:
 
     def _findings(self, *, stopped: bool) -> list[Finding]:
         examination = self._examination
-        found: list[Finding | None] = [_NO_STEPS if not self._tuner.steps else None]
+        found: list[Finding | None] = [NO_STEPS if not self._tuner.steps else None]
         if self._tuner.steps:
-            found.append(_UNCHECKED if examination is None else examination.finding())
+            found.append(UNCHECKED if examination is None else examination.finding())
         if stopped:
             found.append(Finding("stopped-early", "The fine-tuning was stopped by hand.", "", "note"))
         return [finding for finding in found if finding is not None]

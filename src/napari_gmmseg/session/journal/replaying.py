@@ -10,7 +10,9 @@ from typing import Any
 from napari_gmmseg.config import FitConfig
 from napari_gmmseg.errors import InputError, ReplayError
 from napari_gmmseg.session.class_edits import adjust_classes, merge_classes, retabled, split_class
+from napari_gmmseg.session.cleaning import windows_of
 from napari_gmmseg.session.identities import relabelled
+from napari_gmmseg.session.islands import cleaned
 from napari_gmmseg.session.journal.history import History, RunRecord
 from napari_gmmseg.session.journal.nouns import numbers_of, tissue_of
 from napari_gmmseg.session.journal.painted import edits_of, scribbles_of
@@ -213,6 +215,10 @@ class Replayer:
             )
         if what == "split":
             return split_class(volume, self._make(before["result"]), **arguments)
+        if what == "clean":
+            model = None if before.get("model") is None else self._make(before["model"])
+            edits = edits_of(before["edits"], self.history.painted, volume)
+            return cleaned(self._make(before["result"]), model, windows_of(arguments), arguments["spared"], edits)
         raise InputError(
             f"The journal holds an edit that is not known: {what}.", "Another version of the program recorded it."
         )
