@@ -239,7 +239,7 @@ def test_an_attribute_on_which_the_label_depends_helps_and_a_shuffled_one_does_n
     right = [kinds[seed % 2] for seed in range(n)]
     # Half of each kind are told the other one.
     wrong = [kinds[(seed // 2) % 2] for seed in range(n)]
-    settings = config(epochs=40, learning_rate=3e-3, position=False, patience=None)
+    settings = config(epochs=25, learning_rate=3e-3, position=False, patience=None)
     best = {
         name: max(told["validation Dice"] for told in followed(cases(told), settings)[0].history)
         for name, told in (("right", right), ("shuffled", wrong), ("none", [""] * n))
