@@ -27,6 +27,7 @@ LOSSES = {
     "BCE": {"dice_weight": 0.0, "outlier_weight": 0.0},
     "BCE + Dice": {"outlier_weight": 0.0},
     "BCE + Dice + outlier": {},
+    "BCE + Dice + outlier from the start": {"outlier_ramp": 0.0},
     "BCE + Dice + outlier, no attributes": {"attributes": (), "position": False},
 }
 COLUMNS = ("loss", "seed", "epoch", "Dice", "IoU", "slice Dice", "slice IoU", "islands", "their voxels", "s")
@@ -69,13 +70,14 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=28)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--split", type=int, default=0)
+    parser.add_argument("--losses", nargs="+", choices=LOSSES, default=list(LOSSES))
     given = parser.parse_args()
     cases = placed(read_cases(given.data), given.split)
     print("validated on:", ", ".join(case.name for case in cases.cases if case.part == "validation"), flush=True)
     print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|", flush=True)
     common = {"epochs": given.epochs, "patience": None, "schedule": "cosine", "threads": 1, "test_share": 0.0}
     for seed in range(given.seeds):
-        for name, settings in LOSSES.items():
+        for name, settings in ((name, LOSSES[name]) for name in given.losses):
             config = TrainingConfig(seed=seed, **common, **settings)
             began = time.perf_counter()
             best, last = trained(cases, config)
