@@ -11,10 +11,10 @@ from safetensors.numpy import save_file
 
 import napari_gmmseg
 from napari_gmmseg.errors import InputError, SettingsError
-from napari_gmmseg.fitting.supervised import predict
+from napari_gmmseg.fitting.supervised import predict, train
 from napari_gmmseg.fitting.supervised.learner import Learner
 from napari_gmmseg.fitting.supervised.splitting import split
-from napari_gmmseg.io.trained_models import read_model, read_state, write_model, write_state
+from napari_gmmseg.io.trained_models import read_model, read_public_weights, read_state, write_model, write_state
 from napari_gmmseg.volumes import Volume
 
 from .labelled_cases import CHANNELS, CLASSES, case, case_set, config, followed
@@ -60,13 +60,23 @@ def test_public_weights_are_where_a_training_starts(weights: Path, tmp_path: Pat
 
 
 def test_a_batch_of_one_keeps_the_statistics_that_public_weights_brought(weights: Path):
-    public = napari_gmmseg.io.trained_models.read_public_weights(weights)
+    public = read_public_weights(weights)
     for batch, kept in ((1, True), (4, False)):
         settings = config(encoder=ENCODER, batch_slices=batch)
         held = Learner(split(case_set(2).cases, settings), CLASSES, settings, public)
         before = held.network.encoder.bn1.running_mean.clone()
         next(held.epoch())
         assert bool((held.network.encoder.bn1.running_mean == before).all()) is kept
+
+
+def test_a_training_from_public_weights_is_gone_on_with_without_them(weights: Path):
+    public = read_public_weights(weights)
+    settings = config(encoder=ENCODER, epochs=2, batch_slices=1)
+    reports = list(train(case_set(2), settings, encoder_weights=public))
+    states = [report.state for report in reports if report.state is not None]
+    gone_on = [r.state for r in train(case_set(2), settings, state=states[0]) if r.state is not None]
+    assert states[1].meta["history"] == gone_on[-1].meta["history"]
+    assert all(np.array_equal(array, gone_on[-1].arrays[name]) for name, array in states[1].arrays.items())
 
 
 def test_weights_of_another_encoder_are_refused(weights: Path, tmp_path: Path):

@@ -58,7 +58,8 @@ class Learner:
         self._slices = [(case, z) for case in self._train for z in range(case.n_slices) if not case.empty(z)]
         self._n_classes, self._n_channels = len(classes) + 1, len(parts.train[0].channels)
         self.network = new_network(config, self._n_channels, self._n_classes, self.table)
-        self._held = bool(encoder_weights) and config.batch_slices == 1
+        #: Whether batch norms keep the statistics that public weights brought.
+        self.holds_batch_norms = bool(encoder_weights) and config.batch_slices == 1
         if encoder_weights:
             load_encoder_(self.network.encoder, {k: torch.from_numpy(np.array(v)) for k, v in encoder_weights.items()})
         self.network.to(self.device)
@@ -104,7 +105,7 @@ class Learner:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.network.train()
-        if self._held:
+        if self.holds_batch_norms:
             hold_batch_norms_(self.network)
         sums: dict[str, list[float]] = {}
         size = self.config.batch_slices

@@ -35,6 +35,7 @@ def state_of(learner: Learner) -> FitState:
         "trained_on": learner.identity,
         "history": [dict(told) for told in learner.history],
         "best_epoch": learner.best_epoch,
+        "holds_batch_norms": learner.holds_batch_norms,
     }
     return FitState(arrays=arrays, start={}, start_key="", meta=meta)
 
@@ -78,6 +79,7 @@ def restore(learner: Learner, state: FitState) -> None:
     learner.optimiser.load_state_dict(values)
     learner.history = [dict(told) for told in state.meta["history"]]
     learner.best_epoch = int(state.meta["best_epoch"])
+    learner.holds_batch_norms = bool(state.meta["holds_batch_norms"])
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

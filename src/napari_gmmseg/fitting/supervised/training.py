@@ -42,7 +42,7 @@ def train(
     state : FitState or None
         From where to go on: of the last report of an earlier training with the same cases and settings.
     encoder_weights : mapping of str to ndarray, of any shape, or None
-        Public weights of the encoder; None: drawn from the seed.
+        Public weights of the encoder; None: drawn from the seed. A state has its own.
 
     Raises
     ------
@@ -54,8 +54,6 @@ def train(
     config = config or TrainingConfig()
     began = time.perf_counter()
     parts = split(cases.cases, config)
-    if state is not None and encoder_weights is not None:
-        encoder_weights = None
     learner = Learner(parts, cases.classes, config, encoder_weights)
     findings = (*cases.findings, *learner.findings)
     if state is not None:
