@@ -60,6 +60,8 @@ class Kill:
     has_result: bool
     equal: bool
     end_equal: bool
+    #: Where the end is another: what two replays made instead.
+    instead: str = ""
 
 
 class Witness:
@@ -207,12 +209,25 @@ def _found(folder: Path, witness: Path, moment: float, killed_at: float) -> Kill
             session.job.join(0.005)
     session.close()
     recovered.journal.close(finished=False)
-    end_equal = True
-    if session.result is not None:
-        replayer = Replayer(read_history(folder), strict=False)
-        end_equal = result_hash(replayer.result()) == result_hash(session.result) and replayer.equal
+    instead = ""
+    if session.result is not None and not _replayed(folder, session):
+        instead = f"first: {_made(folder)}; again: {_made(folder)}"
     lost = killed_at - min([killed_at, *there])
-    return Kill(moment, recorded, missing, running, lost, recovery, told is not None, equal, end_equal)
+    return Kill(moment, recorded, missing, running, lost, recovery, told is not None, equal, not instead, instead)
+
+
+def _replayed(folder: Path, session: Session) -> bool:
+    """Return whether a replay of the whole journal comes to what the session shows."""
+    assert session.result is not None
+    replayer = Replayer(read_history(folder), strict=False)
+    return result_hash(replayer.result()) == result_hash(session.result) and replayer.equal
+
+
+def _made(folder: Path) -> str:
+    """Return what a replay makes, each beside the name under which it was recorded, which begins with its hash."""
+    replayer = Replayer(read_history(folder), strict=False)
+    replayer.result()
+    return ", ".join(f"{name}: {result_hash(made)[:16]}" for name, made in replayer.made.items())
 
 
 def _offset(recovered: Any) -> int:

@@ -75,6 +75,11 @@ class Replayer:
         self._made: dict[str, Segmentation] = {}
 
     @property
+    def made(self) -> Mapping[str, Segmentation]:
+        """Results that were made anew, by the names under which they were recorded."""
+        return self._made
+
+    @property
     def wanted(self) -> Values | None:
         """The result that was there last, as it was recorded; None where there was none."""
         situation = self.history.situation
