@@ -209,25 +209,21 @@ def _found(folder: Path, witness: Path, moment: float, killed_at: float) -> Kill
             session.job.join(0.005)
     session.close()
     recovered.journal.close(finished=False)
-    instead = ""
-    if session.result is not None and not _replayed(folder, session):
-        instead = f"first: {_made(folder)}; again: {_made(folder)}"
+    instead = _instead(folder, session)
+    if instead:
+        instead = f"first {instead}; again {_instead(folder, session)}"
     lost = killed_at - min([killed_at, *there])
     return Kill(moment, recorded, missing, running, lost, recovery, told is not None, equal, not instead, instead)
 
 
-def _replayed(folder: Path, session: Session) -> bool:
-    """Return whether a replay of the whole journal comes to what the session shows."""
-    assert session.result is not None
+def _instead(folder: Path, session: Session) -> str:
+    """Return what a replay of the whole journal makes that is not what was recorded or is not shown; "" for nothing."""
+    if session.result is None:
+        return ""
     replayer = Replayer(read_history(folder), strict=False)
-    return result_hash(replayer.result()) == result_hash(session.result) and replayer.equal
-
-
-def _made(folder: Path) -> str:
-    """Return what a replay makes, each beside the name under which it was recorded, which begins with its hash."""
-    replayer = Replayer(read_history(folder), strict=False)
-    replayer.result()
-    return ", ".join(f"{name}: {result_hash(made)[:16]}" for name, made in replayer.made.items())
+    now, shown = result_hash(replayer.result()), result_hash(session.result)
+    others = dict(replayer.others) if now == shown else {**replayer.others, "shown": (now, shown)}
+    return ", ".join(f"{name}: {made[:16]} for {recorded[:16]}" for name, (made, recorded) in others.items())
 
 
 def _offset(recovered: Any) -> int:
