@@ -107,6 +107,7 @@ def test_islands_are_listed_largest_first_and_one_goes_to_them(case):
     case.settle()
     assert [line.size for line in case.view.shown.islands] == ["125 voxels, 250 mm³", "8 voxels, 16 mm³"]
     case.presenter.go(0)
+    assert case.view.shown.islands[0].place == f"slice {case.viewer.dims.current_step[0]}"
     z, side = LARGE[0][0], LARGE[1]
     assert z <= z_shown(case) < z + side
     centre = np.array(case.viewer.scene.camera.center)[-2:]

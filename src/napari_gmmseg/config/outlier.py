@@ -110,18 +110,18 @@ def check_outliers(settings: OutlierSettings, n_classes: int) -> None:
     if inner >= outer:
         raise SettingsError(
             f"The inner window i = {inner} is not smaller than the outer one, j = {outer}.",
-            f"Give a j of about {OUTER_TO_INNER} i, e.g. --outlier {inner} {OUTER_TO_INNER * inner}.",
+            f"Give a j of about {OUTER_TO_INNER} i: for this i, {OUTER_TO_INNER * inner}.",
         )
     if settings.outlier_unit == "voxels" and not (inner % 2 and outer % 2):
         raise SettingsError(
             f"Windows have a voxel in their middle: i and j are odd; seen: {inner} and {outer}.",
-            f"Use --outlier {inner | 1} {outer | 1}.",
+            f"Use {inner | 1} and {outer | 1}.",
         )
     printed = isinstance(settings, FitOutlierSettings) and settings.outlier_mode == "printed"
     if printed and n_classes != 2:
         raise SettingsError(
             f"The printed formula knows two classes, and there are {n_classes}.",
-            "Use --outlier-mode surrounding, or --classes 2.",
+            "Use the formula surrounding, or two classes.",
         )
 
 

@@ -68,7 +68,7 @@ def windows_of_length(label_map: LabelMap, smaller_than_mm: float) -> tuple[tupl
         raise SettingsError(f"Islands have a size above 0 mm; seen: {smaller_than_mm:g}.", "Give a length in mm.")
     if geometry.unit != "mm":
         raise SettingsError(
-            "No voxel size is known, so that a length in mm means nothing.", "Tell it with --spacing when reading."
+            "No voxel size is known, so that a length in mm means nothing.", "Give its spacing (--spacing DZ DY DX)."
         )
     return windows_on_grid(smaller_than_mm, OUTER_TO_INNER * smaller_than_mm, "mm", geometry.spacing, geometry.shape)
 

@@ -12,6 +12,7 @@ from napari_gmmseg.docks.histogram.background import Background
 from napari_gmmseg.docks.histogram.result_plane import ResultLayer, find_result_layer
 from napari_gmmseg.docks.outlier.heat import HeatLayer
 from napari_gmmseg.errors import GmmsegError
+from napari_gmmseg.plugin.slices import slider_step
 from napari_gmmseg.session import Session
 from napari_gmmseg.session.histograms import Plane
 from napari_gmmseg.session.islands import goes, held_voxels, region_sizes, scored_plane, windows_for
@@ -35,6 +36,7 @@ class LiveHeat:
         self._scored: tuple[Segmentation, Plane, Any] | None = None
         self._held: tuple[Any, NDArray[np.bool_] | None] = (None, None)
         self._last: Segmentation | None = None
+        self._seen: tuple[Any, ...] = ()
         self._sizing: Background[NDArray[np.int32]] = Background("regions")
         self._sized: tuple[Segmentation | None, NDArray[np.int32] | None] = (None, None)
 
@@ -57,6 +59,15 @@ class LiveHeat:
         plane = None if shown is None else shown.plane(self._viewer.dims)
         return None if shown is None or plane is None else (shown, plane)
 
+    def slider(self) -> tuple[int, int]:
+        """Return where the viewer's slider shows the volume's first slice, and its step to the next; (0, 1) without."""
+        place = self.place()
+        if place is None:
+            return 0, 1
+        layer, grid = place[0].layer, place[0].grid
+        first, second = (slider_step(self._viewer.dims, layer, grid, z) for z in (0, 1))
+        return (0, 1) if first is None or second is None else (first, second - first)
+
     def paint(self, inner: int, outer: int, spared: Collection[int]) -> bool:
         """Show the score of the plane for some windows; return whether there is one.
 
@@ -71,6 +82,10 @@ class LiveHeat:
         if place is None or result is None:
             return False
         shown, plane = place
+        self._size(result)
+        seen = (result, self._session.edits, self.sizes, shown.layer, plane, inner, outer, frozenset(spared))
+        if self.layer.is_there and _same(seen, self._seen):
+            return True
         try:
             score = self._score(result, plane, inner, outer, spared)
         except GmmsegError:
@@ -79,12 +94,13 @@ class LiveHeat:
             self._last = result
             self.layer.clear()
         self.layer.paint(shown, result.label_map, plane, score)
+        self._seen = seen
         return True
 
     def forget(self) -> None:
         """Let go of what was counted."""
         self._sizing.end()
-        self._sized = (None, None)
+        self._sized, self._seen = (None, None), ()
         self._scored, self._held, self._last = None, (None, None), None
 
     def _size(self, result: Segmentation) -> None:
@@ -103,7 +119,6 @@ class LiveHeat:
             self._scored = (result, plane, scored_plane(result, plane))
         windows = windows_for(inner, outer, result.label_map)
         score: NDArray[np.float32] = self._scored[2].score(windows, spared=spared)
-        self._size(result)
         sizes = self.sizes
         if sizes is not None:
             score = goes(score, sizes[plane], result.label_map.labels[plane], windows, spared)
@@ -112,3 +127,10 @@ class LiveHeat:
             self._held = edits, held_voxels(result, edits)
         held = self._held[1]
         return score if held is None or held.shape != result.mask.shape else np.where(held[plane], 0, score)
+
+
+def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Tell whether what is to be seen is what is seen; of results, arrays and layers only one is the same."""
+    alone = 4
+    same = len(one) == len(other) and all(a is b for a, b in zip(one[:alone], other[:alone], strict=True))
+    return same and one[alone:] == other[alone:]

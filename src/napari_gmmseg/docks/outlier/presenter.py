@@ -176,12 +176,10 @@ class OutlierPresenter:
             Of the list.
         """
         islands, place = self._islands([row]), self._heat.place()
-        if not islands:
-            return
         if place is None:
             self._say(NO_PLANE)
-            return
-        go_to(self._viewer, place[0].layer, place[0].grid, islands[0].voxel)
+        elif islands:
+            go_to(self._viewer, place[0].layer, place[0].grid, islands[0].voxel)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Have islands stay, whatever comes.
@@ -257,7 +255,8 @@ class OutlierPresenter:
         self._paint()
         self._follow_plan()
         self._take_sheet()
-        self._show()
+        if self._clock() - self._moved_at >= REST:
+            self._show()
         if self.busy:
             self._view.start_polling()
         else:
@@ -359,7 +358,7 @@ class OutlierPresenter:
                 numbers=self._numbers,
                 sentence=plan_in_words(plan, geometry),
                 losses=loss_lines(classes, geometry, plan, self._stays),
-                islands=island_lines(islands, classes, geometry),
+                islands=island_lines(islands, classes, geometry, self._heat.slider()),
                 title=islands_in_words(newest),
                 has_result=True,
                 can_clean=idle and plan is not None and any(loss.voxels for loss in plan.losses),

@@ -193,7 +193,9 @@ def loss_lines(
     return tuple(lines)
 
 
-def island_lines(islands: Sequence[Island], classes: ClassTable, geometry: Geometry) -> tuple[IslandLine, ...]:
+def island_lines(
+    islands: Sequence[Island], classes: ClassTable, geometry: Geometry, slider: tuple[int, int] = (0, 1)
+) -> tuple[IslandLine, ...]:
     """Return islands as lines.
 
     Parameters
@@ -204,6 +206,8 @@ def island_lines(islands: Sequence[Island], classes: ClassTable, geometry: Geome
         For names and colours.
     geometry : Geometry
         For the volume of a voxel.
+    slider : (int, int)
+        Where the viewer's slider shows the first slice, and its step to the next.
     """
     lines = []
     for island in islands[:MOST_ISLANDS]:
@@ -212,7 +216,9 @@ def island_lines(islands: Sequence[Island], classes: ClassTable, geometry: Geome
             size = f"{island.voxels} voxel{'' if island.voxels == 1 else 's'}"
             if geometry.unit == "mm":
                 size = f"{size}, {1000 * island.voxels * geometry.voxel_volume_ml:.3g} mm³"
-            lines.append(IslandLine(tissue.name, tissue.colour, size, f"slice {island.voxel[-3]}"))
+            lines.append(
+                IslandLine(tissue.name, tissue.colour, size, f"slice {slider[0] + slider[1] * island.voxel[-3]}")
+            )
     return tuple(lines)
 
 

@@ -69,12 +69,17 @@ class Replayer:
             )
         self.history = history
         self.opened: Opened = opened_of(history.opened, history.folder)
-        #: Whether everything that was done again came out as it was recorded.
-        self.equal = True
+        #: Results that came out otherwise than they were recorded: the hash now, and then, by their names.
+        self.others: dict[str, tuple[str, str]] = {}
         #: Called with each report of a fit that is done again.
         self.watch: Watch = _overlooked
         self._strict = strict
         self._made: dict[str, Segmentation] = {}
+
+    @property
+    def equal(self) -> bool:
+        """Whether everything that was done again came out as it was recorded."""
+        return not self.others
 
     @property
     def wanted(self) -> Values | None:
@@ -170,8 +175,9 @@ class Replayer:
         name = reference["name"]
         if name not in self._made:
             made = self._make_anew(name)
-            if result_hash(made) != reference["hash"]:
-                self.equal = False
+            now = result_hash(made)
+            if now != reference["hash"]:
+                self.others[name] = now, reference["hash"]
                 if self._strict:
                     raise _another(reference, made, self.history)
             self._made[name] = made
