@@ -11,6 +11,7 @@ from napari_gmmseg.api.following import follow
 from napari_gmmseg.api.options import PathLike, validated
 from napari_gmmseg.api.reading import read
 from napari_gmmseg.api.scribbling import prepared_for_strokes, strokes_on
+from napari_gmmseg.errors import SettingsError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,9 +101,11 @@ def finetune(
         check_suffix(os.fspath(save_model))
     network = files.read_weights(os.fspath(model)) if isinstance(model, (str, os.PathLike)) else model
     volume = image if isinstance(image, Volume) else read(image, resample=resample)
-    meant = background if background is not None or network is None else network.background
-    strokes = strokes_on(scribbles, volume, meant)
-    assert strokes is not None
+    strokes = strokes_on(scribbles, volume, background if network is None else None)
+    if strokes is None:
+        raise SettingsError("There are no strokes to learn from.", "Give scribbles: a file, or a Scribbles object.")
+    if network is not None:
+        strokes = _as_the_model(strokes, network, background)
     place = {"mask": mask, "region": region, "box": box, "disc": disc}
     volume, prepared, findings = prepared_for_strokes(volume, strokes, preset, place, resample)
     fit = finetuning.finetune(volume, prepared, strokes, config, start=start, weights=network)
@@ -111,3 +114,16 @@ def finetune(
     if save_model is not None and result.weights is not None:
         files.write_weights(os.fspath(save_model), result.weights)
     return replace(result, findings=(*findings, *result.findings))
+
+
+def _as_the_model(strokes: Scribbles, network: NetworkWeights, background: int | None) -> Scribbles:
+    """Return strokes with the classes of a model, painted or not, and its background where nobody names another."""
+    from napari_gmmseg.volumes import ClassTable
+
+    missing = tuple(tissue for tissue in network.classes if strokes.classes.by_value(tissue.value) is None)
+    named = (background, strokes.background, network.background)
+    return replace(
+        strokes,
+        classes=ClassTable((*strokes.classes, *missing)),
+        background=next((value for value in named if value is not None), None),
+    )

@@ -96,16 +96,27 @@ def _weights(path: Path, header: dict[str, Any] | None, arrays: dict[str, NDArra
         network, mixture = _part(arrays, "network/"), _part(arrays, "mixture/")
         if any(not np.isfinite(array).all() for array in arrays.values()):
             raise InputError(f"{path.name} holds weights that are no numbers.", "Train the model anew.")
+        classes = ClassTable(tuple(_tissue(tissue) for tissue in header["classes"]))
+        gaussians = Mixture(**mixture) if mixture else None
+        if gaussians is not None and not _belongs(gaussians, len(classes)):
+            raise foreign
         return NetworkWeights(
             arrays=network,
-            classes=ClassTable(tuple(_tissue(tissue) for tissue in header["classes"])),
+            classes=classes,
             channels=tuple(header["channels"]),
-            mixture=Mixture(**mixture) if mixture else None,
+            mixture=gaussians,
             provenance=header["provenance"],
             **{name: header[name] for name in _PLAIN},
         )
-    except (ValueError, KeyError, TypeError, AttributeError, SettingsError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, SettingsError) as error:
         raise foreign from error
+
+
+def _belongs(mixture: Mixture, n_classes: int) -> bool:
+    """Return whether a mixture has as many of everything, and Gaussians of these classes."""
+    n = len(mixture.class_of)
+    same = len(mixture.means) == len(mixture.covariances) == len(mixture.mixing_weights) == n
+    return same and bool(((mixture.class_of >= 0) & (mixture.class_of < n_classes)).all())
 
 
 def _tissue(values: dict[str, Any]) -> TissueClass:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from napari_gmmseg.config.scribbles import ScribbleConfig
@@ -22,6 +23,10 @@ from napari_gmmseg.volumes import Geometry, Mixture
 
 #: More voxels than this, and geodesic distances are computed on every second voxel of each axis.
 COARSE_FROM = 300_000
+#: Conductance of a block with strokes of several classes to each, by their shares: many times that to a neighbour.
+SHARED = 1e3
+#: Voxels around such blocks in which every voxel is walked from.
+AROUND = 8
 #: No class is less likely than this by its place alone, so that intensities may object.
 LEAST_PROBABILITY = 1e-4
 #: No class is less likely than exp(-this) times the likeliest by its intensity alone, so that place may object.
@@ -151,15 +156,43 @@ class Plane:
         inside = mask
         if coarse:
             image, inside = _halved(image, mask)
-            here = _most_of_block(here, n_classes)
+            here, shares = _blocks(here, n_classes)
             spacing = _doubled_spacing(spacing, mask.shape)
-            links = None if links is None else torch.from_numpy(np.stack([_block_sums(link) for link in links.numpy()]))
+            if links is not None:
+                links = torch.from_numpy(np.stack([_block_sums(link) for link in links.numpy()]))
+            if shares is not None:
+                shared = torch.from_numpy(shares).mul_(SHARED)
+                links = shared if links is None else links.add_(shared)
         voxels = as_tensor(inside)
         edges = conductances(as_tensor(image), voxels, spacing, self._config.edge_sharpness)
         met = first_met(edges, voxels, torch.from_numpy(here.astype(np.int64)), n_classes, links)
         if coarse:
             met = torch.from_numpy(np.stack([_doubled(one, mask.shape) for one in met.numpy()]))
+            if shares is not None:
+                self._refine_(met, shares.sum(0) > 0, self._here(kinds), mask)
         return met.clamp_min_(LEAST_PROBABILITY).log_()
+
+    def _refine_(
+        self, met: Tensor, mixed: NDArray[np.bool_], kinds: NDArray[np.int16], mask: NDArray[np.bool_]
+    ) -> None:
+        """Walk voxel by voxel around blocks with strokes of several classes, as far as there is time to, in place."""
+        n_left = COARSE_FROM
+        pieces, _ = ndimage.label(mixed, np.ones((3,) * mixed.ndim))
+        for blocks in ndimage.find_objects(pieces):
+            box = _around(blocks, mask.shape)
+            inside = mask[box]
+            n_left -= inside.size
+            if n_left < 0:
+                return
+            voxels = as_tensor(inside)
+            edges = conductances(
+                as_tensor(self._unit[(slice(None), *box)]), voxels, self._spacing, self._config.edge_sharpness
+            )
+            here = met[(slice(None), *box)]
+            links = here * torch.from_numpy(_faces(box, mask.shape)).mul_(SHARED)
+            met[(slice(None), *box)] = first_met(
+                edges, voxels, torch.from_numpy(kinds[box].astype(np.int64)), len(met), links
+            )
 
     def _links(self, kinds: NDArray[np.int16], n_classes: int) -> Tensor | None:
         """Return how strongly each voxel of a slice is tied to strokes right above or below it in the nearest slice."""
@@ -291,15 +324,42 @@ def _doubled_spacing(spacing: tuple[float, float, float], shape: tuple[int, ...]
     return z, y, x
 
 
-def _most_of_block(kinds: NDArray[np.int16], n_classes: int) -> NDArray[np.int16]:
-    """Return the class with most labelled voxels in each block of two, -1 where there is none."""
-    best = _block_sums((kinds == 0).astype(np.float32))
-    winner = np.where(best > 0, 0, -1).astype(np.int16)
-    for k in range(1, n_classes):
-        count = _block_sums((kinds == k).astype(np.float32))
-        winner[count > best] = k
-        best = np.maximum(best, count)
-    return winner
+def _blocks(kinds: NDArray[np.int16], n_classes: int) -> tuple[NDArray[np.int16], NDArray[np.float32] | None]:
+    """Return the class that each block of two has strokes of, and the shares (K, *blocks) where it has several.
+
+    A block of several classes is -1 in the first: a stroke beside a wider one must not be lost.
+    """
+    counts = np.stack([_block_sums((kinds == k).astype(np.float32)) for k in range(n_classes)])
+    n_here = (counts > 0).sum(0)
+    alone = np.where(n_here == 1, counts.argmax(0), -1).astype(np.int16)
+    mixed = n_here > 1
+    if not mixed.any():
+        return alone, None
+    return alone, (counts * mixed / np.maximum(counts.sum(0), 1.0)).astype(np.float32)
+
+
+def _around(blocks: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Return the voxels of a box of blocks of two along the last three axes, and those around it."""
+    n_before = len(shape) - 3
+    factors = [1] * n_before + [2 if n > 1 else 1 for n in shape[n_before:]]
+    margins = [0] * n_before + [AROUND] * 3
+    return tuple(
+        slice(max(0, part.start * factor - margin), part.stop * factor + margin)
+        for part, factor, margin in zip(blocks, factors, margins, strict=True)
+    )
+
+
+def _faces(box: tuple[slice, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return 1 on those faces of a box (*box) that do not lie on the grid's border, 0 elsewhere."""
+    sizes = [len(range(*part.indices(n))) for part, n in zip(box, shape, strict=True)]
+    faces = np.zeros(sizes, dtype=np.float32)
+    for axis in range(len(sizes) - 3, len(sizes)):
+        along = np.moveaxis(faces, axis, 0)
+        if box[axis].start > 0:
+            along[0] = 1
+        if box[axis].stop < shape[axis]:
+            along[-1] = 1
+    return faces
 
 
 def _any_of_eight(seeds: NDArray[np.bool_]) -> NDArray[np.bool_]:
