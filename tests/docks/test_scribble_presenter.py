@@ -204,3 +204,56 @@ def test_another_image_begins_anew_with_layers_of_its_own(painted):
     painted.poll_until(lambda: painted.session.request.volume.grid_shape == (3, 10, 10))
     painted.poll_until(lambda: painted.view.shown.started)
     assert all(line.n_voxels == 0 for line in painted.view.shown.lines)
+
+
+def test_a_click_fills_the_region_there_in_the_shown_slice(painted):
+    painted.viewer.dims.set_point(0, 2.0)
+    painted.presenter.edit_result(True)
+    painted.presenter.use_edit_tool("fill")
+    painted.presenter.choose(2)
+    painted.presenter.editor.point((1, 2, 2))
+    painted.rest()
+    assert (painted.answer.data[1, 2:20, 1:12] == 2).all()
+    assert (painted.answer.data[0, 2:20, 1:12] == 1).all()
+    painted.presenter.undo()
+    assert (painted.answer.data[1, 2:20, 1:12] == 1).all()
+
+
+def test_an_island_under_the_mouse_is_dropped_by_its_key(painted):
+    painted.presenter.edit_result(True)
+    where = tuple(np.array([(1, 5, 4), (1, 5, 5), (1, 6, 5)]).T)
+    painted.answer.data_setitem(where, 2)
+    painted.presenter.poll()
+    painted.presenter.edit_result(False)
+    painted.viewer.cursor.position = (2.0, 5.0, 5.0)
+    painted.presenter.press("drop_island")
+    painted.rest()
+    assert painted.answer.data[where].tolist() == [1, 1, 1]
+    assert painted.view.shown.undo == "Drop an island"
+
+
+def test_a_class_painted_in_two_slices_of_the_result_is_interpolated(painted):
+    painted.presenter.edit_result(True)
+    painted.presenter.choose(2)
+    for z in (0, 2):
+        painted.answer.data_setitem(tuple(np.array([(z, y, x) for y in (8, 9, 10) for x in (4, 5, 6)]).T), 2)
+        painted.presenter.poll()
+    painted.presenter.press("interpolate")
+    painted.rest()
+    assert (painted.answer.data[1, 8:11, 4:7] == 2).all()
+    assert "Set by hand: 27 voxels." in painted.view.shown.sentence
+
+
+def test_interpolation_without_two_slices_says_what_is_missing(painted):
+    painted.presenter.edit_result(True)
+    painted.presenter.choose(2)
+    painted.presenter.press("interpolate")
+    painted.rest()
+    assert "no slice between two edited ones" in painted.view.messages[0].text
+
+
+def test_a_click_while_nothing_is_edited_changes_nothing(painted):
+    before = painted.answer.data.copy()
+    painted.presenter.editor.point((1, 2, 2))
+    painted.rest()
+    assert np.array_equal(painted.answer.data, before)

@@ -143,6 +143,61 @@ def test_two_hundred_voxels_edited_by_hand_outlast_a_fine_tuning_and_another_num
         qtbot.waitUntil(lambda: bool((answer.data[where] == wrong).all()), timeout=_LONG)
 
 
+def test_a_mouse_click_drops_the_island_that_the_mouse_has_painted(painted, qtbot):
+    viewer, dock = painted
+    click(qtbot, dock, "edit")
+    click(qtbot, dock, "class_2")
+    answer = answer_of(viewer)
+    paint(viewer, answer, [(1, y, 8) for y in range(8, 14)])
+    qtbot.waitUntil(lambda: dock.presenter.editor.n_edited > 0, timeout=_LONG)
+    assert answer.data[1, 10, 8] == 2
+    click(qtbot, dock, "edit_island")
+    centre = viewer.scene.camera.center
+    paint(viewer, answer, [(1, 10, 8)])
+    qtbot.waitUntil(lambda: dock.presenter.session.can_undo == "Drop an island", timeout=_LONG)
+    rest(qtbot, dock)
+    assert not dock.presenter.session.editing
+    assert answer.data[1, 10, 8] == 1
+    assert viewer.scene.camera.center == centre
+    click(qtbot, dock, "undo")
+    assert answer.data[1, 10, 8] == 2
+
+
+def test_a_drag_while_clicks_fill_fills_nothing(painted, qtbot):
+    viewer, dock = painted
+    click(qtbot, dock, "edit")
+    click(qtbot, dock, "edit_fill")
+    paint(viewer, answer_of(viewer), [(1, y, 8) for y in range(8, 14)])
+    qtbot.wait(50)
+    rest(qtbot, dock)
+    assert dock.presenter.editor.n_edited == 0
+    paint(viewer, answer_of(viewer), [(1, 8, 8)])
+    qtbot.waitUntil(lambda: dock.presenter.editor.n_edited > 0, timeout=_LONG)
+
+
+def test_a_class_painted_in_two_slices_is_interpolated_by_its_button(painted, qtbot):
+    viewer, dock = painted
+    click(qtbot, dock, "edit")
+    click(qtbot, dock, "class_2")
+    answer = answer_of(viewer)
+    for z in (0, 2):
+        viewer.dims.set_current_step(0, z)
+        before = dock.presenter.editor.n_edited
+        paint(viewer, answer, [(z, y, 8) for y in range(8, 14)])
+        qtbot.waitUntil(lambda before=before: dock.presenter.editor.n_edited > before, timeout=_LONG)
+    button = dock.findChild(QAbstractButton, "scribble_interpolate")
+    qtbot.waitUntil(button.isEnabled, timeout=_LONG)
+    click(qtbot, dock, "interpolate")
+    rest(qtbot, dock)
+    assert dock.presenter.session.can_undo.startswith("Interpolate")
+    first, between, last = (
+        {tuple(voxel[1:]) for voxel in dock.presenter.session.edits.voxels.tolist() if voxel[0] == z} for z in range(3)
+    )
+    assert len(first & last) > 5
+    assert first & last <= between <= first | last
+    assert all(answer.data[(1, *voxel)] == 2 for voxel in between)
+
+
 def test_every_control_can_be_reached_by_key_and_says_what_it_does(painted):
     _, dock = painted
     kinds = (QAbstractButton, QComboBox, QDoubleSpinBox)

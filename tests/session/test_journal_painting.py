@@ -87,6 +87,23 @@ def test_edits_come_back_and_can_still_be_given_back(tmp_path):
     end(again, journal)
 
 
+def test_what_was_filled_interpolated_and_dropped_comes_back_and_is_done_again(tmp_path):
+    session, journal = painted_session(tmp_path / "s")
+    session.fill((1, 0, 0), BRIGHT, plane=-3)
+    session.edit(np.array([(0, 8, 3), (0, 9, 3), (2, 8, 3), (2, 9, 3)]), BRIGHT)
+    session.interpolate(BRIGHT)
+    session.edit(np.array([(0, 2, 2)]), BRIGHT)
+    session.drop_island((0, 2, 2))
+    await_answer(session)
+    assert session.can_undo == "Drop an island"
+    end(session, journal)
+    assert result_hash(Replayer(read_history(tmp_path / "s")).result()) == result_hash(session.result)
+    again, journal = recovered_session(tmp_path / "s")
+    assert mask_hash(again) == mask_hash(session)
+    assert len(again.edits) == len(session.edits)
+    end(again, journal)
+
+
 def test_a_fine_tuned_network_comes_back(tmp_path):
     session, journal = painted_session(tmp_path / "s")
     session.finetune(steps=3)

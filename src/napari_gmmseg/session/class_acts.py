@@ -20,7 +20,7 @@ from napari_gmmseg.session.class_edits import (
 )
 from napari_gmmseg.session.edit_queue import Changes, Edit, EditQueue, after_edits
 from napari_gmmseg.session.following import Following, with_n_classes
-from napari_gmmseg.session.painting import classes_held, merged
+from napari_gmmseg.session.painting import classes_held, edited, merged
 from napari_gmmseg.session.run_log import Sentence
 from napari_gmmseg.session.situation import Given, Numbers, Situation, with_given
 from napari_gmmseg.session.wording import abbreviated
@@ -321,7 +321,10 @@ class ClassActs(Following):
             changes = dict(outcome)
             # Other settings may have been changed meanwhile.
             config = with_n_classes(self._now.config, changes.pop("n_classes", self._now.config.n_classes))
-            self._act(edit.words, replace(self._now, config=config, **changes), edit.what, **edit.arguments)
+            # Hard edits are made to what the result is by now.
+            only_set = set(changes) == {"edits"}
+            new = edited(self._now, changes["edits"]) if only_set else replace(self._now, config=config, **changes)
+            self._act(edit.words, new, edit.what, **edit.arguments)
             self._drag = drag
         self._edits.start(self._now)
         self._edits.call()

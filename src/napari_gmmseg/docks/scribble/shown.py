@@ -11,6 +11,8 @@ from napari_gmmseg.volumes import IGNORED, UNLABELLED, ClassTable, Colour, Scrib
 #: What the brush does: a class's label value, `UNLABELLED` to erase, `IGNORED` to leave out.
 Tool = int
 DoubtChoice = Literal["none", "entropy", "margin"]
+#: What a click on the result does while it is edited.
+EditTool = Literal["brush", "fill", "island"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,10 @@ class Shown:
         What the brush does.
     editing : bool
         Whether the brush sets voxels of the result by hand.
+    edit_tool : "brush", "fill" or "island"
+        What a click on it does then.
+    n_edited : int
+        Voxels that are set by hand.
     sentence : str
         How things stand.
     tuning : Tuning
@@ -102,6 +108,8 @@ class Shown:
     lines: tuple[ScribbleLine, ...] = ()
     tool: Tool = UNLABELLED
     editing: bool = False
+    edit_tool: EditTool = "brush"
+    n_edited: int = 0
     sentence: str = ""
     tuning: Tuning = Tuning()
     has_result: bool = False

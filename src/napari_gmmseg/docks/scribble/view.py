@@ -28,6 +28,7 @@ from napari_gmmseg.docks.common.scroll_column import ScrollColumn
 from napari_gmmseg.docks.common.sentences import Message
 from napari_gmmseg.docks.common.wrapped_label import wrapped_label
 from napari_gmmseg.docks.scribble.class_buttons import ClassButtons
+from napari_gmmseg.docks.scribble.edit_tools import EditTools
 from napari_gmmseg.docks.scribble.shown import Shown
 from napari_gmmseg.volumes import IGNORED, UNLABELLED
 
@@ -49,6 +50,9 @@ class ScribbleView(QWidget):
     brush_changed = Signal()
     background_chosen = Signal(object)
     edit_asked = Signal(bool)
+    edit_tool_chosen = Signal(str)
+    interpolate_asked = Signal()
+    clear_edits_asked = Signal()
     class_asked = Signal()
     clear_asked = Signal()
     finetune_asked = Signal(object)
@@ -71,6 +75,10 @@ class ScribbleView(QWidget):
         self.history = HistoryRow("scribble", keys)
         self.classes = ClassButtons()
         self.classes.chosen.connect(self.tool_chosen)
+        self.edit_tools = EditTools()
+        self.edit_tools.tool_chosen.connect(self.edit_tool_chosen)
+        self.edit_tools.interpolate_asked.connect(self.interpolate_asked)
+        self.edit_tools.clear_asked.connect(self.clear_edits_asked)
         self._start = self._button(
             "Start scribbling", "start", "Add a layer to paint on over the chosen image.", self.start_asked
         )
@@ -149,6 +157,7 @@ class ScribbleView(QWidget):
             with signals_blocked(button):
                 button.setChecked(on)
         self._edit.setEnabled(shown.has_result)
+        self.edit_tools.show_state(shown)
         self._clear.setEnabled(any(line.n_voxels for line in shown.lines))
         wanted = [("none", None), *((line.name, line.value) for line in shown.lines)]
         there = [(self._background.itemText(i), self._background.itemData(i)) for i in range(self._background.count())]
@@ -282,6 +291,7 @@ class ScribbleView(QWidget):
         body.addWidget(self._progress)
         body.addWidget(self._tuning_text)
         body.addLayout(_row(self._spot, self._edit))
+        body.addWidget(self.edit_tools)
         body.addWidget(self._spot_text)
         body.addLayout(_row(self._doubt, self._calibrate))
         body.addWidget(self._calibration_text)

@@ -12,7 +12,7 @@ from napari_gmmseg.plugin.answer_layer import AnswerLayer
 from napari_gmmseg.plugin.bound_labels import Painted
 from napari_gmmseg.plugin.layer_grids import LayerGrid
 from napari_gmmseg.plugin.scribble_layer import ScribbleLayer
-from napari_gmmseg.plugin.slices import shown_place, slice_at
+from napari_gmmseg.plugin.slices import across, frame_at, shown_place, slice_at
 from napari_gmmseg.session.answering import SliceAnswer
 from napari_gmmseg.session.state import Session
 from napari_gmmseg.volumes import IGNORED, UNLABELLED, Stroke
@@ -69,6 +69,16 @@ class Workplace:
         self.advisor = Advisor(viewer, session, image, grid, say)
         self._count()
         session.warm_answers()
+
+    @property
+    def across(self) -> int:
+        """The volume's axis across which the shown plane lies, counted from the end."""
+        return across(shown_place(self._viewer.dims, self._image), self._grid)
+
+    @property
+    def frame(self) -> int | None:
+        """The frame that is shown; None without a time axis."""
+        return frame_at(shown_place(self._viewer.dims, self._image), self._grid)
 
     def poll(self) -> Message | None:
         """Follow layers and jobs; return what is to be said where image or strokes are gone from the viewer."""
