@@ -119,6 +119,23 @@ def test_a_fine_tuned_network_comes_back(tmp_path):
     end(again, journal)
 
 
+def test_an_answer_with_a_fine_tuned_network_comes_back_after_a_crash(tmp_path):
+    session, journal = painted_session(tmp_path / "s")
+    session.finetune(steps=3)
+    await_answer(session)
+    session.scribble(stroke(BRIGHT, 11))
+    await_answer(session)
+    assert session.result.provenance["network_counts"]
+    end(session, journal)
+    again, journal = recovered_session(tmp_path / "s")
+    assert result_hash(again.result) == result_hash(session.result)
+    assert again.situation.weights.say == session.situation.weights.say
+    again.scribble(stroke(DARK, 4))
+    await_answer(again)
+    assert again.result.provenance["network_counts"]
+    end(again, journal)
+
+
 def test_an_edited_answer_is_done_again_to_the_same_hash(tmp_path):
     session, journal = painted_session(tmp_path / "s")
     session.edit(np.array([(0, 1, 1)]), BRIGHT)

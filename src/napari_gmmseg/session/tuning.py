@@ -107,6 +107,13 @@ class TuningActs(EditingActs):
         if not scribbles.strokes or missing:
             self._refuse(Finding("refused", "There is nothing to learn from yet.", "Paint a stroke in each class."))
             return
+        unknown = {value for value, n in scribbles.counts().items() if n}
+        if weights is not None:
+            unknown -= set(weights.classes.values)
+            if unknown:
+                # What it has learnt does not go together with a class that it has never seen.
+                weights = None
+                self._refuse(_anew(scribbles, unknown))
         length = "until stopped" if seconds is None else f"{seconds:g} s"
         words = f"Fine-tune {length}" if steps is None else f"Fine-tune {steps} steps"
         arguments = {"seconds": None if steps else seconds, "steps": steps}
@@ -244,6 +251,9 @@ class TuningActs(EditingActs):
         told = {**tuning.arguments, "steps_done": result.steps}
         tag = self._act(tuning.words, replace(new, locked=held), "finetune", **told)
         self._tried = tag if tuning.carried else None
+        if self._request is not None:
+            # The next stroke finds all that the network says ready.
+            self._answering.warm(self._request, self._network)
 
     def _tell_tuning(self) -> None:
         tuning = self._tuning
@@ -258,6 +268,11 @@ class TuningActs(EditingActs):
         """Take the network of an image that is left along to the next."""
         self._tried = None
         self._carried = before.weights or self._carried
+
+
+def _anew(scribbles: Scribbles, unknown: set[int]) -> Finding:
+    names = ", ".join(tissue.name for tissue in scribbles.classes if tissue.value in unknown)
+    return Finding("network-anew", f"The network begins anew: it does not know {names}.", "", "note")
 
 
 def finetune_in_steps(

@@ -46,6 +46,9 @@ class NetworkWeights:
         Of the training.
     provenance : mapping of str to object
         Versions, as JSON has them.
+    say : float or None
+        How much it counts beside the answer to strokes on the image that it was tuned on last, 0 ... 1: 0 where the
+        answer at once was the better one. None on any other image: there it counts far from strokes.
     """
 
     arrays: Mapping[str, NDArray[Any]]
@@ -61,6 +64,7 @@ class NetworkWeights:
     steps: int = 0
     seed: int = 0
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    say: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "arrays", {name: read_only(np.asarray(a)) for name, a in self.arrays.items()})

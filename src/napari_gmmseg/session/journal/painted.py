@@ -7,6 +7,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,24 @@ def write_weights(path: Path, weights: NetworkWeights) -> None:
         arrays |= {f"mixture/{name}": getattr(mixture, name) for name in _MIXTURE}
     meta = {name: plain(getattr(weights, name)) for name in (*_NETWORK, "classes", "provenance")}
     write_arrays(path, arrays, meta)
+
+
+def network_of(values: Values | None, folder: Path) -> NetworkWeights | None:
+    """Return a fine-tuned network that was recorded.
+
+    Parameters
+    ----------
+    values : mapping or None
+        What stands for it in a line.
+    folder : Path
+        The session's.
+
+    Raises
+    ------
+    InputError
+        Where its file is missing or damaged.
+    """
+    return None if values is None else replace(read_weights(folder / values["file"]), say=values.get("say"))
 
 
 def read_weights(path: Path) -> NetworkWeights:

@@ -13,7 +13,7 @@ from napari_gmmseg.session.class_edits import adjust_classes, merge_classes, ret
 from napari_gmmseg.session.identities import relabelled
 from napari_gmmseg.session.journal.history import History, RunRecord
 from napari_gmmseg.session.journal.nouns import numbers_of, tissue_of
-from napari_gmmseg.session.journal.painted import edits_of, scribbles_of
+from napari_gmmseg.session.journal.painted import edits_of, network_of, scribbles_of
 from napari_gmmseg.session.journal.requests import Opened, opened_of, versions
 from napari_gmmseg.session.journal.results import read_result, result_hash
 from napari_gmmseg.session.journal.states import SavedState, StateFiles
@@ -225,15 +225,15 @@ class Replayer:
 
     def _answered(self, event: Values) -> Segmentation:
         """Answer strokes again."""
-        from napari_gmmseg.session.answering import answer_in_steps
-        from napari_gmmseg.session.seeding import with_seeds
+        from napari_gmmseg.session.answering import Question, answer_in_steps
 
         request = self.opened.request
         scribbles = scribbles_of(event["scribbles"], self.history.painted, request.volume)
         assert scribbles is not None
         start = None if event["start"] is None else self._make(event["start"])
         config = FitConfig(**event["situation"]["config"])
-        steps = answer_in_steps(replace(request, config=config), with_seeds(scribbles, start))
+        network = network_of(event.get("network"), self.history.folder)
+        steps = answer_in_steps(Question(replace(request, config=config), scribbles, start, network))
         try:
             while True:
                 self.watch(next(steps))
