@@ -257,3 +257,25 @@ def test_a_click_while_nothing_is_edited_changes_nothing(painted):
     painted.presenter.editor.point((1, 2, 2))
     painted.rest()
     assert np.array_equal(painted.answer.data, before)
+
+
+def test_snapshots_that_disagree_are_shown_and_go_with_their_network(painted):
+    painted.presenter.show_doubt("disagreement")
+    assert "no fine-tuned network" in painted.view.messages[0].text
+    assert painted.view.shown.doubt == "none"
+    painted.session.finetune(steps=20)
+    painted.rest()
+    painted.presenter.show_doubt("disagreement")
+    painted.rest()
+    (layer,) = [layer for layer in painted.viewer.layers if layer.name.endswith("uncertainty")]
+    assert layer.data.max() > 0
+    before = layer.data
+    painted.paint(2, 12)
+    painted.rest()
+    assert layer.data is before
+    painted.presenter.undo()
+    painted.presenter.undo()
+    painted.rest()
+    painted.presenter.poll()
+    assert painted.view.shown.doubt == "none"
+    assert not any(layer.name.endswith("uncertainty") for layer in painted.viewer.layers)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from napari_gmmseg.session.advising import DoubtMap, disagreement_in_steps
 from napari_gmmseg.session.edit_queue import after_edits
 from napari_gmmseg.session.editing import EditingActs
 from napari_gmmseg.session.following import with_n_classes
@@ -132,6 +133,13 @@ class TuningActs(EditingActs):
         self._tuning = _Tuning(made, "Carried model", self._now.scribbles, True, {"carried": True})
         made.start()
         self._tell_tuning()
+
+    def disagreement_in_steps(self) -> Generator[FitReport, Command | None, DoubtMap] | None:
+        """Return what works out how far the snapshots of the fine-tuned network disagree; None where there are none."""
+        request, weights = self._request, self._now.weights
+        if request is None or weights is None or not weights.snapshots:
+            return None
+        return disagreement_in_steps(self._answering.engine(request), weights)
 
     def accept_carried(self) -> None:
         """Keep the carried model's result, and fine-tune that model from now on."""

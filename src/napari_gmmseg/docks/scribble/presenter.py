@@ -256,7 +256,7 @@ class ScribblePresenter:
 
         Parameters
         ----------
-        kind : "none", "entropy" or "margin"
+        kind : "none", "entropy", "margin" or "disagreement"
             Which.
         """
         if self._bound is not None:

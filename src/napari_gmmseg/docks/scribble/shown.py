@@ -10,7 +10,7 @@ from napari_gmmseg.volumes import IGNORED, UNLABELLED, ClassTable, Colour, Scrib
 
 #: What the brush does: a class's label value, `UNLABELLED` to erase, `IGNORED` to leave out.
 Tool = int
-DoubtChoice = Literal["none", "entropy", "margin"]
+DoubtChoice = Literal["none", "entropy", "margin", "disagreement"]
 #: What a click on the result does while it is edited.
 EditTool = Literal["brush", "fill", "island"]
 
@@ -95,7 +95,7 @@ class Shown:
         Whether there is something to be unsure of.
     spot, calibration : str
         Where to paint next and why; whether probabilities are to be believed.
-    doubt : "none", "entropy" or "margin"
+    doubt : "none", "entropy", "margin" or "disagreement"
         The map of uncertainty that is shown.
     carried : "", "offered" or "trial"
         A model of the image before.

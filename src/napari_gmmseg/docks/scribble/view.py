@@ -33,7 +33,12 @@ from napari_gmmseg.docks.scribble.shown import Shown
 from napari_gmmseg.volumes import IGNORED, UNLABELLED
 
 _FILTER = "Strokes (*.nii.gz *.nii *.json)"
-_DOUBTS = {"none": "Uncertainty: none", "entropy": "Uncertainty: entropy", "margin": "Uncertainty: margin"}
+_DOUBTS = {
+    "none": "Uncertainty: none",
+    "entropy": "Uncertainty: entropy",
+    "margin": "Uncertainty: margin",
+    "disagreement": "Uncertainty: disagreement",
+}
 
 
 class ScribbleView(QWidget):
@@ -246,7 +251,8 @@ class ScribbleView(QWidget):
         for kind, label in _DOUBTS.items():
             self._doubt.addItem(label, kind)
         self._doubt.setToolTip(
-            "Show how unsure the result is, 0 ... 1: entropy over all classes, or how little the likeliest leads."
+            "Show how unsure the result is, 0 ... 1: entropy over all classes, how little the likeliest leads, or how "
+            "far snapshots of the fine-tuned network disagree."
         )
         self._doubt.currentIndexChanged.connect(lambda i: self.doubt_chosen.emit(self._doubt.itemData(i)))
         self._calibrate = self._button(

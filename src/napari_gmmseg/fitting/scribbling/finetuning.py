@@ -357,6 +357,7 @@ class Finetuning:
         scale = scale_of(self._prepared)
         arrays = {name: value.numpy() for name, value in self._tuner.state().items()}
         mixture = scale.inward(self._whole.mixture)
+        snapshots = tuple({name: value.numpy() for name, value in one.items()} for one in self._tuner.snapshots())
         if self._weights is not None:
             return replace(
                 self._weights,
@@ -366,6 +367,7 @@ class Finetuning:
                 steps=self._weights.steps + self._tuner.steps,
                 provenance=versions(),
                 say=say,
+                snapshots=snapshots,
             )
         return NetworkWeights(
             arrays=arrays,
@@ -381,4 +383,5 @@ class Finetuning:
             seed=self._config.seed,
             provenance=versions(),
             say=say,
+            snapshots=snapshots,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
@@ -166,6 +167,14 @@ class NetworkSay:
             self._ready()
             self._whole()
 
+    def members(self) -> Generator[NDArray[np.float32]]:
+        """Yield what the network and each of its snapshots say of the volume (K, *grid): members of an ensemble."""
+        case = self._ready()
+        for member in self.weights.members:
+            with torch_threads(choose_threads(None)):
+                maps = predict(network_of(member, _CPU), case)
+            yield self._on_grid(maps, case, None)
+
     def _maps(self, slice_index: int | None) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Return what the network says (K, *grid), and what it says as one that knows earlier images, if it does."""
         case = self._ready()
@@ -195,6 +204,9 @@ class NetworkSay:
             return self._prior, self._carried
 
     def _ready(self) -> TrainingCase:
+        if self._case is not None:
+            # Who asks for a slice does not wait until the volume is predicted.
+            return self._case
         with self._lock:
             if self._case is None:
                 weights = self.weights

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from napari_gmmseg.config.finetuning import FinetuneConfig
 from napari_gmmseg.config.recipes import Recipe
 from napari_gmmseg.fitting.deep.training import Draws, Trainer, draw_axes
+from napari_gmmseg.fitting.scribbling.snapshots import Snapshots
 from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, TuneBatch
 from napari_gmmseg.losses import imitation, partial_cross_entropy, spatially_variant_nll, total_variation
 from napari_gmmseg.networks import UNet
@@ -76,6 +77,7 @@ class Tuner:
         self._shares = torch.tensor(shares, dtype=torch.float64)
         self._draws = [self._new_draws(case) for case in self._cases]
         self.steps = 0
+        self._snapshots = Snapshots()
         self._rate = config.learning_rate
         #: Each loss of the last step, unweighted, in nat a voxel; the total variation is a pure number.
         self.terms: dict[str, float] = {}
@@ -99,6 +101,10 @@ class Tuner:
     def state(self) -> dict[str, Tensor]:
         """Return the running mean of the weights."""
         return {name: value.detach().cpu().clone() for name, value in self._mean.state_dict().items()}
+
+    def snapshots(self) -> list[dict[str, Tensor]]:
+        """Return the same from earlier in the training, oldest first."""
+        return self._snapshots.newest(self.steps)
 
     def exchange(self, index: int, case: TrainingCase) -> None:
         """Learn from another case in place of one.
@@ -135,6 +141,7 @@ class Tuner:
         self._trainer.step(loss, rate)
         self.steps += 1
         self._remember()
+        self._snapshots.offer(self.steps, self.state)
 
     def _loss(self, batch: TuneBatch, log_prior: Tensor, nearness: Sequence[float]) -> tuple[Tensor, dict[str, float]]:
         config = self._config

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import zlib
 from collections.abc import Iterable, Mapping
@@ -197,6 +198,8 @@ def write_weights(path: Path, weights: NetworkWeights) -> None:
         Where it cannot be written.
     """
     arrays = {f"network/{name}": array for name, array in weights.arrays.items()}
+    for number, snapshot in enumerate(weights.snapshots):
+        arrays |= {f"snapshot{number}/{name}": array for name, array in snapshot.items()}
     mixture = weights.mixture
     if mixture is not None:
         arrays |= {f"mixture/{name}": getattr(mixture, name) for name in _MIXTURE}
@@ -236,14 +239,19 @@ def read_weights(path: Path) -> NetworkWeights:
         Where the file is missing or damaged.
     """
     arrays, meta = read_arrays(path)
-    parts = {name.removeprefix("mixture/"): array for name, array in arrays.items() if name.startswith("mixture/")}
-    network = {name.removeprefix("network/"): array for name, array in arrays.items() if name.startswith("network/")}
+    parts, network = _under("mixture/", arrays), _under("network/", arrays)
+    snapshots = itertools.takewhile(bool, (_under(f"snapshot{number}/", arrays) for number in itertools.count()))
     return NetworkWeights(
         arrays=network,
+        snapshots=tuple(snapshots),
         classes=ClassTable(tuple(tissue_of(tissue) for tissue in meta.pop("classes"))),
         mixture=Mixture(**parts) if parts else None,
         **{**meta, "channels": tuple(meta["channels"])},
     )
+
+
+def _under(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _found(painted: Mapping[str, Values], name: str) -> Values:
