@@ -55,6 +55,7 @@ class ScribbleDock(ScribbleView):
     def _connect(self) -> None:
         presenter, session = self.presenter, self.presenter.session
         self.start_asked.connect(self._start_recorded)
+        self.axis4_chosen.connect(presenter.choose_axis4)
         self.tool_chosen.connect(presenter.choose)
         self.brush_changed.connect(presenter.set_brush)
         self.background_chosen.connect(presenter.declare_background)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from napari_gmmseg.docks.common.keys import REDO, UNDO, BoundKeys, Key
-from napari_gmmseg.docks.common.sentences import Message, error_message, finding_message
+from napari_gmmseg.docks.common.sentences import Message, finding_message
 from napari_gmmseg.docks.scribble.editing import Editor
 from napari_gmmseg.docks.scribble.files import StrokeFiles
-from napari_gmmseg.docks.scribble.opening import case_in_steps, case_to_paint
+from napari_gmmseg.docks.scribble.opening import Opening
 from napari_gmmseg.docks.scribble.shown import (
     DoubtChoice,
     EditTool,
@@ -21,10 +21,8 @@ from napari_gmmseg.docks.scribble.shown import (
 from napari_gmmseg.docks.scribble.tuning_words import tuning_of
 from napari_gmmseg.docks.scribble.view_protocol import ScribbleDockView
 from napari_gmmseg.docks.scribble.workplace import Workplace
-from napari_gmmseg.docks.segment.case import Opened
-from napari_gmmseg.errors import GmmsegError
+from napari_gmmseg.docks.segment.choices import Axis4Choice
 from napari_gmmseg.plugin.layer_grids import LayerGrid
-from napari_gmmseg.session import Job
 from napari_gmmseg.session.answering import SliceAnswer
 from napari_gmmseg.session.registry import session_of
 from napari_gmmseg.session.state import Session
@@ -65,8 +63,7 @@ class ScribblePresenter:
     ) -> None:
         self._viewer, self._view = viewer, view
         self.session = session_of(viewer) if session is None else session
-        self._opening: Job[Opened] | None = None
-        self._image: Any = None
+        self.opening = Opening(viewer, self.session)
         self._bound: Workplace | None = None
         self._tool = UNLABELLED
         self._closed = False
@@ -87,7 +84,7 @@ class ScribblePresenter:
         advising = self._bound is not None and self._bound.advisor.busy
         session = self.session
         on = session.answering or session.editing or session.tuning is not None or self.files.busy
-        return self._opening is not None or advising or on
+        return self.opening.busy or advising or on
 
     @property
     def closed(self) -> bool:
@@ -101,29 +98,36 @@ class ScribblePresenter:
 
     def start(self) -> None:
         """Read the chosen image and add the layer of strokes."""
-        if self._opening is not None:
+        if self.opening.busy:
             return
-        try:
-            case = case_to_paint(self._viewer)
-        except GmmsegError as error:
-            self._say(error_message(error))
+        refused = self.opening.begin()
+        if refused is not None:
+            self._say(refused)
+            self._show()
             return
-        if isinstance(case, Message):
-            self._say(case)
-            return
-        inputs, self._image = case
-        before = self.session.request
-        self._opening = Job(lambda: case_in_steps(inputs, before), name="reading")
-        self._opening.start()
         self._view.show_messages([])
+        self._show()
+
+    def choose_axis4(self, axis4: Axis4Choice) -> None:
+        """Say what the fourth axis of an image is that does not say so itself.
+
+        Parameters
+        ----------
+        axis4 : "", "time" or "channel"
+            What it is.
+        """
+        self.opening.axis4 = axis4
         self._show()
 
     def poll(self) -> None:
         """Follow session, layers and jobs; called by the window many times a second."""
         if self._closed:
             return
-        if self._opening is not None and self._opening.state.ended:
-            self._open()
+        opened = self.opening.poll()
+        if isinstance(opened, Message):
+            self._say(opened)
+        elif opened is not None:
+            self._bind(opened.grid)
         gone = None if self._bound is None else self._bound.poll()
         self.session.poll()
         if gone is not None:
@@ -297,8 +301,7 @@ class ScribblePresenter:
         self._release()
         self.files.shut_down()
         self.session.cancel_tuning()
-        if self._opening is not None:
-            self._opening.cancel()
+        self.opening.shut_down()
 
     def _pressing(self, key: str) -> Any:
         return {
@@ -311,21 +314,10 @@ class ScribblePresenter:
             REDO.name: self.redo,
         }[key]
 
-    def _open(self) -> None:
-        opening, self._opening = self._opening, None
-        assert opening is not None
-        if opening.result is None:
-            self._say(Message("Nothing was read.") if opening.error is None else error_message(opening.error))
-            return
-        opened = opening.result
-        if opened.how == "anew" or self.session.request is None:
-            self.session.open(opened.request)
-        self._bind(opened.grid)
-
     def _bind(self, grid: LayerGrid) -> None:
         """Add or find the layers, and listen to them."""
         self._release()
-        self._bound = Workplace(self._viewer, self.session, self._image, grid, self._say, clock=self._clock)
+        self._bound = Workplace(self._viewer, self.session, self.opening.image, grid, self._say, clock=self._clock)
         self.editor.bind(self._bound)
         self.choose(self._bound.lines[0].value)
 
@@ -358,7 +350,9 @@ class ScribblePresenter:
         advisor = None if bound is None else bound.advisor
         shown = Shown(
             started=self.started,
-            starting=self._opening is not None,
+            starting=self.opening.busy,
+            asks_axis4=self.opening.asks_axis4,
+            axis4=self.opening.axis4,
             lines=() if bound is None else bound.lines,
             tool=self._tool,
             editing=self.editor.on,
@@ -380,7 +374,7 @@ class ScribblePresenter:
 
     def _sentence(self) -> str:
         scribbles = self.session.scribbles
-        if self._opening is not None:
+        if self.opening.busy:
             return "Reading the image …"
         if self._bound is None or scribbles is None:
             return "Choose an image in the list of layers, and press Start scribbling."

@@ -77,6 +77,10 @@ class Shown:
         Whether strokes are listened to.
     starting : bool
         Whether the image is being read.
+    asks_axis4 : bool
+        Whether a person has to say what the fourth axis of the image is.
+    axis4 : "", "time" or "channel"
+        What was said.
     lines : tuple of ScribbleLine
         The classes.
     tool : int
@@ -105,6 +109,8 @@ class Shown:
 
     started: bool = False
     starting: bool = False
+    asks_axis4: bool = False
+    axis4: Literal["", "time", "channel"] = ""
     lines: tuple[ScribbleLine, ...] = ()
     tool: Tool = UNLABELLED
     editing: bool = False

@@ -33,6 +33,7 @@ from napari_gmmseg.docks.scribble.shown import Shown
 from napari_gmmseg.volumes import IGNORED, UNLABELLED
 
 _FILTER = "Strokes (*.nii.gz *.nii *.json)"
+_AXIS4 = {"": "Fourth axis: choose", "time": "Fourth axis: time", "channel": "Fourth axis: channels"}
 _DOUBTS = {
     "none": "Uncertainty: none",
     "entropy": "Uncertainty: entropy",
@@ -51,6 +52,7 @@ class ScribbleView(QWidget):
     """
 
     start_asked = Signal()
+    axis4_chosen = Signal(str)
     tool_chosen = Signal(int)
     brush_changed = Signal()
     background_chosen = Signal(object)
@@ -87,6 +89,12 @@ class ScribbleView(QWidget):
         self._start = self._button(
             "Start scribbling", "start", "Add a layer to paint on over the chosen image.", self.start_asked
         )
+        self._axis4 = QComboBox()
+        self._axis4.setObjectName("scribble_axis4")
+        self._axis4.setToolTip("What the fourth axis of the image is; never guessed.")
+        for kind, label in _AXIS4.items():
+            self._axis4.addItem(label, kind)
+        self._axis4.currentIndexChanged.connect(lambda i: self.axis4_chosen.emit(self._axis4.itemData(i)))
         self._sentence = _text("sentence")
         self._make_tools()
         self._make_tuning()
@@ -110,6 +118,9 @@ class ScribbleView(QWidget):
         """
         self._start.setEnabled(not shown.starting)
         self._start.setText("Start again on the chosen image" if shown.started else "Start scribbling")
+        self._axis4.setVisible(shown.asks_axis4)
+        with signals_blocked(self._axis4):
+            self._axis4.setCurrentIndex(list(_AXIS4).index(shown.axis4))
         self._sentence.setText(shown.sentence)
         self._body.setVisible(shown.started)
         self.classes.show_lines(shown.lines, shown.tool)
@@ -307,6 +318,7 @@ class ScribbleView(QWidget):
         column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(6)
         column.addWidget(self._start)
+        column.addWidget(self._axis4)
         column.addWidget(self._sentence)
         column.addWidget(self.messages)
         column.addWidget(self._body)
