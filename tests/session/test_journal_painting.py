@@ -104,6 +104,22 @@ def test_what_was_filled_interpolated_and_dropped_comes_back_and_is_done_again(t
     end(again, journal)
 
 
+def test_runs_and_class_edits_with_a_background_are_done_again_to_the_same_hash(tmp_path):
+    session, journal = painted_session(tmp_path / "s")
+    session.declare_background(DARK)
+    await_answer(session)
+    session.retune(n_classes=3)
+    await_answer(session)
+    session.split(BRIGHT)
+    await_answer(session)
+    session.clear_scribbles()
+    session.declare_background(BRIGHT)
+    await_answer(session)
+    assert not (session.result.label_map.labels == BRIGHT).any()
+    end(session, journal)
+    assert result_hash(Replayer(read_history(tmp_path / "s")).result()) == result_hash(session.result)
+
+
 def test_a_fine_tuned_network_comes_back(tmp_path):
     session, journal = painted_session(tmp_path / "s")
     session.finetune(steps=3)

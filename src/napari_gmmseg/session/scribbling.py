@@ -15,7 +15,7 @@ from napari_gmmseg.session.answering import Answering, Question, SliceAnswer
 from napari_gmmseg.session.class_acts import ClassActs
 from napari_gmmseg.session.edit_queue import after_edits
 from napari_gmmseg.session.following import with_n_classes
-from napari_gmmseg.session.painting import with_classes
+from napari_gmmseg.session.painting import with_background, with_classes
 from napari_gmmseg.session.situation import Situation
 from napari_gmmseg.volumes import (
     IGNORED,
@@ -152,6 +152,12 @@ class ScribbleActs(ClassActs):
             return
         name = "none" if value is None else scribbles.classes.classes[scribbles.classes.values.index(value)].name
         now = replace(self._now, scribbles=replace(scribbles, background=value), answered=not scribbles.strokes)
+        plain = now.model or now.result
+        if now.answered and plain is not None:
+            # The result of a fit, which no answer to strokes will replace.
+            result = with_background(plain, value)
+            fitted = result if now.fitted is plain else now.fitted
+            now = replace(now, result=result, fitted=fitted, model=None)
         self._act(f"Background: {name}", now, "declare_background", value=value)
 
     @after_edits

@@ -17,7 +17,7 @@ from napari_gmmseg.session.journal.painted import edits_of, network_of, scribble
 from napari_gmmseg.session.journal.requests import Opened, opened_of, versions
 from napari_gmmseg.session.journal.results import read_result, result_hash
 from napari_gmmseg.session.journal.states import SavedState, StateFiles
-from napari_gmmseg.session.painting import with_edits
+from napari_gmmseg.session.painting import with_background, with_edits
 from napari_gmmseg.session.segmenting import SegmentationRequest, segment_in_steps
 from napari_gmmseg.volumes import ClassTable, Command, FitReport, FitState, SaveState, Segmentation, TissueClass
 
@@ -200,19 +200,22 @@ class Replayer:
     def _edited(self, event: Values, before: Values) -> Segmentation:
         """Do an edit of a result again."""
         volume, what, arguments = self.opened.request.volume, event["what"], event["arguments"]
+        background = (event["situation"].get("scribbles") or {}).get("background")
         if what == "adjust":
             situation = event["situation"]
             moved = {name: numbers_of(situation[name]) for name in ("means", "stds")}
-            return adjust_classes(volume, self._make(situation["fitted"]), **moved)
+            return with_background(adjust_classes(volume, self._make(situation["fitted"]), **moved), background)
         if what == "merge":
-            return merge_classes(volume, self._make(before["result"]), **arguments)
+            return with_background(merge_classes(volume, self._make(before["result"]), **arguments), background)
         if what == "finetune":
             raise InputError(
                 "A network was fine-tuned in this session: how far it came follows from the time it was given.",
                 "Its result cannot be done again to the last bit; it is there as long as the session has not ended.",
             )
         if what == "split":
-            return split_class(volume, self._make(before["result"]), **arguments)
+            return with_background(split_class(volume, self._make(before["result"]), **arguments), background)
+        if what == "declare_background":
+            return with_background(self._make(before["model"] or before["result"]), background)
         raise InputError(
             f"The journal holds an edit that is not known: {what}.", "Another version of the program recorded it."
         )
@@ -310,9 +313,9 @@ def _name(reference: Values | None) -> str | None:
 def _ended_with(run: RunRecord, result: Segmentation) -> Segmentation:
     """Return what a fit came to as its run ended with it: label values and names are those of an earlier result."""
     if not run.moved or run.result is None:
-        return result
+        return with_background(result, run.background)
     moved = {tissue.value: run.moved.get(tissue.value, tissue.value) for tissue in result.label_map.classes}
-    return relabelled(result, moved, _classes(run.result))
+    return with_background(relabelled(result, moved, _classes(run.result)), run.background)
 
 
 def _named(result: Segmentation, reference: Values) -> Segmentation:
