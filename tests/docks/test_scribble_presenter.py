@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import numpy as np
 import pytest
-from tests.docks.scribbling import SHAPE, Scribbling
+from tests.docks.scribbling import SHAPE, Scribbling, halves
 
 from napari_gmmseg.session.jobs import cancel_all
 from napari_gmmseg.volumes import IGNORED, UNLABELLED
@@ -279,3 +279,51 @@ def test_snapshots_that_disagree_are_shown_and_go_with_their_network(painted):
     painted.presenter.poll()
     assert painted.view.shown.doubt == "none"
     assert not any(layer.name.endswith("uncertainty") for layer in painted.viewer.layers)
+
+
+def test_a_stroke_in_a_locked_class_s_region_is_refused_and_goes_from_the_layer(painted):
+    painted.session.lock(2, on=True)
+    before = painted.answer.data.copy()
+    painted.paint(1, 27)
+    painted.rest()
+    assert "Class 2, which is locked" in painted.view.messages[0].text
+    assert "Unlock" in painted.view.messages[0].hint
+    assert len(painted.session.scribbles.strokes) == 2
+    assert (painted.strokes.data[1, 5:19, 27] == 2).all()
+    assert np.array_equal(painted.answer.data, before)
+
+
+def test_erase_unlabels_what_it_passes_over_and_the_answer_follows(painted):
+    painted.paint(2, 9)
+    painted.rest()
+    wrong = painted.answer.data.copy()
+    painted.paint(UNLABELLED, 9, rows=(0, 24))
+    painted.rest()
+    assert not (painted.strokes.data[1, :, 8:11] == 2).any()
+    assert painted.view.shown.undo == "Erase strokes"
+    assert (painted.answer.data[..., 7:12] == 2).sum() < (wrong[..., 7:12] == 2).sum()
+
+
+def test_what_is_ignored_is_no_stroke_of_any_class(painted):
+    counts = [line.n_voxels for line in painted.view.shown.lines]
+    painted.paint(IGNORED, 15)
+    painted.rest()
+    assert painted.view.shown.undo == "Ignore a region"
+    assert [line.n_voxels for line in painted.view.shown.lines] == counts
+    assert (painted.session.scribbles.class_indices()[painted.strokes.data == IGNORED] < 0).all()
+
+
+def test_a_brush_of_some_mm_paints_so_many_mm(empty):
+    empty.open(halves((9, 24, 32)))
+    empty.view.brush = (5.0, False)
+    empty.presenter.choose(1)
+    empty.strokes.paint((4, 12, 16), 1)
+    touched = np.argwhere(empty.strokes.data == 1)
+    assert set(touched[:, 0].tolist()) == {4}
+    assert np.ptp(touched[:, 1:], axis=0).tolist() == [4, 4]
+    empty.view.brush = (9.0, True)
+    empty.presenter.choose(2)
+    empty.strokes.paint((4, 12, 16), 2)
+    touched = np.argwhere(empty.strokes.data == 2)
+    # Slices are 2 mm apart, pixels 1 mm.
+    assert np.ptp(touched, axis=0).tolist() == [4, 8, 8]
