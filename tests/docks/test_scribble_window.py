@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QAbstractButton, QComboBox, QDoubleSpinBox, QLabel, QProgressBar, QScrollArea, QWidget
 from tests.docks.canvas_mouse import canvas_of, paint
 from tests.docks.conftest import NEEDS_SCREEN
 from tests.docks.scribbling import SHAPE, halves
 
+from napari_gmmseg.docks.scribble.shown import Tuning
 from napari_gmmseg.plugin.metadata import KEY
 
 pytestmark = NEEDS_SCREEN
@@ -216,6 +219,40 @@ def test_the_dock_fits_a_small_window_without_scrolling_sideways(painted):
     assert dock.width() < 0.35 * viewer.window.geometry()[2]
     button = dock.findChild(QWidget, "scribble_export")
     assert button.mapTo(dock, button.rect().bottomLeft()).y() < dock.height()
+
+
+def test_buttons_that_take_turns_are_never_there_together(painted, qtbot):
+    _, dock = painted
+    before = [dock.findChild(QAbstractButton, f"scribble_{name}") for name in ("tune_5", "tune_30", "tune_long")]
+    during = [dock.findChild(QAbstractButton, f"scribble_{name}") for name in ("pause", "stop", "cancel")]
+    together = []
+
+    class Watch(QObject):
+        def eventFilter(self, _watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+            if event.type() == QEvent.Type.Show:
+                together.append(any(b.isVisible() for b in before) and any(b.isVisible() for b in during))
+            return False
+
+    watch = Watch(dock)
+    for button in (*before, *during):
+        button.installEventFilter(watch)
+    place = dock.width()
+    for on in (True, False):
+        dock.show_state(replace(dock.presenter._shown, tuning=Tuning(can_begin=True, on=on)))
+        qtbot.wait(20)
+        assert dock.width() == place
+    # All six would not fit: for a moment the dock would be wider than its place.
+    assert len(together) == 6
+    assert not any(together)
+
+
+def test_an_empty_dock_is_wide_enough_for_its_words(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1280, 720)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-gmmseg", "Scribble")
+    qtbot.wait(100)
+    assert [dock.findChild(QAbstractButton, f"scribble_{name}").text() for name in ("undo", "redo")] == ["Undo", "Redo"]
+    dock.presenter.shut_down()
 
 
 def test_closing_the_dock_leaves_the_strokes_and_no_thread(painted, qtbot):

@@ -32,6 +32,8 @@ from napari_gmmseg.docks.scribble.edit_tools import EditTools
 from napari_gmmseg.docks.scribble.shown import Shown
 from napari_gmmseg.volumes import IGNORED, UNLABELLED
 
+#: Width of the dock in heights of a line, at least: neither title nor Undo is cut off before anything is shown.
+_WIDTH = 19
 _FILTER = "Strokes (*.nii.gz *.nii *.json)"
 _AXIS4 = {"": "Fourth axis: choose", "time": "Fourth axis: time", "channel": "Fourth axis: channels"}
 _DOUBTS = {
@@ -187,11 +189,14 @@ class ScribbleView(QWidget):
 
     def _show_tuning(self, shown: Shown) -> None:
         tuning = shown.tuning
+        during = (self._pause, self._stop, self._cancel, self._progress, self._tuning_text)
+        # What goes makes room first: all together would make the dock wider than the window.
+        for widget in self._lengths if tuning.on else during:
+            widget.hide()
+        for widget in during if tuning.on else self._lengths:
+            widget.show()
         for button in self._lengths:
-            button.setVisible(not tuning.on)
             button.setEnabled(tuning.can_begin)
-        for widget in (self._pause, self._stop, self._cancel, self._progress, self._tuning_text):
-            widget.setVisible(tuning.on)
         self._pause.setText("Resume" if tuning.paused else "Pause")
         self._tuning_text.setText(tuning.text)
         self._progress.setRange(0, 0 if tuning.fraction is None else 1000)
@@ -324,7 +329,7 @@ class ScribbleView(QWidget):
         column.addWidget(self._body)
         column.addWidget(self.history)
         column.addStretch(1)
-        scroll = ScrollColumn(inside)
+        scroll = ScrollColumn(inside, _WIDTH)
         scroll.setObjectName("scribble_scroll")
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
