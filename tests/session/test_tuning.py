@@ -269,3 +269,19 @@ def test_a_stroke_on_a_carried_result_keeps_what_the_model_says_elsewhere(painte
     await_answer(painted)
     assert painted.result.provenance["network_counts"]
     assert (painted.result.label_map.labels != carried.label_map.labels).mean() < 0.02
+
+
+def test_a_fine_tuning_takes_the_answer_that_is_there_and_comes_to_the_same(painted):
+    assert painted._plain_answer is painted.result
+    painted.finetune(steps=5)
+    await_answer(painted)
+    first = painted.result
+    painted.undo()
+    # Another object, as after settings were changed: it is answered again inside the fine-tuning.
+    told = {**painted.result.provenance, "edits": ["none"]}
+    painted._put(replace(painted._now, result=replace(painted.result, provenance=told)))
+    assert painted._plain_answer is None
+    painted.finetune(steps=5)
+    await_answer(painted)
+    assert np.array_equal(first.label_map.labels, painted.result.label_map.labels)
+    np.testing.assert_allclose(first.probabilities, painted.result.probabilities, atol=1e-6)
