@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tests.docks.scribbling import SHAPE, Scribbling, halves
 
 from napari_gmmseg.session.jobs import cancel_all
-from napari_gmmseg.volumes import IGNORED, UNLABELLED
+from napari_gmmseg.volumes import IGNORED, UNLABELLED, FitReport
 
 
 @pytest.fixture
@@ -327,3 +328,29 @@ def test_a_brush_of_some_mm_paints_so_many_mm(empty):
     touched = np.argwhere(empty.strokes.data == 2)
     # Slices are 2 mm apart, pixels 1 mm.
     assert np.ptp(touched, axis=0).tolist() == [4, 8, 8]
+
+
+def rings(made: Scribbling) -> list:
+    return [layer for layer in made.viewer.layers if layer.name == "Next spot"]
+
+
+def test_a_ring_marks_the_next_spot_until_something_is_painted(painted, monkeypatch):
+    spots = [SimpleNamespace(position=(2, 10, 15), why="There."), SimpleNamespace(position=(0, 3, 30), why="Here.")]
+
+    def advice(_result, _scribbles):
+        yield FitReport("Looking", 0, 0)
+        return SimpleNamespace(spots=spots, finding=None)
+
+    monkeypatch.setattr("napari_gmmseg.docks.scribble.advising.advice_in_steps", advice)
+    for spot in spots:
+        painted.presenter.press("next_spot")
+        painted.rest()
+        assert painted.view.shown.spot.startswith(spot.why)
+        (ring,) = rings(painted)
+        assert np.allclose(painted.viewer.layers[0].world_to_data(ring.data_to_world(ring.data[0])), spot.position)
+        assert painted.viewer.dims.current_step[0] == spot.position[0]
+    assert painted.viewer.layers.selection.active is painted.strokes
+    painted.paint(2, 20)
+    painted.rest()
+    assert not rings(painted)
+    assert painted.view.shown.spot == ""

@@ -14,6 +14,7 @@ from napari_gmmseg.plugin.layer_grids import LayerGrid
 from napari_gmmseg.plugin.metadata import KEY, entry_of
 from napari_gmmseg.plugin.scribble_layer import find_scribble_layer
 from napari_gmmseg.plugin.shown import display_like
+from napari_gmmseg.plugin.spot_layer import SpotLayer
 from napari_gmmseg.session import Job, Steps
 from napari_gmmseg.session.advising import OfResult, advice_in_steps, calibration_in_steps, doubt_in_steps
 from napari_gmmseg.session.state import Session
@@ -46,6 +47,7 @@ class Advisor:
         self, viewer: Any, session: Session, image: Any, grid: LayerGrid, say: Callable[[Message], object]
     ) -> None:
         self._viewer, self._session, self._image, self._grid, self._say = viewer, session, image, grid, say
+        self._ring = SpotLayer(viewer, image, grid)
         self._jobs: dict[str, tuple[Job[Any], Segmentation]] = {}
         self._advised: Segmentation | None = None
         self._spots: list[Any] = []
@@ -59,6 +61,11 @@ class Advisor:
     def busy(self) -> bool:
         """Whether something is being worked out."""
         return bool(self._jobs)
+
+    def forget_spot(self) -> None:
+        """Leave the place alone: something was painted since."""
+        self._ring.hide()
+        self.spot = ""
 
     def next_spot(self) -> None:
         """Go to where a stroke would help most; once more, to the next best."""
@@ -114,6 +121,7 @@ class Advisor:
 
     def shut_down(self) -> None:
         """Leave no thread."""
+        self._ring.hide()
         for job, _ in self._jobs.values():
             job.cancel()
         self._jobs.clear()
@@ -210,6 +218,7 @@ class Advisor:
     def _go(self, spot: Any) -> None:
         """Move slice and centre to a spot, and say why."""
         go_to(self._viewer, self._image, self._grid, spot.position)
+        self._ring.show(spot.position)
         number = self._n_spots - len(self._spots)
         more = f" (spot {number} of {self._n_spots})" if self._n_spots > 1 else ""
         self.spot = f"{spot.why}{more}"

@@ -106,6 +106,8 @@ class Workplace:
         if what in ("scribbles", "classes", "result", "settings") and scribbles is not None:
             self.strokes.show(scribbles)
             self._count()
+        if what == "scribbles":
+            self.advisor.forget_spot()
         if what == "result" or (what == "tuning" and session.tuning is None):
             self.answer.show(session.result)
 
