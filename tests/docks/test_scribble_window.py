@@ -221,6 +221,32 @@ def test_the_dock_fits_a_small_window_without_scrolling_sideways(painted):
     assert button.mapTo(dock, button.rect().bottomLeft()).y() < dock.height()
 
 
+def test_a_whole_round_by_mouse_and_key_paint_tune_paint_next_undo(painted, qtbot):
+    viewer, dock = painted
+    session = dock.presenter.session
+    masks = [answer_of(viewer).data.copy()]
+    click(qtbot, dock, "tune_long")
+    qtbot.waitUntil(
+        lambda: session.tuning_progress is not None and session.tuning_progress.report.step > 3, timeout=_LONG
+    )
+    click(qtbot, dock, "stop")
+    rest(qtbot, dock)
+    masks.append(answer_of(viewer).data.copy())
+    brush(qtbot, viewer, dock, 2, 9)
+    rest(qtbot, dock)
+    assert session.result.provenance["network_counts"]
+    assert session.result.method == "scribbles"
+    assert (answer_of(viewer).data[tuple(session.scribbles.strokes[-1].voxels.T)] == 2).all()
+    qtbot.keyClick(canvas_of(viewer), Qt.Key.Key_N, Qt.KeyboardModifier.ShiftModifier)
+    label = dock.findChild(QLabel, "scribble_spot_text")
+    qtbot.waitUntil(lambda: label.isVisible() and "Looking" not in label.text(), timeout=_LONG)
+    for mask in reversed(masks):
+        qtbot.keyClick(canvas_of(viewer), Qt.Key.Key_Z, Qt.KeyboardModifier.ShiftModifier)
+        rest(qtbot, dock)
+        assert np.array_equal(answer_of(viewer).data, mask)
+    assert [stroke.value for stroke in session.scribbles.strokes] == [1, 2]
+
+
 def test_buttons_that_take_turns_are_never_there_together(painted, qtbot):
     _, dock = painted
     before = [dock.findChild(QAbstractButton, f"scribble_{name}") for name in ("tune_5", "tune_30", "tune_long")]
