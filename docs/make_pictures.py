@@ -245,6 +245,10 @@ def scribbles(folder: Path) -> None:
     wait(lambda: not presenter.busy)
     take(viewer, folder / "scribble-next-light.png")
     viewer.theme = "dark"
+    presenter.show_doubt("none")
+    presenter.edit_result(True)
+    presenter.use_edit_tool("island")
+    take(viewer, folder / "scribble-edit.png")
     presenter.shut_down()
     presenter.session.close()
     viewer.close()

@@ -87,6 +87,39 @@ def test_edits_come_back_and_can_still_be_given_back(tmp_path):
     end(again, journal)
 
 
+def test_what_was_filled_interpolated_and_dropped_comes_back_and_is_done_again(tmp_path):
+    session, journal = painted_session(tmp_path / "s")
+    session.fill((1, 0, 0), BRIGHT, plane=-3)
+    session.edit(np.array([(0, 8, 3), (0, 9, 3), (2, 8, 3), (2, 9, 3)]), BRIGHT)
+    session.interpolate(BRIGHT)
+    session.edit(np.array([(0, 2, 2)]), BRIGHT)
+    session.drop_island((0, 2, 2))
+    await_answer(session)
+    assert session.can_undo == "Drop an island"
+    end(session, journal)
+    assert result_hash(Replayer(read_history(tmp_path / "s")).result()) == result_hash(session.result)
+    again, journal = recovered_session(tmp_path / "s")
+    assert mask_hash(again) == mask_hash(session)
+    assert len(again.edits) == len(session.edits)
+    end(again, journal)
+
+
+def test_runs_and_class_edits_with_a_background_are_done_again_to_the_same_hash(tmp_path):
+    session, journal = painted_session(tmp_path / "s")
+    session.declare_background(DARK)
+    await_answer(session)
+    session.retune(n_classes=3)
+    await_answer(session)
+    session.split(BRIGHT)
+    await_answer(session)
+    session.clear_scribbles()
+    session.declare_background(BRIGHT)
+    await_answer(session)
+    assert not (session.result.label_map.labels == BRIGHT).any()
+    end(session, journal)
+    assert result_hash(Replayer(read_history(tmp_path / "s")).result()) == result_hash(session.result)
+
+
 def test_a_fine_tuned_network_comes_back(tmp_path):
     session, journal = painted_session(tmp_path / "s")
     session.finetune(steps=3)
@@ -99,6 +132,23 @@ def test_a_fine_tuned_network_comes_back(tmp_path):
     assert was.classes == now.classes
     assert was.steps == now.steps
     assert all(np.array_equal(was.arrays[name], now.arrays[name]) for name in was.arrays)
+    end(again, journal)
+
+
+def test_an_answer_with_a_fine_tuned_network_comes_back_after_a_crash(tmp_path):
+    session, journal = painted_session(tmp_path / "s")
+    session.finetune(steps=3)
+    await_answer(session)
+    session.scribble(stroke(BRIGHT, 11))
+    await_answer(session)
+    assert session.result.provenance["network_counts"]
+    end(session, journal)
+    again, journal = recovered_session(tmp_path / "s")
+    assert result_hash(again.result) == result_hash(session.result)
+    assert again.situation.weights.say == session.situation.weights.say
+    again.scribble(stroke(DARK, 4))
+    await_answer(again)
+    assert again.result.provenance["network_counts"]
     end(again, journal)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from tests.session.scribble_making import BRIGHT, DARK, await_answer, halves_request, mask_hash, stroke
 
 from napari_gmmseg.session import JobState, Session
@@ -170,3 +172,116 @@ def test_an_accepted_model_stays_with_its_result(painted):
     assert painted.result is not None
     assert not painted.carried_on_trial
     assert painted.situation.weights is not None
+
+
+def confused(session: Session) -> np.ndarray:
+    """Return where a network that counts differs from the answer to the same strokes without it."""
+    plain = Session()
+    plain.open(halves_request())
+    for painted_stroke in session.scribbles.strokes:
+        plain.scribble(painted_stroke)
+    await_answer(plain)
+    differing = plain.result.label_map.labels != session.result.label_map.labels
+    plain.close()
+    return differing
+
+
+def opinionated(session: Session, region: tuple[slice, ...]) -> None:
+    """Have the fine-tuned network say that a region is bright, whatever is to be seen there."""
+    weights = session.situation.weights
+    session._put(replace(session._now, weights=replace(weights, say=1.0)))
+    say = session._answering._case.say(session.situation.weights)
+    say.warm()
+    say._prior[(slice(None), *region)] = torch.tensor([0.01, 0.99]).reshape(2, 1, 1, 1)
+
+
+def test_a_stroke_after_a_fine_tuning_is_answered_with_the_network(painted):
+    painted.finetune(steps=3)
+    await_answer(painted)
+    region = (slice(0, 3), slice(9, 12), slice(0, 3))
+    opinionated(painted, region)
+    slices = []
+    painted.slice_answered.connect(slices.append)
+    painted.look(1)
+    painted.scribble(stroke(BRIGHT, 12))
+    await_answer(painted)
+    assert painted.result.provenance["network_counts"]
+    assert (painted.result.label_map.labels[region] == BRIGHT).all()
+    assert (slices[-1].labels[0][region[1:]] == BRIGHT).all()
+    assert confused(painted)[region].all()
+    painted.scribble(stroke(DARK, 1, rows=(9, 12)))
+    await_answer(painted)
+    # Strokes count more than a network that contradicts them.
+    assert (painted.result.label_map.labels[1, 9:12, 1] == DARK).all()
+    assert (painted.result.label_map.labels[region] == BRIGHT).any()
+
+
+def test_a_stroke_that_says_nothing_new_changes_next_to_nothing_after_a_fine_tuning(painted):
+    painted.finetune(steps=30)
+    await_answer(painted)
+    tuned = painted.result
+    painted.scribble(stroke(DARK, 2, rows=(4, 6)))
+    await_answer(painted)
+    inside = tuned.mask
+    assert np.abs(painted.result.probabilities - tuned.probabilities)[:, inside].mean() < 0.02
+    assert (painted.result.label_map.labels != tuned.label_map.labels)[inside].mean() < 0.01
+
+
+def test_a_network_that_was_no_better_has_no_say_in_later_answers(painted):
+    painted.finetune(steps=3)
+    await_answer(painted)
+    result = painted.result
+    told = {**result.provenance, "network_counts": False}
+    painted._put(replace(painted._now, result=replace(result, provenance=told), model=None))
+    painted.scribble(stroke(BRIGHT, 12))
+    await_answer(painted)
+    assert not painted.result.provenance.get("network_counts")
+    assert not confused(painted).any()
+
+
+def test_a_class_that_the_network_does_not_know_is_answered_beside_it(painted):
+    painted.finetune(steps=3)
+    await_answer(painted)
+    painted.add_class()
+    third = painted.scribbles.classes.values[-1]
+    painted.scribble(stroke(third, 8))
+    await_answer(painted)
+    assert painted.result.provenance["network_counts"]
+    assert painted.result.label_map.classes.values == (DARK, BRIGHT, third)
+    assert (painted.result.label_map.labels[1, 3:8, 8] == third).all()
+    told = []
+    painted.refused.connect(told.append)
+    painted.finetune(steps=3)
+    await_answer(painted)
+    assert "begins anew" in told[0].message
+    assert painted.situation.weights.classes.values == (DARK, BRIGHT, third)
+
+
+def test_a_stroke_on_a_carried_result_keeps_what_the_model_says_elsewhere(painted):
+    painted.finetune(steps=60)
+    await_answer(painted)
+    painted.open(halves_request())
+    painted.try_carried()
+    await_answer(painted)
+    painted.accept_carried()
+    carried = painted.result
+    painted.scribble(stroke(DARK, 2))
+    await_answer(painted)
+    assert painted.result.provenance["network_counts"]
+    assert (painted.result.label_map.labels != carried.label_map.labels).mean() < 0.02
+
+
+def test_a_fine_tuning_takes_the_answer_that_is_there_and_comes_to_the_same(painted):
+    assert painted._plain_answer is painted.result
+    painted.finetune(steps=5)
+    await_answer(painted)
+    first = painted.result
+    painted.undo()
+    # Another object, as after settings were changed: it is answered again inside the fine-tuning.
+    told = {**painted.result.provenance, "edits": ["none"]}
+    painted._put(replace(painted._now, result=replace(painted.result, provenance=told)))
+    assert painted._plain_answer is None
+    painted.finetune(steps=5)
+    await_answer(painted)
+    assert np.array_equal(first.label_map.labels, painted.result.label_map.labels)
+    np.testing.assert_allclose(first.probabilities, painted.result.probabilities, atol=1e-6)

@@ -13,7 +13,7 @@ from napari_gmmseg.session.class_edits import retabled
 from napari_gmmseg.session.identities import carry_identities
 from napari_gmmseg.session.jobs import FitGenerator, Job
 from napari_gmmseg.session.orders import SAVE_EVERY
-from napari_gmmseg.session.painting import in_force, kept_paint, with_classes
+from napari_gmmseg.session.painting import in_force, kept_paint, with_background, with_classes
 from napari_gmmseg.session.progress import Note, Progress
 from napari_gmmseg.session.recording import Recorder
 from napari_gmmseg.session.run_log import Resumption, RunPoint, Said
@@ -72,6 +72,11 @@ class Following:
     def result(self) -> Segmentation | None:
         """What is shown; while a run is on, what was there before it."""
         return self._now.result
+
+    @property
+    def _background(self) -> int | None:
+        """Label value of the class that is 0 in results; None where every class is a tissue."""
+        return None if self._now.scribbles is None else self._now.scribbles.background
 
     @property
     def kept(self) -> tuple[Kept, ...]:
@@ -286,6 +291,7 @@ class Following:
         else:
             given = log.given_after(now.given)
             result = retabled(result, lambda table: with_given(table, given))
+            result = with_background(result, self._background)
             values = frozenset(result.label_map.classes.values)
             config = with_n_classes(now.config, len(values))
             held = {value: said for value, said in given.items() if value in values}

@@ -31,6 +31,32 @@ def with_edits(result: Segmentation, edits: Edits) -> Segmentation:
     return edited if not n_lost else _with_lost_classes(edited, n_lost)
 
 
+def with_background(result: Segmentation, background: int | None) -> Segmentation:
+    """Return a result in which one class is background, 0 in its mask; what it refined is done alike.
+
+    Voxels of a class that was background before are that class again.
+
+    Parameters
+    ----------
+    result : Segmentation
+        Without edits by hand.
+    background : int or None
+        Label value of the class; None where every class is a tissue.
+    """
+    base = None if result.base is None else with_background(result.base, background)
+    table, labels = result.label_map.classes, result.label_map.labels
+    unlabelled = (labels == 0) & result.mask
+    known = background in table.values
+    if not unlabelled.any() and not (known and (labels == background).any()):
+        return result if base is result.base else replace(result, base=base)
+    likeliest = np.asarray(table.values, dtype=np.uint8)[result.probabilities[:, unlabelled].argmax(axis=0)]
+    labels = labels.copy()
+    labels[unlabelled] = likeliest
+    if known:
+        labels[labels == background] = 0
+    return replace(result, label_map=replace(result.label_map, labels=labels), base=base)
+
+
 def _with_lost_classes(result: Segmentation, n_lost: int) -> Segmentation:
     """Return a result with maps and Gaussians for classes at the end of its table that only edits have."""
     labels, mixture = result.label_map.labels, result.mixture

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from napari_gmmseg.config.outlier import OUTLIER_FIELDS
+from napari_gmmseg.session.advising import DoubtMap, disagreement_in_steps
 from napari_gmmseg.session.cleaning import CleaningActs
 from napari_gmmseg.session.edit_queue import after_edits
 from napari_gmmseg.session.following import with_n_classes
@@ -21,6 +22,7 @@ from napari_gmmseg.volumes import (
     FitReport,
     NetworkWeights,
     Scribbles,
+    Segmentation,
 )
 
 _Steps = Generator[FitReport, Command | None, FinetunedSegmentation]
@@ -108,6 +110,13 @@ class TuningActs(CleaningActs):
         if not scribbles.strokes or missing:
             self._refuse(Finding("refused", "There is nothing to learn from yet.", "Paint a stroke in each class."))
             return
+        unknown = {value for value, n in scribbles.counts().items() if n}
+        if weights is not None:
+            unknown -= set(weights.classes.values)
+            if unknown:
+                # What it has learnt does not go together with a class that it has never seen.
+                weights = None
+                self._refuse(_anew(scribbles, unknown))
         length = "until stopped" if seconds is None else f"{seconds:g} s"
         words = f"Fine-tune {length}" if steps is None else f"Fine-tune {steps} steps"
         outlier = {name: getattr(self._now.config, name) for name in OUTLIER_FIELDS}
@@ -127,6 +136,13 @@ class TuningActs(CleaningActs):
         self._tuning = _Tuning(made, "Carried model", self._now.scribbles, True, {"carried": True})
         made.start()
         self._tell_tuning()
+
+    def disagreement_in_steps(self) -> Generator[FitReport, Command | None, DoubtMap] | None:
+        """Return what works out how far the snapshots of the fine-tuned network disagree; None where there are none."""
+        request, weights = self._request, self._now.weights
+        if request is None or weights is None or not weights.snapshots:
+            return None
+        return disagreement_in_steps(self._answering.engine(request), weights)
 
     def accept_carried(self) -> None:
         """Keep the carried model's result, and fine-tune that model from now on."""
@@ -205,17 +221,26 @@ class TuningActs(CleaningActs):
         self._asked = None
         ready = self._answering.engine(request)
         look, job = self._look, self._tunings_left[-1] if self._tunings_left else None
+        start = self._plain_answer
 
         def steps() -> _Steps:
             if job is not None:
                 job.join()
             told = with_seeds(scribbles, seeds)
-            return (yield from finetune_in_steps(ready, told, weights, arguments, look=look))
+            return (yield from finetune_in_steps(ready, told, weights, arguments, look=look, start=start))
 
         made: Job[FinetunedSegmentation] = Job(steps, name="fine-tuning")
         self._tuning = _Tuning(made, words, self._now.scribbles, False, arguments)
         made.start()
         self._tell_tuning()
+
+    @property
+    def _plain_answer(self) -> Segmentation | None:
+        """The answer at once to all strokes, without edits or a network, where the result is that."""
+        result = self._now.model or self._now.result
+        if result is None or not self._now.answered or result.method != "scribbles":
+            return None
+        return None if result.provenance.get("network_counts") or result.provenance.get("edits") else result
 
     def _take_tuning(self) -> None:
         """Follow the fine-tuning that is on; its result is one act."""
@@ -246,6 +271,9 @@ class TuningActs(CleaningActs):
         told = {**tuning.arguments, "steps_done": result.steps}
         tag = self._act(tuning.words, replace(new, locked=held), "finetune", **told)
         self._tried = tag if tuning.carried else None
+        if self._request is not None:
+            # The next stroke finds all that the network says ready.
+            self._answering.warm(self._request, self._network)
 
     def _tell_tuning(self) -> None:
         tuning = self._tuning
@@ -262,6 +290,11 @@ class TuningActs(CleaningActs):
         self._carried = before.weights or self._carried
 
 
+def _anew(scribbles: Scribbles, unknown: set[int]) -> Finding:
+    names = ", ".join(tissue.name for tissue in scribbles.classes if tissue.value in unknown)
+    return Finding("network-anew", f"The network begins anew: it does not know {names}.", "", "note")
+
+
 def finetune_in_steps(
     ready: Callable[[], tuple[Any, Any, Any]],
     scribbles: Scribbles,
@@ -269,6 +302,7 @@ def finetune_in_steps(
     arguments: dict[str, Any],
     *,
     look: int | None = None,
+    start: Segmentation | None = None,
 ) -> _Steps:
     """Fine-tune, as a generator.
 
@@ -284,6 +318,8 @@ def finetune_in_steps(
         "seconds" and "steps", as `Session.finetune` takes them, and the settings of the outlier-region loss.
     look : int or None
         The slice to preview.
+    start : Segmentation or None
+        The answer at once to these strokes, where it is there already: the time goes to the network.
 
     Yields
     ------
@@ -301,7 +337,11 @@ def finetune_in_steps(
     yield FitReport("Preparing", 0, 0)
     volume, prepared, at_once = ready()
     config = FinetuneConfig(seconds=arguments["seconds"], steps=arguments["steps"], **arguments["outlier"])
-    return (yield from finetune(volume, prepared, scribbles, config, weights=weights, look=look, at_once=at_once))
+    return (
+        yield from finetune(
+            volume, prepared, scribbles, config, start=start, weights=weights, look=look, at_once=at_once
+        )
+    )
 
 
 def carry_in_steps(ready: Callable[[], tuple[Any, Any, Any]], weights: NetworkWeights) -> _Steps:

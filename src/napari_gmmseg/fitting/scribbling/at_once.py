@@ -136,6 +136,35 @@ class AtOnce:
         classes = painted_classes(scribbles, self._volume)
         return self._plane(None).distances(self._kinds(scribbles, classes), len(classes))
 
+    def nearest(self, scribbles: Scribbles, painted: Scribbles, slice_index: int | None = None) -> NDArray[np.float32]:
+        """Return the geodesic distance (*grid) float32 of each voxel from the nearest stroke; infinite without a path.
+
+        Parameters
+        ----------
+        scribbles : Scribbles
+            All strokes so far, with those that stand for classes that were not painted.
+        painted : Scribbles
+            The strokes that count.
+        slice_index : int or None
+            The one slice of the volume's Z axis; None for the volume.
+
+        Raises
+        ------
+        GeometryError
+            Where the scribbles lie on another grid.
+        SettingsError
+            Where fewer than two classes are painted.
+        """
+        classes = painted_classes(scribbles, self._volume)
+        kinds = self._kinds(scribbles, classes)
+        counts = painted.counts()
+        own = [k for k, value in enumerate(classes.values) if counts.get(value) and (kinds == k).any()]
+        plane = self._plane(slice_index)
+        if not own:
+            return np.full(plane.mask(kinds).shape, np.inf, dtype=np.float32)
+        nearest: NDArray[np.float32] = plane.distances_of(kinds, own).min(axis=0)
+        return nearest
+
     def _kinds(self, scribbles: Scribbles, classes: ClassTable) -> NDArray[np.int16]:
         """Return the class k of each voxel (*grid); background outside the mask is there already, and adds nothing."""
         kinds = _kinds(scribbles, classes)

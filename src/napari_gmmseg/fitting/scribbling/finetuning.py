@@ -258,10 +258,13 @@ class Finetuning:
         self._tuner.exchange(0, self._whole.case)
 
     def _answer(self, situation: Situation, prior: Tensor) -> Tensor:
+        return together(situation.base, prior, self._share, situation.case)
+
+    @property
+    def _share(self) -> float:
         # What was not checked on strokes that it had not seen has less say.
         checked = self._examination is not None or self._weights is not None
-        share = self._config.network_share * (1.0 if checked else 0.5)
-        return together(situation.base, prior, share, situation.case)
+        return self._config.network_share * (1.0 if checked else 0.5)
 
     def report(self) -> FitReport:
         """Return what is told of the last step, with a preview now and then."""
@@ -334,7 +337,7 @@ class Finetuning:
             log_likelihood=situation.log_likelihood,
             findings=findings,
             provenance=self._provenance(better=better),
-            weights=self._trained(),
+            weights=self._trained(say=self._share if better else 0.0),
         )
 
     def _findings(self, *, stopped: bool) -> list[Finding]:
@@ -366,12 +369,13 @@ class Finetuning:
             "scale": list(self._prepared.scale),
         }
 
-    def _trained(self) -> NetworkWeights | None:
+    def _trained(self, *, say: float) -> NetworkWeights | None:
         if not self._tuner.steps:
-            return self._weights
+            return None if self._weights is None else replace(self._weights, say=say)
         scale = scale_of(self._prepared)
         arrays = {name: value.numpy() for name, value in self._tuner.state().items()}
         mixture = scale.inward(self._whole.mixture)
+        snapshots = tuple({name: value.numpy() for name, value in one.items()} for one in self._tuner.snapshots())
         if self._weights is not None:
             return replace(
                 self._weights,
@@ -380,6 +384,8 @@ class Finetuning:
                 cases=self._weights.cases + 1,
                 steps=self._weights.steps + self._tuner.steps,
                 provenance=versions(),
+                say=say,
+                snapshots=snapshots,
             )
         return NetworkWeights(
             arrays=arrays,
@@ -394,4 +400,6 @@ class Finetuning:
             steps=self._tuner.steps,
             seed=self._config.seed,
             provenance=versions(),
+            say=say,
+            snapshots=snapshots,
         )

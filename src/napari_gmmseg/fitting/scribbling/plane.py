@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -224,10 +225,22 @@ class Plane:
         n_classes : int
             Number of classes K.
         """
+        return self.distances_of(kinds, range(n_classes))
+
+    def distances_of(self, kinds: NDArray[np.int16], classes: Iterable[int]) -> NDArray[np.float32]:
+        """Return the geodesic distance (n, *grid) of the strokes of some classes; those of the last call are kept.
+
+        Parameters
+        ----------
+        kinds : ndarray (*grid of the volume) int16
+            Class k of each labelled voxel, negative elsewhere.
+        classes : iterable of int
+            Which k, each with strokes.
+        """
         mask = self.mask(kinds)
         maps = []
         kept = {}
-        for k in range(n_classes):
+        for k in classes:
             seeds, offset = self._seeds(kinds == k)
             key = seeds.tobytes()
             if key not in self._maps:

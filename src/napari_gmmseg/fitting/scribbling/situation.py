@@ -188,10 +188,25 @@ def together(first: Tensor, second: Tensor, share: float | Tensor, case: Trainin
     case : TrainingCase
         Mask and strokes.
     """
-    logs = first.clamp_min(_LEAST).log() * (1.0 - share) + second.clamp_min(_LEAST_OF_NETWORK).log() * share
-    result = torch.softmax(logs, 0).mul_(case.mask)
+    result = joined(first, second, share, case.mask)
     clamp_(result, case.labels)
     return result
+
+
+def joined(first: Tensor, second: Tensor, share: float | Tensor, mask: Tensor) -> Tensor:
+    """Return two answers as one, their logarithms averaged.
+
+    Parameters
+    ----------
+    first, second : Tensor (K, *grid) float32
+        Class probabilities; the second are a network's.
+    share : float or Tensor (*grid) float32
+        Of the second, 0 ... 1.
+    mask : Tensor (*grid) bool
+        Voxels that are answered.
+    """
+    logs = first.clamp_min(_LEAST).log() * (1.0 - share) + second.clamp_min(_LEAST_OF_NETWORK).log() * share
+    return torch.softmax(logs, 0).mul_(mask)
 
 
 def network_classes(scribbles: Scribbles, volume: Volume, weights: NetworkWeights | None) -> ClassTable:

@@ -12,6 +12,7 @@ from napari_gmmseg.config.finetuning import FinetuneConfig
 from napari_gmmseg.config.recipes import Recipe
 from napari_gmmseg.fitting.deep.training import Draws, Trainer, draw_axes
 from napari_gmmseg.fitting.scribbling.islands import CaseIslands
+from napari_gmmseg.fitting.scribbling.snapshots import Snapshots
 from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, TuneBatch
 from napari_gmmseg.losses import imitation, partial_cross_entropy, spatially_variant_nll, total_variation
 from napari_gmmseg.networks import UNet
@@ -78,6 +79,7 @@ class Tuner:
         self._draws = [self._new_draws(case) for case in self._cases]
         self._islands = [CaseIslands(case, config) for case in self._cases]
         self.steps = 0
+        self._snapshots = Snapshots()
         self._rate = config.learning_rate
         #: Each loss of the last step, unweighted, in nat a voxel; the total variation is a pure number.
         self.terms: dict[str, float] = {}
@@ -113,6 +115,10 @@ class Tuner:
         self._config = config
         for islands in self._islands:
             islands.retune(config)
+
+    def snapshots(self) -> list[dict[str, Tensor]]:
+        """Return the same from earlier in the training, oldest first."""
+        return self._snapshots.newest(self.steps)
 
     def exchange(self, index: int, case: TrainingCase) -> None:
         """Learn from another case in place of one.
@@ -158,6 +164,7 @@ class Tuner:
         self._trainer.step(loss, rate)
         self.steps += 1
         self._remember()
+        self._snapshots.offer(self.steps, self.state)
 
     def _loss(self, batch: TuneBatch, log_prior: Tensor, nearness: Sequence[float]) -> tuple[Tensor, dict[str, float]]:
         config = self._config

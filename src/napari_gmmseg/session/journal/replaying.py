@@ -15,11 +15,11 @@ from napari_gmmseg.session.identities import relabelled
 from napari_gmmseg.session.islands import cleaned
 from napari_gmmseg.session.journal.history import History, RunRecord
 from napari_gmmseg.session.journal.nouns import numbers_of, tissue_of
-from napari_gmmseg.session.journal.painted import edits_of, scribbles_of
+from napari_gmmseg.session.journal.painted import edits_of, network_of, scribbles_of
 from napari_gmmseg.session.journal.requests import Opened, opened_of, versions
 from napari_gmmseg.session.journal.results import read_result, result_hash
 from napari_gmmseg.session.journal.states import SavedState, StateFiles
-from napari_gmmseg.session.painting import with_edits
+from napari_gmmseg.session.painting import with_background, with_edits
 from napari_gmmseg.session.segmenting import SegmentationRequest, segment_in_steps
 from napari_gmmseg.volumes import ClassTable, Command, FitReport, FitState, SaveState, Segmentation, TissueClass
 
@@ -208,23 +208,26 @@ class Replayer:
     def _edited(self, event: Values, before: Values) -> Segmentation:
         """Do an edit of a result again."""
         volume, what, arguments = self.opened.request.volume, event["what"], event["arguments"]
+        background = (event["situation"].get("scribbles") or {}).get("background")
         if what == "adjust":
             situation = event["situation"]
             moved = {name: numbers_of(situation[name]) for name in ("means", "stds")}
-            return adjust_classes(volume, self._make(situation["fitted"]), **moved)
+            return with_background(adjust_classes(volume, self._make(situation["fitted"]), **moved), background)
         if what == "merge":
-            return merge_classes(volume, self._make(before["result"]), **arguments)
+            return with_background(merge_classes(volume, self._make(before["result"]), **arguments), background)
         if what == "finetune":
             raise InputError(
                 "A network was fine-tuned in this session: how far it came follows from the time it was given.",
                 "Its result cannot be done again to the last bit; it is there as long as the session has not ended.",
             )
         if what == "split":
-            return split_class(volume, self._make(before["result"]), **arguments)
+            return with_background(split_class(volume, self._make(before["result"]), **arguments), background)
         if what == "clean":
             model = None if before.get("model") is None else self._make(before["model"])
             edits = edits_of(before["edits"], self.history.painted, volume)
             return cleaned(self._make(before["result"]), model, windows_of(arguments), arguments["spared"], edits)
+        if what == "declare_background":
+            return with_background(self._make(before["model"] or before["result"]), background)
         raise InputError(
             f"The journal holds an edit that is not known: {what}.", "Another version of the program recorded it."
         )
@@ -237,15 +240,15 @@ class Replayer:
 
     def _answered(self, event: Values) -> Segmentation:
         """Answer strokes again."""
-        from napari_gmmseg.session.answering import answer_in_steps
-        from napari_gmmseg.session.seeding import with_seeds
+        from napari_gmmseg.session.answering import Question, answer_in_steps
 
         request = self.opened.request
         scribbles = scribbles_of(event["scribbles"], self.history.painted, request.volume)
         assert scribbles is not None
         start = None if event["start"] is None else self._make(event["start"])
         config = FitConfig(**event["situation"]["config"])
-        steps = answer_in_steps(replace(request, config=config), with_seeds(scribbles, start))
+        network = network_of(event.get("network"), self.history.folder)
+        steps = answer_in_steps(Question(replace(request, config=config), scribbles, start, network))
         try:
             while True:
                 self.watch(next(steps))
@@ -322,9 +325,9 @@ def _name(reference: Values | None) -> str | None:
 def _ended_with(run: RunRecord, result: Segmentation) -> Segmentation:
     """Return what a fit came to as its run ended with it: label values and names are those of an earlier result."""
     if not run.moved or run.result is None:
-        return result
+        return with_background(result, run.background)
     moved = {tissue.value: run.moved.get(tissue.value, tissue.value) for tissue in result.label_map.classes}
-    return relabelled(result, moved, _classes(run.result))
+    return with_background(relabelled(result, moved, _classes(run.result)), run.background)
 
 
 def _named(result: Segmentation, reference: Values) -> Segmentation:
