@@ -16,7 +16,7 @@ from napari_gmmseg.fitting.cleaning import (
     remove_islands,
     windows_of_length,
 )
-from napari_gmmseg.mixture.islands import find_islands
+from napari_gmmseg.mixture.islands import find_islands, without_islands
 from napari_gmmseg.volumes import ClassTable, Geometry, LabelMap, Mixture, Segmentation, TissueClass
 
 SLICE = ((1, 7, 7), (1, 21, 21))
@@ -185,3 +185,52 @@ def test_an_island_with_only_background_around_it_stays():
     islands = find_islands(lonely.label_map, 49)
     assert len(islands) == 4
     assert np.array_equal(remove_islands(lonely, islands).label_map.labels, alone)
+
+
+def test_islands_of_a_size_go_wherever_more_of_their_class_is_near():
+    scene = np.zeros((1, 40, 40), dtype=int)
+    scene[0, :, 20:] = 1
+    scene[0, 10:12, 16:18] = 1
+    scene[0, 30, 5] = 1
+    result = segmentation_of(scene)
+    windows = ((1, 3, 3), (1, 9, 9))
+    left = plan_cleaning(result, windows).labels
+    assert left[0, 10, 16] == 20
+    assert left[0, 30, 5] == 10
+    gone = plan_cleaning(result, windows, islands=True)
+    assert gone.labels[0, 10, 16] == 10
+    assert (gone.labels[0, :, 20:] == 20).all()
+    assert [change.lost for change in gone.changes] == [0, 5]
+
+
+def test_an_island_goes_to_the_class_that_touches_it_most_and_one_in_background_stays():
+    labels = np.full((1, 30, 30), 20, dtype=np.uint8)
+    labels[0, :, 15:] = 30
+    labels[0, 10:12, 14:17] = 10
+    labels[0, 20:27, 3:10] = 0
+    labels[0, 23, 6] = 10
+    gone = without_islands(labels, 9, (10, 20, 30))
+    assert (gone[0, 10:12, 14:17] == 30).all()
+    assert gone[0, 23, 6] == 10
+    np.testing.assert_array_equal(without_islands(labels, 5, (10, 20, 30)), labels)
+    np.testing.assert_array_equal(without_islands(labels, 9, (20, 30)), labels)
+
+
+def test_held_voxels_hold_their_island():
+    scene = np.zeros((1, 40, 40), dtype=int)
+    scene[0, 10:12, 15:17] = 1
+    result = segmentation_of(scene)
+    held = np.zeros(scene.shape, dtype=bool)
+    held[0, 10, 15] = True
+    planned = plan_cleaning(result, ((1, 3, 3), (1, 9, 9)), held=held, islands=True)
+    assert planned.labels[0, 10, 15] == 20
+
+
+def test_frames_of_a_cine_lose_their_islands_each_by_itself():
+    scene = np.zeros((2, 1, 20, 20), dtype=int)
+    scene[0, 0, 5:7, 5:7] = 1
+    scene[1, 0, 5:16, 5:16] = 1
+    result = segmentation_of(scene)
+    planned = plan_cleaning(result, ((1, 3, 3), (1, 9, 9)), islands=True)
+    assert not (planned.labels[0] == 20).any()
+    assert (planned.labels[1] == 20).sum() == 121

@@ -107,23 +107,31 @@ def without_islands(
                 small[numbers[stays]] = False
             places = np.argwhere(small[numbers])
             if len(places):
-                own = numbers[tuple(places.T)]
-                around = _touching_most(before, places, own, count + 1, value)[own]
+                own = (np.cumsum(small) - 1)[numbers[tuple(places.T)]]
+                around = _touching_most(before, places, own, int(small.sum()), value)[own]
                 frame[tuple(places.T)] = np.where(around > 0, around, value)
     return result
 
 
 def _touching_most(
-    labels: NDArray[np.uint8], places: NDArray[np.int64], own: NDArray[np.int32], n: int, value: int
+    labels: NDArray[np.uint8], places: NDArray[np.int64], own: NDArray[np.int64], n: int, value: int
 ) -> NDArray[np.uint8]:
     """Return for each of n regions the other class that touches its voxels most often; 0 where only background does."""
-    counts = np.zeros((n, 256), dtype=np.int32)
+    others = np.unique(labels)
+    others = others[(others > 0) & (others != value)]
+    if not len(others):
+        return np.zeros(n, dtype=np.uint8)
+    column = np.full(256, -1)
+    column[others] = np.arange(len(others))
+    counts = np.zeros((n, len(others)), dtype=np.int32)
     for step in np.ndindex(3, 3, 3):
         there = places + np.array(step) - 1
         inside = ((there >= 0) & (there < labels.shape)).all(1)
-        np.add.at(counts, (own[inside], labels[tuple(there[inside].T)]), 1)
-    counts[:, [0, value]] = 0
-    most: NDArray[np.uint8] = counts.argmax(1).astype(np.uint8)
+        touched = column[labels[tuple(there[inside].T)]]
+        counts += np.bincount(
+            own[inside][touched >= 0] * len(others) + touched[touched >= 0], minlength=counts.size
+        ).reshape(counts.shape)
+    most: NDArray[np.uint8] = np.where(counts.any(1), others[counts.argmax(1)], 0).astype(np.uint8)
     return most
 
 

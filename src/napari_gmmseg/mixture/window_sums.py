@@ -160,8 +160,9 @@ class PlaneCounts:
         self._per_word = _PER_WORD if n_classes > 2 else 1
         self._tables = _tables(n_classes, stack.device)
         self._summed = {0: _words(self.labels, self._tables)}
+        self._kept: tuple[tuple[int, ...], WindowCounts] | None = None
 
-    def within(self, window: Sequence[int], *, last: bool = False) -> WindowCounts:  # noqa: ARG002 - as ClassCounts
+    def within(self, window: Sequence[int], *, last: bool = False) -> WindowCounts:
         """Return the counts in the box centred at each voxel; what lies beyond the border counts nowhere.
 
         Parameters
@@ -169,16 +170,21 @@ class PlaneCounts:
         window : sequence of int
             Odd voxels, across the plane first.
         last : bool
-            Without a meaning here: what is summed is kept.
+            Whether the counts are given up; else they are kept, for the next time that this window is asked for.
 
         Raises
         ------
         ValueError
             Where the box holds 2^21 voxels or more.
         """
+        if not last and self._kept is not None and self._kept[0] == tuple(window):
+            return self._kept[1]
         _check_size(window, self.stack_shape)
         across = self._across(min(window[0] // 2, max(self.stack_shape[0] - 1, 0)))
-        return WindowCounts([_sums(words, window[1:]) for words in across], self._per_word)
+        counts = WindowCounts([_sums(words, window[1:]) for words in across], self._per_word)
+        if not last:
+            self._kept = tuple(window), counts
+        return counts
 
     def _across(self, reach: int) -> list[Tensor]:
         """Return the sums of words over the planes that are this near."""
