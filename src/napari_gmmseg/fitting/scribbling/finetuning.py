@@ -22,7 +22,7 @@ from napari_gmmseg.fitting.scribbling.held_out import NO_STEPS, UNCHECKED, Exami
 from napari_gmmseg.fitting.scribbling.placing import Place
 from napari_gmmseg.fitting.scribbling.situation import Observer, Situation, network_classes, together
 from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, looks_of, scale_of
-from napari_gmmseg.fitting.scribbling.tuned_weights import network_of, tensors_of, versions
+from napari_gmmseg.fitting.scribbling.tuned_weights import network_of, tensors_of, trained_further, versions
 from napari_gmmseg.fitting.scribbling.tuner import Tuner, load_optimiser
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import (
@@ -377,16 +377,7 @@ class Finetuning:
         mixture = scale.inward(self._whole.mixture)
         snapshots = tuple({name: value.numpy() for name, value in one.items()} for one in self._tuner.snapshots())
         if self._weights is not None:
-            return replace(
-                self._weights,
-                arrays=arrays,
-                mixture=mixture,
-                cases=self._weights.cases + 1,
-                steps=self._weights.steps + self._tuner.steps,
-                provenance=versions(),
-                say=say,
-                snapshots=snapshots,
-            )
+            return trained_further(self._weights, self._tuner.steps, arrays, mixture, say, snapshots)
         return NetworkWeights(
             arrays=arrays,
             width=self._config.width,

@@ -12,6 +12,16 @@ from scipy import ndimage
 from torch import Tensor
 
 from napari_gmmseg.config.scribbles import ScribbleConfig
+from napari_gmmseg.fitting.scribbling.blocks import (
+    any_of_eight,
+    around,
+    block_sums,
+    blocks_of,
+    doubled,
+    doubled_spacing,
+    faces_of,
+    halved,
+)
 from napari_gmmseg.mixture.geodesics import GeodesicGrid
 from napari_gmmseg.mixture.labelling import label_winners
 from napari_gmmseg.mixture.neighbours import axis_weights, neighbour_sum
@@ -26,8 +36,6 @@ from napari_gmmseg.volumes import Geometry, Mixture
 COARSE_FROM = 300_000
 #: Conductance of a block with strokes of several classes to each, by their shares: many times that to a neighbour.
 SHARED = 1e3
-#: Voxels around such blocks in which every voxel is walked from.
-AROUND = 8
 #: No class is less likely than this by its place alone, so that intensities may object.
 LEAST_PROBABILITY = 1e-4
 #: No class is less likely than exp(-this) times the likeliest by its intensity alone, so that place may object.
@@ -156,11 +164,11 @@ class Plane:
         coarse = bool(mask.sum() > COARSE_FROM)
         inside = mask
         if coarse:
-            image, inside = _halved(image, mask)
-            here, shares = _blocks(here, n_classes)
-            spacing = _doubled_spacing(spacing, mask.shape)
+            image, inside = halved(image, mask)
+            here, shares = blocks_of(here, n_classes)
+            spacing = doubled_spacing(spacing, mask.shape)
             if links is not None:
-                links = torch.from_numpy(np.stack([_block_sums(link) for link in links.numpy()]))
+                links = torch.from_numpy(np.stack([block_sums(link) for link in links.numpy()]))
             if shares is not None:
                 shared = torch.from_numpy(shares).mul_(SHARED)
                 links = shared if links is None else links.add_(shared)
@@ -168,7 +176,7 @@ class Plane:
         edges = conductances(as_tensor(image), voxels, spacing, self._config.edge_sharpness)
         met = first_met(edges, voxels, torch.from_numpy(here.astype(np.int64)), n_classes, links)
         if coarse:
-            met = torch.from_numpy(np.stack([_doubled(one, mask.shape) for one in met.numpy()]))
+            met = torch.from_numpy(np.stack([doubled(one, mask.shape) for one in met.numpy()]))
             if shares is not None:
                 self._refine_(met, shares.sum(0) > 0, self._here(kinds), mask)
         return met.clamp_min_(LEAST_PROBABILITY).log_()
@@ -180,7 +188,7 @@ class Plane:
         n_left = COARSE_FROM
         pieces, _ = ndimage.label(mixed, np.ones((3,) * mixed.ndim))
         for blocks in ndimage.find_objects(pieces):
-            box = _around(blocks, mask.shape)
+            box = around(blocks, mask.shape)
             inside = mask[box]
             n_left -= inside.size
             if n_left < 0:
@@ -190,7 +198,7 @@ class Plane:
                 as_tensor(self._unit[(slice(None), *box)]), voxels, self._spacing, self._config.edge_sharpness
             )
             here = met[(slice(None), *box)]
-            links = here * torch.from_numpy(_faces(box, mask.shape)).mul_(SHARED)
+            links = here * torch.from_numpy(faces_of(box, mask.shape)).mul_(SHARED)
             met[(slice(None), *box)] = first_met(
                 edges, voxels, torch.from_numpy(kinds[box].astype(np.int64)), len(met), links
             )
@@ -264,13 +272,13 @@ class Plane:
         if self._grid is None:
             image, inside, spacing = self._unit, mask, self._spacing
             if coarse:
-                image, inside = _halved(image, mask)
-                spacing = _doubled_spacing(spacing, mask.shape)
+                image, inside = halved(image, mask)
+                spacing = doubled_spacing(spacing, mask.shape)
             self._grid = GeodesicGrid(image, inside, spacing, self._config.edge_weight)
         if not coarse:
             return self._grid.distances(seeds)
-        small = self._grid.distances(_any_of_eight(seeds))
-        whole = _doubled(small, seeds.shape)
+        small = self._grid.distances(any_of_eight(seeds))
+        whole = doubled(small, seeds.shape)
         whole[seeds] = 0
         return whole
 
@@ -323,80 +331,3 @@ class Plane:
             clamp_(memberships, fixed)
         labels = label_winners(memberships, mask)
         return memberships.numpy(), labels.numpy(), log_likelihood
-
-
-def _halved(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return means over the masked voxels of blocks of two along each axis, and where there are any."""
-    count = _block_sums(mask.astype(np.float32))
-    total = np.stack([_block_sums(channel * mask) for channel in image])
-    return (total / np.maximum(count, 1.0)).astype(np.float32), count > 0
-
-
-def _doubled_spacing(spacing: tuple[float, float, float], shape: tuple[int, ...]) -> tuple[float, float, float]:
-    z, y, x = (2 * s if n > 1 else s for s, n in zip(spacing, shape[-3:], strict=True))
-    return z, y, x
-
-
-def _blocks(kinds: NDArray[np.int16], n_classes: int) -> tuple[NDArray[np.int16], NDArray[np.float32] | None]:
-    """Return the class that each block of two has strokes of, and the shares (K, *blocks) where it has several.
-
-    A block of several classes is -1 in the first: a stroke beside a wider one must not be lost.
-    """
-    counts = np.stack([_block_sums((kinds == k).astype(np.float32)) for k in range(n_classes)])
-    n_here = (counts > 0).sum(0)
-    alone = np.where(n_here == 1, counts.argmax(0), -1).astype(np.int16)
-    mixed = n_here > 1
-    if not mixed.any():
-        return alone, None
-    return alone, (counts * mixed / np.maximum(counts.sum(0), 1.0)).astype(np.float32)
-
-
-def _around(blocks: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:
-    """Return the voxels of a box of blocks of two along the last three axes, and those around it."""
-    n_before = len(shape) - 3
-    factors = [1] * n_before + [2 if n > 1 else 1 for n in shape[n_before:]]
-    margins = [0] * n_before + [AROUND] * 3
-    return tuple(
-        slice(max(0, part.start * factor - margin), part.stop * factor + margin)
-        for part, factor, margin in zip(blocks, factors, margins, strict=True)
-    )
-
-
-def _faces(box: tuple[slice, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return 1 on those faces of a box (*box) that do not lie on the grid's border, 0 elsewhere."""
-    sizes = [len(range(*part.indices(n))) for part, n in zip(box, shape, strict=True)]
-    faces = np.zeros(sizes, dtype=np.float32)
-    for axis in range(len(sizes) - 3, len(sizes)):
-        along = np.moveaxis(faces, axis, 0)
-        if box[axis].start > 0:
-            along[0] = 1
-        if box[axis].stop < shape[axis]:
-            along[-1] = 1
-    return faces
-
-
-def _any_of_eight(seeds: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return np.asarray(_block_sums(seeds.astype(np.float32)) > 0)
-
-
-def _block_sums(array: NDArray[np.float32]) -> NDArray[np.float32]:
-    for axis in (-3, -2, -1):
-        n = array.shape[axis]
-        if n > 1:
-            array = np.add.reduceat(array, np.arange(0, n, 2), axis=axis)
-    return array
-
-
-def _doubled(small: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Bring a map from blocks of two to voxels, linearly between the blocks' centres."""
-    finite = np.isfinite(small)
-    filled = np.where(finite, small, small[finite].max() if finite.any() else 0.0)
-    for axis in (-3, -2, -1):
-        n = shape[axis]
-        if n > 1:
-            at = np.clip((np.arange(n) - 0.5) / 2, 0, filled.shape[axis] - 1)
-            low = np.floor(at).astype(int)
-            high = np.minimum(low + 1, filled.shape[axis] - 1)
-            part = (at - low).astype(np.float32).reshape((-1,) + (1,) * (-axis - 1))
-            filled = filled.take(low, axis) * (1 - part) + filled.take(high, axis) * part
-    return np.ascontiguousarray(filled, dtype=np.float32)
