@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tests.docks.scribbling import SHAPE, Scribbling, halves
 
+from napari_gmmseg.docks.scribble import advising
+from napari_gmmseg.quality.calibration import Calibration
+from napari_gmmseg.session.advising import doubt_in_steps
 from napari_gmmseg.session.jobs import cancel_all
 from napari_gmmseg.volumes import IGNORED, UNLABELLED, FitReport
 
@@ -139,6 +143,22 @@ def test_a_map_of_uncertainty_comes_and_goes(painted):
     assert painted.viewer.layers.selection.active is painted.strokes
     painted.presenter.show_doubt("none")
     assert not any(layer.name.endswith("uncertainty") for layer in painted.viewer.layers)
+
+
+def test_a_calibration_holds_for_answers_of_the_method_that_it_was_fitted_to(painted, monkeypatch):
+    used = []
+
+    def doubt(result, kind, calibration):
+        used.append(calibration)
+        return doubt_in_steps(result, kind, calibration)
+
+    monkeypatch.setattr(advising, "doubt_in_steps", doubt)
+    found = Calibration(2.0, 50, 0.1, 0.05, None)
+    for method in ("scribbles", "finetuned"):
+        painted.presenter._bound.advisor._take_calibration(found, replace(painted.session.result, method=method))
+        painted.presenter.show_doubt("entropy")
+        painted.rest()
+    assert used == [found, None]
 
 
 def test_a_fine_tuning_shows_progress_and_can_be_stopped(painted):

@@ -14,6 +14,7 @@ from napari_gmmseg.session import Session
 from napari_gmmseg.session.journal import JOURNAL, Journal, Replayer, read_history, recover, result_hash
 from napari_gmmseg.session.journal.migrating import migrated
 from napari_gmmseg.session.journal.painted import packed, unpacked
+from napari_gmmseg.volumes import UNLABELLED, Stroke
 
 
 def painted_session(folder: Path) -> tuple[Session, Journal]:
@@ -62,6 +63,19 @@ def test_a_stroke_is_on_the_disk_before_it_is_answered(tmp_path):
     assert len(read.situation["scribbles"]["strokes"]) == 3
     assert read.situation["answered"] is False
     end(session, journal)
+
+
+def test_an_answer_that_was_withdrawn_stays_so_after_a_crash(tmp_path):
+    session, journal = painted_session(tmp_path / "s")
+    session.scribble(Stroke(UNLABELLED, stroke(BRIGHT, 13).voxels))
+    await_answer(session)
+    assert session.result is None
+    end(session, journal)
+    again, journal = recovered_session(tmp_path / "s")
+    assert again.result is None
+    assert len(again.scribbles.strokes) == len(session.scribbles.strokes)
+    assert read_history(tmp_path / "s").situation["result"] is None
+    end(again, journal)
 
 
 def test_a_stroke_whose_answer_the_crash_took_is_answered_after_it(tmp_path):

@@ -107,6 +107,9 @@ class PaintingActions(Actions):
         until = time.monotonic() + WAIT
         while self.session.answering and time.monotonic() < until:
             look_at(self.session)
+            # Whoever answers needs the interpreter, too.
+            time.sleep(0.002)
+        assert not self.session.answering
         self.done["with strokes"] += bool(self.now[0])
         self.done["with edits"] += bool(self.now[1])
         if not self.undone:

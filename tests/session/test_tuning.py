@@ -11,6 +11,7 @@ import pytest
 import torch
 from tests.session.scribble_making import BRIGHT, DARK, await_answer, halves_request, mask_hash, stroke
 
+from napari_gmmseg.fitting.scribbling.at_once import AtOnce
 from napari_gmmseg.session import JobState, Session
 
 
@@ -285,3 +286,63 @@ def test_a_fine_tuning_takes_the_answer_that_is_there_and_comes_to_the_same(pain
     await_answer(painted)
     assert np.array_equal(first.label_map.labels, painted.result.label_map.labels)
     np.testing.assert_allclose(first.probabilities, painted.result.probabilities, atol=1e-6)
+
+
+def test_a_carried_model_brings_its_background(painted):
+    painted.declare_background(DARK)
+    painted.finetune(steps=3)
+    await_answer(painted)
+    painted.open(halves_request())
+    painted.try_carried()
+    await_answer(painted)
+    painted.accept_carried()
+    assert painted.scribbles.background == DARK
+    painted.scribble(stroke(BRIGHT, 12))
+    await_answer(painted)
+    assert set(np.unique(painted.result.label_map.labels)) == {0, BRIGHT}
+
+
+def test_strokes_painted_before_a_carried_model_is_tried_hold_in_its_answer(painted):
+    painted.finetune(steps=3)
+    await_answer(painted)
+    painted.open(halves_request())
+    swapped = [stroke(BRIGHT, 2), stroke(DARK, 13)]
+    for each in swapped:
+        painted.scribble(each)
+    await_answer(painted)
+    painted.try_carried()
+    await_answer(painted)
+    labels = painted.result.label_map.labels
+    assert all((labels[tuple(each.voxels.T)] == each.value).all() for each in swapped)
+
+
+def test_a_cancelled_fine_tuning_and_the_next_answer_do_not_share_an_engine(painted, monkeypatch):
+    inside, free = threading.Event(), threading.Event()
+    held, both = [], []
+    update = AtOnce.update
+
+    def slow(self, *arguments, **options):
+        if "fine-tuning" in threading.current_thread().name:
+            held.append(self)
+            inside.set()
+            free.wait(10)
+        elif self in held and not free.is_set():
+            both.append(threading.current_thread().name)
+        return update(self, *arguments, **options)
+
+    # Strokes that no answer has seen are answered inside the fine-tuning.
+    told = {**painted.result.provenance, "edits": ["none"]}
+    painted._put(replace(painted._now, result=replace(painted.result, provenance=told)))
+    monkeypatch.setattr(AtOnce, "update", slow)
+    painted.finetune(None)
+    assert inside.wait(10)
+    painted.cancel_tuning()
+    painted.scribble(stroke(DARK, 4))
+    for _ in range(20):
+        painted.poll()
+        threading.Event().wait(0.01)
+    assert painted.answering
+    free.set()
+    await_answer(painted)
+    assert both == []
+    assert painted.situation.answered

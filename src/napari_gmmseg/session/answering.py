@@ -170,6 +170,7 @@ class Answering:
         self._slice: tuple[Question, Job[SliceAnswer]] | None = None
         self._volume: tuple[Question, Job[Segmentation]] | None = None
         self._warming: list[Job[None]] = []
+        self._others: list[Job[Any]] = []
 
     @property
     def busy(self) -> bool:
@@ -236,6 +237,16 @@ class Answering:
         for held in (self._slice, self._volume):
             if held is not None:
                 held[1].cancel()
+
+    def wait_for(self, job: Job[Any]) -> None:
+        """Have the volume answered once a job has ended that works with what `engine` returns, such as a cancelled one.
+
+        Parameters
+        ----------
+        job : Job
+            Whose thread may be at work still.
+        """
+        self._others = [other for other in (*self._others, job) if not other.join(0)]
 
     def poll(self) -> list[tuple[Question, SliceAnswer | Segmentation | GmmsegError]]:
         """Return what was answered since this was last called: of the newest strokes only."""
@@ -310,6 +321,8 @@ class Answering:
         return SliceAnswer(network.answer(at_once, told, question.scribbles, z).labels, z)
 
     def _answer_in_steps(self, question: Question) -> _Steps:
+        for other in self._others:
+            other.join()
         return (yield from _volume_in_steps(self._case_of(question.request), question))
 
     @staticmethod

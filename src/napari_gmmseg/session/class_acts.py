@@ -242,7 +242,8 @@ class ClassActs(Following):
     def _change_classes(self, words: str, command: Command, edit: _ClassEdit, **values: int) -> None:
         """Tell the run that is on, or edit the result."""
         what = type(command).__name__.lower()
-        joined = merged(self._now, **values) if isinstance(command, Merge) else {}
+        table = self.classes
+        joined = {} if table is None or not isinstance(command, Merge) else merged(self._now, table, **values)
         if self.running:
             before = self._now
             tag = self._act(words, replace(before, **joined), what, **values)

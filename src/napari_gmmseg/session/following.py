@@ -121,6 +121,12 @@ class Following:
             return None
         expected, k = self._request.preset.classes, self._now.config.n_classes
         table = expected if expected is not None and len(expected) == k else numbered_classes(k)
+        if not self._now.locked <= set(table.values):
+            # Held before the fit has begun: with fewer classes, others go.
+            every = numbered_classes(max(self._now.locked))
+            n_free = max(k - len(self._now.locked), 0)
+            free = [tissue for tissue in every if tissue.value not in self._now.locked][:n_free]
+            table = ClassTable(tuple(t for t in every if t in free or t.value in self._now.locked))
         return with_given(table, self._now.given)
 
     @property

@@ -139,25 +139,32 @@ def with_classes(scribbles: Scribbles, table: ClassTable, *, whole: bool = False
     return scribbles if known == scribbles.classes else replace(scribbles, classes=known)
 
 
-def merged(now: Situation, into: int, other: int) -> dict[str, Any]:
+def merged(now: Situation, table: ClassTable, into: int, other: int) -> dict[str, Any]:
     """Return what becomes of strokes and edits, as fields of the situation, when two classes are made one.
 
     Parameters
     ----------
     now : Situation
         Before.
+    table : ClassTable
+        The classes as they are, both of them among them.
     into, other : int
         Label values; the first stays.
     """
     scribbles, edits = now.scribbles, now.edits
+
+    def left(known: ClassTable) -> ClassTable:
+        # Strokes and edits may be older than the class that stays.
+        stays = () if known.by_value(into) else tuple(t for t in table if t.value == into)
+        return ClassTable((*(t for t in known if t.value != other), *stays))
+
     if scribbles is not None:
         values = {other: into}
-        left = ClassTable(tuple(t for t in scribbles.classes if t.value != other))
         strokes = tuple(replace(s, value=values.get(s.value, s.value)) for s in scribbles.strokes)
         background = None if scribbles.background is None else values.get(scribbles.background, scribbles.background)
-        scribbles = replace(scribbles, classes=left, strokes=strokes, background=background)
+        scribbles = replace(scribbles, classes=left(scribbles.classes), strokes=strokes, background=background)
     if edits is not None:
-        edits = edits.renamed({other: into}, ClassTable(tuple(t for t in edits.classes if t.value != other)))
+        edits = edits.renamed({other: into}, left(edits.classes))
     return {"scribbles": scribbles, "edits": edits}
 
 

@@ -191,6 +191,7 @@ class ScribbleActs(ClassActs):
         known = painted | (set() if start is None else set(start.label_map.classes.values))
         if not painted or len(known) < 2:
             self._answering.forget()
+            self._withdraw_answer()
             return
         look = self._look
         if look is None:
@@ -303,6 +304,16 @@ class ScribbleActs(ClassActs):
             situation=self._now,
             store=False,
         )
+        self._emit("history")
+
+    def _withdraw_answer(self) -> None:
+        """Show what was there before any stroke where too few are left to be answered: not an answer to others."""
+        result = self._now.model or self._now.result
+        if result is None or result.method != "scribbles":
+            return
+        seeds = self._now.seeds
+        self._put(replace(self._now, result=seeds, fitted=seeds, means={}, stds={}, model=None))
+        self._record("withdrew", situation=self._now)
         self._emit("history")
 
     def _step_back(self) -> None:

@@ -12,6 +12,7 @@ from napari_gmmseg.session.cleaning import CleaningActs
 from napari_gmmseg.session.edit_queue import after_edits
 from napari_gmmseg.session.following import with_n_classes
 from napari_gmmseg.session.jobs import Job
+from napari_gmmseg.session.painting import with_classes
 from napari_gmmseg.session.progress import JobState, Progress
 from napari_gmmseg.session.seeding import with_seeds
 from napari_gmmseg.session.situation import Situation
@@ -181,6 +182,7 @@ class TuningActs(CleaningActs):
         if tuning is not None:
             tuning.job.cancel()
             self._tunings_left = [job for job in (*self._tunings_left, tuning.job) if not job.join(0)]
+            self._answering.wait_for(tuning.job)
             self._tuning_progress = None
             self._emit("tuning")
             self.answer()
@@ -267,6 +269,8 @@ class TuningActs(CleaningActs):
         new = replace(now, result=result, fitted=result, means={}, stds={}, model=None)
         new = replace(new, seeds=self._seeds, weights=result.weights, answered=heard)
         new = replace(new, config=with_n_classes(now.config, len(result.label_map.classes)))
+        if tuning.carried:
+            new = self._with_carried(new, result)
         held = now.locked & frozenset(result.label_map.classes.values)
         told = {**tuning.arguments, "steps_done": result.steps}
         tag = self._act(tuning.words, replace(new, locked=held), "finetune", **told)
@@ -274,6 +278,16 @@ class TuningActs(CleaningActs):
         if self._request is not None:
             # The next stroke finds all that the network says ready.
             self._answering.warm(self._request, self._network)
+
+    def _with_carried(self, new: Situation, result: FinetunedSegmentation) -> Situation:
+        """Return a situation with the background that a carried model knows; strokes are to be answered beside it."""
+        scribbles, weights = self.scribbles, result.weights
+        if scribbles is None or weights is None:
+            return new
+        if weights.background is not None and scribbles.background is None:
+            scribbles = replace(with_classes(scribbles, weights.classes), background=weights.background)
+            new = replace(new, scribbles=scribbles)
+        return replace(new, answered=not scribbles.strokes)
 
     def _tell_tuning(self) -> None:
         tuning = self._tuning

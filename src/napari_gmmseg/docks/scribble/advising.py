@@ -52,7 +52,8 @@ class Advisor:
         self._advised: Segmentation | None = None
         self._spots: list[Any] = []
         self._n_spots = 0
-        self._calibration: Any = None
+        #: The method of the result that a temperature was fitted to, and the temperature.
+        self._calibration: tuple[str, Any] | None = None
         self._doubt_of: Segmentation | NetworkWeights | None = None
         self.doubt: DoubtChoice = "none"
         self.spot = self.calibration = ""
@@ -142,8 +143,8 @@ class Advisor:
             found = advice.finding
             self.spot = "No stroke would help much any more." if found is None else found.message
 
-    def _take_calibration(self, calibration: Any, _: Segmentation) -> None:
-        self._calibration, self._doubt_of = calibration, None
+    def _take_calibration(self, calibration: Any, result: Segmentation) -> None:
+        self._calibration, self._doubt_of = (result.method, calibration), None
         self.calibration = calibration_in_words(calibration)
 
     def _take_doubt(self, found: Any, result: Segmentation) -> None:
@@ -187,7 +188,9 @@ class Advisor:
             self._follow_network(result)
         elif result is not self._doubt_of:
             kind: OfResult = "entropy" if self.doubt == "entropy" else "margin"
-            calibration = self._calibration
+            # A temperature holds for the answers that it was fitted to, not for a network's.
+            method, calibration = self._calibration or ("", None)
+            calibration = calibration if method == result.method else None
             self._doubt_of = result
             self._begin("doubt", result, lambda: doubt_in_steps(result, kind, calibration))
 
