@@ -49,6 +49,10 @@ class Answer:
         The slice; None for the volume.
     log_likelihood : float
         Mean over the mask, in nat per voxel of standardised intensities.
+    evidence : ndarray (K, *grid) float32
+        What place and intensities say of each class, before neighbours do, in nat, up to a constant of the voxel.
+    pull : (wz, wy, wx)
+        Of one face neighbour along each axis, in nat.
     """
 
     classes: ClassTable
@@ -58,6 +62,8 @@ class Answer:
     mixture: Mixture
     slice_index: int | None
     log_likelihood: float
+    evidence: NDArray[np.float32]
+    pull: tuple[float, float, float]
 
 
 class AtOnce:
@@ -110,11 +116,22 @@ class AtOnce:
         priors = plane.log_priors(kinds, len(classes))
         mixture = self._fit(scribbles, classes, kinds, plane, priors)
         weights = self._weights(scribbles, classes)
-        probabilities, labels, log_likelihood = plane.posterior(mixture, priors, kinds, weights)
+        evidence, log_likelihood = plane.place_and_intensity(mixture, priors, kinds, weights)
+        probabilities, labels = plane.posterior(evidence, kinds, weights)
         values = np.array([0, *classes.values], dtype=np.uint8)
         if scribbles.background in classes.values:
             values[1 + classes.values.index(scribbles.background)] = 0
-        return Answer(classes, values[labels], probabilities, plane.mask(kinds), mixture, slice_index, log_likelihood)
+        return Answer(
+            classes,
+            values[labels],
+            probabilities,
+            plane.mask(kinds),
+            mixture,
+            slice_index,
+            log_likelihood,
+            evidence.numpy(),
+            plane.pull(weights),
+        )
 
     def distances(self, scribbles: Scribbles) -> NDArray[np.float32]:
         """Return the geodesic distance (K, *grid) float32 of each voxel from each painted class's strokes.

@@ -13,7 +13,7 @@ from napari_gmmseg.config.scribbles import ScribbleConfig
 from napari_gmmseg.errors import GeometryError, SettingsError
 from napari_gmmseg.fitting.runtime import choose_threads, torch_threads
 from napari_gmmseg.fitting.scribbling.answering import PHASE, segmentation_of_answer
-from napari_gmmseg.fitting.scribbling.at_once import Answer, AtOnce
+from napari_gmmseg.fitting.scribbling.at_once import AtOnce
 from napari_gmmseg.mixture.geodesics import GeodesicGrid
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import (
@@ -77,7 +77,7 @@ def correct_mask(
         labels = init.labels
     inside = labels > 0
     table = ClassTable(tuple(c for c in held.classes))
-    answer = Answer(table, labels, answer.probabilities, inside, answer.mixture, None, answer.log_likelihood)
+    answer = replace(answer, classes=table, labels=labels, mask=inside)
     seconds = time.perf_counter() - began
     yield FitReport(PHASE, 1, 1, seconds=seconds, preview=labels, mixture=answer.mixture, classes=table)
     told = scribbles or replace(held, strokes=())

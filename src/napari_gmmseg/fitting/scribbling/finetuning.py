@@ -18,7 +18,7 @@ from napari_gmmseg.fitting.scribbling.budget import Budget
 from napari_gmmseg.fitting.scribbling.cases import Case, training_cases
 from napari_gmmseg.fitting.scribbling.held_out import Examination, hold_out
 from napari_gmmseg.fitting.scribbling.placing import Place
-from napari_gmmseg.fitting.scribbling.situation import Observer, Situation, network_classes, together
+from napari_gmmseg.fitting.scribbling.situation import Observer, Situation, network_classes
 from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, looks_of, scale_of
 from napari_gmmseg.fitting.scribbling.tuned_weights import network_of, tensors_of, versions
 from napari_gmmseg.fitting.scribbling.tuner import Tuner, load_optimiser
@@ -232,7 +232,11 @@ class Finetuning:
 
     def _examine(self) -> None:
         assert self._examination is not None
-        self._examination.take(self._answer(self._now, self._tuner.prior(self._now.case)))
+        case = self._now.case
+        answer = torch.zeros_like(case.nearness)
+        for piece in case.stack.holding(self._examination.where):
+            case.stack.put(answer, [piece], self._answer_piece(self._now, piece))
+        self._examination.take(answer)
 
     def _learn_all(self) -> None:
         """Learn from the held-out strokes, too, from now on."""
@@ -241,11 +245,10 @@ class Finetuning:
         self._learns_all, self._now = True, self._whole
         self._tuner.exchange(0, self._whole.case)
 
-    def _answer(self, situation: Situation, prior: Tensor) -> Tensor:
-        # What was not checked on strokes that it had not seen has less say.
-        checked = self._examination is not None or self._weights is not None
-        share = self._config.network_share * (1.0 if checked else 0.5)
-        return together(situation.base, prior, share, situation.case)
+    def _answer_piece(self, situation: Situation, piece: int) -> Tensor:
+        """Return the answer (1, K, *S) of one slice."""
+        prior = self._tuner.slice_prior(situation.case, piece)
+        return situation.grounds.answer_piece(prior, self._config.network_share, situation.case, piece)
 
     def report(self) -> FitReport:
         """Return what is told of the last step, with a preview now and then."""
@@ -275,19 +278,19 @@ class Finetuning:
         began = time.perf_counter()
         if self._tuner.steps:
             shown = stack.n_pieces // 2 if piece is None else piece
-            prior = self._tuner.slice_prior(case, shown)
+            answer = self._answer_piece(self._whole, shown)
             # What all slices will take at the end, with as much again for the rest of the answer.
             self.budget.reserve = 2.0 * stack.n_pieces * (time.perf_counter() - began)
-            self._show(shown, prior)
+            self._show(shown, answer)
         self._previewed_at = time.perf_counter()
         return self._labels
 
-    def _show(self, piece: int, prior: Tensor) -> None:
+    def _show(self, piece: int, answer: Tensor) -> None:
         """Bring one slice of the preview up to date."""
         case = self._whole.case
-        maps = torch.zeros((1 + len(prior[0]), *case.mask.shape), device=case.mask.device)
-        case.stack.put(maps, [piece], torch.cat([torch.ones_like(prior[:, :1]), prior], 1))
-        labels = self._place.labels(self._answer(self._whole, maps[1:]), case)
+        maps = torch.zeros((1 + len(answer[0]), *case.mask.shape), device=case.mask.device)
+        case.stack.put(maps, [piece], torch.cat([torch.ones_like(answer[:, :1]), answer], 1))
+        labels = self._place.labels(maps[1:], case)
         here = np.zeros(self._volume.grid_shape, dtype=bool)
         here[case.crop] = (maps[0] > 0).cpu().numpy()
         self._labels = np.where(here, labels, self._labels)
@@ -305,8 +308,11 @@ class Finetuning:
         situation, findings = self._whole, self._findings(stopped=stopped)
         better = not any(finding.code in ("no-gain", "no-steps") for finding in findings)
         prior = self._tuner.prior(situation.case) if self._tuner.steps or self._weights is not None else None
+        answer = situation.at_once
+        if better and prior is not None:
+            answer = situation.grounds.answer(prior, self._config.network_share, situation.case)
         return self._place.segmentation(
-            self._answer(situation, prior) if better and prior is not None else situation.at_once,
+            answer,
             prior,
             situation.case,
             situation.mixture,

@@ -79,6 +79,11 @@ class Examination:
         self.losses: list[float] = []
 
     @property
+    def where(self) -> Tensor:
+        """The voxels that are held out; (*crop) bool on the CPU."""
+        return torch.from_numpy(self._held.labels[self._crop] >= 0)
+
+    @property
     def n_strokes(self) -> int:
         """Number of strokes held out."""
         return self._held.n_strokes

@@ -15,7 +15,7 @@ from napari_gmmseg.fitting.scribbling.budget import Budget
 from napari_gmmseg.fitting.scribbling.cases import Case, LearntCase, pooled, training_cases
 from napari_gmmseg.fitting.scribbling.gaussians import by_network
 from napari_gmmseg.fitting.scribbling.placing import Place
-from napari_gmmseg.fitting.scribbling.situation import check_channels, together
+from napari_gmmseg.fitting.scribbling.situation import check_channels
 from napari_gmmseg.fitting.scribbling.training_cases import looks_of, scale_of
 from napari_gmmseg.fitting.scribbling.tuned_weights import tensors_of, versions
 from napari_gmmseg.fitting.scribbling.tuner import Tuner, load_optimiser
@@ -215,7 +215,7 @@ class _Several:
         """Return a case's answer, and its Gaussians in standardised intensities."""
         if learnt.situation is not None:
             share = self._config.network_share
-            return together(learnt.situation.base, prior, share, learnt.case), learnt.mixture
+            return learnt.situation.grounds.answer(prior, share, learnt.case), learnt.mixture
         answer, mixture = by_network(learnt.case, prior, learnt.mixture)
         answer = answer.clone()
         clamp_(answer, learnt.case.labels)

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from napari_gmmseg.config.finetuning import FinetuneConfig
 from napari_gmmseg.errors import GeometryError, SettingsError
-from napari_gmmseg.fitting.scribbling.at_once import AtOnce, painted_classes
+from napari_gmmseg.fitting.scribbling.at_once import Answer, AtOnce, painted_classes
 from napari_gmmseg.fitting.scribbling.gaussians import by_network
+from napari_gmmseg.fitting.scribbling.grounds import Grounds, together
 from napari_gmmseg.fitting.scribbling.held_out import class_numbers
 from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, on_classes, scale_of
 from napari_gmmseg.fitting.scribbling.tuner import predict
@@ -20,10 +21,7 @@ from napari_gmmseg.mixture.spatial import clamp_
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import ClassTable, Mixture, NetworkWeights, Scribbles, Segmentation, Volume
 
-#: Least probability of a class where answers are put together on a log scale: of the answer at once, and of a network.
-#: A network is sure of much that it has not seen; so bounded, it cannot overrule strokes that leave no doubt.
-_LEAST, _LEAST_OF_NETWORK = 1e-4, 0.03
-
+#: How steeply the say of an earlier model falls near strokes.
 NEAR = 2.0
 
 
@@ -37,8 +35,9 @@ class Situation:
         With what is to be learnt.
     at_once : Tensor (K, *crop) float32
         The answer at once; where too few classes are painted for one, what an earlier model says.
-    base : Tensor (K, *crop) float32
-        The same together with what an earlier model says, where there is one.
+    grounds : Grounds
+        What a network's say is added to: place and intensities, or where there is an earlier model the answer at once
+        together with what that says.
     mixture : Mixture
         In the image's own unit, its classes in the order of the network's.
     log_likelihood : float
@@ -47,7 +46,7 @@ class Situation:
 
     case: TrainingCase
     at_once: Tensor
-    base: Tensor
+    grounds: Grounds
     mixture: Mixture
     log_likelihood: float = 0.0
 
@@ -111,7 +110,7 @@ class Observer:
         """
         labels = class_numbers(scribbles, self._classes)
         painted = np.unique(labels[labels >= 0])
-        distances = probabilities = mixture = None
+        distances = probabilities = mixture = grounds = None
         log_likelihood = 0.0
         if len(painted) > 1:
             # The answer's classes are in the order of the scribbles' own table.
@@ -121,12 +120,11 @@ class Observer:
             answer = self._engine.update(scribbles) if start is None else start
             known = own if start is None else start.label_map.classes
             probabilities = on_classes(answer.probabilities, known, self._classes)
+            if isinstance(answer, Answer):
+                grounds = self._grounds(answer, known, scribbles)
             mixture, log_likelihood = _of_classes(answer.mixture, known, self._classes), answer.log_likelihood
         case = self._blank.knowing(labels, scribbles.weights(), distances, self._config.geodesic_range)
-        at_once = None
-        if probabilities is not None:
-            here = np.ascontiguousarray(probabilities[(slice(None), *case.crop)])
-            at_once = torch.from_numpy(here).to(case.mask.device)
+        at_once = None if probabilities is None else self._here(probabilities)
         if self._carried is not None:
             at_once, base, gaussians = self._with_carried(case, at_once, painted)
             mixture = self._scale.outward(gaussians)
@@ -137,10 +135,23 @@ class Observer:
             )
         else:
             base = at_once
+        if grounds is None or self._carried is not None:
+            grounds = Grounds.of_answer(base)
         case = case.imitating(base, self._config.trust if self._carried is None else 0.0).under(
             self._scale.inward(mixture)
         )
-        return Situation(case, at_once, base, mixture, log_likelihood)
+        return Situation(case, at_once, grounds, mixture, log_likelihood)
+
+    def _grounds(self, answer: Answer, known: ClassTable, scribbles: Scribbles) -> Grounds:
+        evidence = self._here(on_classes(answer.evidence, known, self._classes))
+        values = self._classes.values
+        background = values.index(scribbles.background) if scribbles.background in values else None
+        return Grounds(evidence, answer.pull, background)
+
+    def _here(self, maps: NDArray[np.float32]) -> Tensor:
+        """Return maps (K, *grid) on the crop (K, *crop)."""
+        here = np.ascontiguousarray(maps[(slice(None), *self._blank.crop)])
+        return torch.from_numpy(here).to(self._blank.mask.device)
 
     def _with_carried(
         self, case: TrainingCase, at_once: Tensor | None, painted: NDArray[np.int64]
@@ -174,24 +185,6 @@ def _some(mixture: Mixture, chosen: NDArray[np.bool_], class_of: NDArray[np.int6
         covariances=mixture.covariances[chosen],
         class_of=class_of,
     )
-
-
-def together(first: Tensor, second: Tensor, share: float | Tensor, case: TrainingCase) -> Tensor:
-    """Return two answers as one, their logarithms averaged; what is painted stays as it is.
-
-    Parameters
-    ----------
-    first, second : Tensor (K, *crop) float32
-        Class probabilities; the second are a network's.
-    share : float or Tensor (*crop) float32
-        Of the second, 0 ... 1.
-    case : TrainingCase
-        Mask and strokes.
-    """
-    logs = first.clamp_min(_LEAST).log() * (1.0 - share) + second.clamp_min(_LEAST_OF_NETWORK).log() * share
-    result = torch.softmax(logs, 0).mul_(case.mask)
-    clamp_(result, case.labels)
-    return result
 
 
 def network_classes(scribbles: Scribbles, volume: Volume, weights: NetworkWeights | None) -> ClassTable:

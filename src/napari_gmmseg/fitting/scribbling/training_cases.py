@@ -195,9 +195,7 @@ class TrainingCase:
     @property
     def painted(self) -> Tensor:
         """Numbers of the pieces with known voxels; (n,) int64 on the CPU."""
-        known = (self.labels >= 0).to(torch.float32)[None]
-        holds = [bool(self.stack.gather(known, [p]).any()) for p in range(self.stack.n_pieces)]
-        return torch.tensor(holds).nonzero()[:, 0]
+        return torch.tensor(self.stack.holding(self.labels >= 0), dtype=torch.int64)
 
     def batch(self, pieces: Sequence[int], *, hides_strokes: bool) -> TuneBatch:
         """Return some slices.

@@ -1,0 +1,119 @@
+"""What an answer to strokes rests on, and the answer that it gives together with a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from napari_gmmseg.fitting.deep.stacks import SliceStack
+from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase
+from napari_gmmseg.mixture.spatial import smoothed
+
+#: Least probability of a class in an answer that is taken as evidence.
+_LEAST = 1e-4
+#: Least probability that a network gives a class. It is sure of much that it has not seen; so bounded, it cannot
+#: overrule strokes that leave no doubt.
+_LEAST_OF_NETWORK = 0.03
+#: How much less neighbours pull where a network has its full say: its maps are smooth already.
+_LESS_PULL = 0.5
+_SWEEPS = 10
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """Evidence of each class, before neighbours are heard.
+
+    Parameters
+    ----------
+    evidence : Tensor (K, *crop) float32
+        What is known of each class, in nat, up to a constant of the voxel.
+    pull : (wz, wy, wx)
+        Of one face neighbour along each axis, in nat.
+    background : int or None
+        The class k that is background, against which a network may only take away; None: it may add, too.
+    """
+
+    evidence: Tensor
+    pull: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    background: int | None = None
+
+    @classmethod
+    def of_answer(cls, probabilities: Tensor) -> Grounds:
+        """Return a finished answer as evidence, whose neighbours were heard already.
+
+        Parameters
+        ----------
+        probabilities : Tensor (K, *crop) float32
+            Of each class.
+        """
+        return cls(probabilities.clamp_min(_LEAST).log())
+
+    def answer(self, prior: Tensor, share: float, case: TrainingCase) -> Tensor:
+        """Return class probabilities (K, *crop) float32 with what a network says; what is painted stays as it is.
+
+        The network's probabilities count as a prior, to the power of `share`. It is asked without strokes in sight, so
+        it does not know where an object lies that has look-alikes elsewhere: against a background it may say what the
+        object is not, and never what it is.
+
+        Parameters
+        ----------
+        prior : Tensor (K, *crop) float32
+            The network's.
+        share : float
+            How much it counts, 0 ... 1.
+        case : TrainingCase
+            Mask and strokes.
+        """
+        return self._answer(prior, share, case.mask, case.labels)
+
+    def answer_piece(self, prior: Tensor, share: float, case: TrainingCase, piece: int) -> Tensor:
+        """Return the answer (1, K, *S) of one slice, as `answer` does, with neighbours within the slice alone.
+
+        Parameters
+        ----------
+        prior : Tensor (1, K, *S) float32
+            The network's.
+        share : float
+            How much it counts, 0 ... 1.
+        case : TrainingCase
+            Mask and strokes.
+        piece : int
+            The slice's number.
+        """
+
+        def here(maps: Tensor) -> Tensor:
+            return case.stack.gather(maps, [piece]).movedim(0, 1)
+
+        a, b = (self.pull[axis] for axis in _within(case.stack))
+        slice_ = Grounds(here(self.evidence), (0.0, a, b), self.background)
+        mask, labels = here(case.mask[None])[0], here(case.labels[None])[0]
+        return slice_._answer(prior.movedim(0, 1), share, mask, labels).movedim(1, 0)
+
+    def _answer(self, prior: Tensor, share: float, mask: Tensor, labels: Tensor) -> Tensor:
+        said = prior.clamp_min(_LEAST_OF_NETWORK).log()
+        if self.background is not None:
+            said = (said - said[self.background]).clamp_max(0.0)
+        less = 1.0 - _LESS_PULL * share
+        z, y, x = (less * pull for pull in self.pull)
+        return smoothed(self.evidence + share * said, mask, labels, (z, y, x), _SWEEPS)
+
+
+def _within(stack: SliceStack) -> list[int]:
+    return [axis for axis in range(3) if axis != stack.axis % 3]
+
+
+def together(first: Tensor, second: Tensor, share: float | Tensor, case: TrainingCase) -> Tensor:
+    """Return two answers as one, their logarithms averaged; what is painted stays as it is.
+
+    Parameters
+    ----------
+    first, second : Tensor (K, *crop) float32
+        Class probabilities; the second are a network's.
+    share : float or Tensor (*crop) float32
+        Of the second, 0 ... 1.
+    case : TrainingCase
+        Mask and strokes.
+    """
+    logs = first.clamp_min(_LEAST).log() * (1.0 - share) + second.clamp_min(_LEAST_OF_NETWORK).log() * share
+    return smoothed(logs, case.mask, case.labels, (0.0, 0.0, 0.0), 0)
