@@ -116,7 +116,7 @@ class TrainingCase:
             Where to.
         """
         crop = bounding_box(mask)
-        inside = torch.from_numpy(np.ascontiguousarray(mask[crop])).to(device)
+        inside = torch.from_numpy(np.array(mask[crop])).to(device)
         shape = (-1,) + (1,) * inside.ndim
         centre = np.asarray(prepared.centre, dtype=np.float32).reshape(shape)
         scale = np.asarray(prepared.scale, dtype=np.float32).reshape(shape)
