@@ -1,6 +1,6 @@
 """Dice against the number of strokes: a simulated annotator paints slices, and every method answers the same strokes.
 
-    python benchmarks/scribbles.py [--sets sunnybrook lgg] [--cases 10] [--counts 1 3 5 10] [--guide 1000]
+    python benchmarks/scribbles.py [--sets sunnybrook lgg] [--begin 0] [--cases 10] [--counts 1 3 5 10] [--guide 1000]
                                    [--methods mixture random-walker at-once fine-tuned-5 fine-tuned-30] [--random]
 
 Three slices a case, at most ten cases a set, from ../shared/data beside the checkout. Strokes correct the answer of the
@@ -162,7 +162,7 @@ def measure(name: str, arguments: argparse.Namespace) -> dict[str, dict[str, lis
         entry["dice"].append(score)
         entry["seconds"].append(seconds)
 
-    for case in list(cases_of(name))[: arguments.cases]:
+    for case in list(cases_of(name))[arguments.begin :][: arguments.cases]:
         for slice_ in case[: arguments.slices]:
             rounds = rounds_of(
                 slice_, max(arguments.counts), arguments.guide, arguments.seed, anywhere=arguments.random
@@ -206,6 +206,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS[:3])
     parser.add_argument("--counts", nargs="+", type=int, default=(1, 3, 5, 10))
     parser.add_argument("--cases", type=int, default=10)
+    parser.add_argument("--begin", type=int, default=0, help="cases of a set that are left out at its beginning")
     parser.add_argument("--slices", type=int, default=3)
     parser.add_argument(
         "--guide", type=int, default=1000, help="beta of the random walker whose errors are painted over"

@@ -199,6 +199,9 @@ class Finetuning:
         again = training_cases(self._earlier, self._classes, config, n_looks, self._device)
         cases = [self._now.case, *(learnt.case for learnt in again)]
         size = (config.width, config.depth) if weights is None else (weights.width, weights.depth)
+        if self._examination is None and weights is None and self._place.background is None:
+            # Gaussians of one stroke a tissue are little known, and nothing would tell where they mislead.
+            config = replace(config, mixture_weight=0.0)
         tuner = Tuner(cases, config, len(self._classes), n_looks, self._device, shares, width=size[0], depth=size[1])
         if weights is not None:
             tuner.load(tensors_of(weights))
