@@ -120,6 +120,20 @@ def test_one_stroke_a_class_is_told_not_to_be_checked():
     assert "not-checked" in [finding.code for finding in result.findings]
 
 
+def test_a_network_of_tissues_that_nothing_checked_leaves_the_answer_at_once_and_can_be_carried():
+    strokes = strokes_on(VOLUME, TRUTH, per_class=1)
+    result = tuned(strokes)
+    at_once = drained(fit_scribbles(VOLUME, PREPARED, strokes))
+    np.testing.assert_array_equal(result.probabilities, at_once.probabilities)
+    assert result.provenance["network_counts"] is False
+    assert result.weights.steps == TINY.steps
+
+
+def test_an_unchecked_network_counts_against_a_background():
+    strokes = strokes_on(VOLUME, TRUTH, per_class=1, background=1)
+    assert tuned(strokes).provenance["network_counts"] is True
+
+
 def test_previews_lie_on_the_whole_grid_and_terms_are_named():
     steps = finetune(VOLUME, PREPARED, STROKES, TINY)
     first = next(steps)

@@ -16,7 +16,7 @@ from napari_gmmseg.fitting.scribbling.plane import Plane, Weights
 from napari_gmmseg.mixture.scribble_mixture import Evidence, fit_scribble_mixture, opened
 from napari_gmmseg.mixture.standardisation import Standardisation
 from napari_gmmseg.preparation.prepared import Prepared
-from napari_gmmseg.volumes import ClassTable, Mixture, Scribbles, Volume
+from napari_gmmseg.volumes import ClassTable, Geometry, Mixture, Scribbles, Volume
 
 #: Slices whose graphs are kept.
 KEPT_SLICES = 4
@@ -92,6 +92,11 @@ class AtOnce:
         self._unit = np.clip((data - low.reshape(shape)) / wide.reshape(shape), -0.5, 1.5).astype(np.float32)
         self._all: Mixture | None = None
         self._planes: OrderedDict[int | None, Plane] = OrderedDict()
+
+    @property
+    def geometry(self) -> Geometry:
+        """The image's voxel size and place."""
+        return self._volume.geometry
 
     def update(self, scribbles: Scribbles, slice_index: int | None = None) -> Answer:
         """Answer strokes; of what was computed before, only what a changed class needs is computed again.

@@ -16,7 +16,7 @@ from napari_gmmseg.fitting.runtime import choose_device, choose_threads, torch_t
 from napari_gmmseg.fitting.scribbling.at_once import AtOnce
 from napari_gmmseg.fitting.scribbling.budget import Budget
 from napari_gmmseg.fitting.scribbling.cases import Case, training_cases
-from napari_gmmseg.fitting.scribbling.held_out import Examination, hold_out
+from napari_gmmseg.fitting.scribbling.held_out import UNCHECKED, UNHEARD, Examination, hold_out
 from napari_gmmseg.fitting.scribbling.placing import Place
 from napari_gmmseg.fitting.scribbling.situation import Observer, Situation, network_classes
 from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, looks_of, scale_of
@@ -41,12 +41,6 @@ PHASE = "Fine-tuning"
 _PREVIEW_INTERVAL = 0.3
 #: Steps between two looks at the held-out strokes.
 _BETWEEN_LOOKS = 10
-_UNCHECKED = Finding(
-    "not-checked",
-    "Too few strokes to hold some out: whether the network does better than the answer at once was not checked.",
-    "Paint at least two strokes of each class.",
-    "note",
-)
 _NO_STEPS = Finding(
     "no-steps", "There was no time for a step of the network: the answer at once stays.", "Give it more seconds."
 )
@@ -199,9 +193,6 @@ class Finetuning:
         again = training_cases(self._earlier, self._classes, config, n_looks, self._device)
         cases = [self._now.case, *(learnt.case for learnt in again)]
         size = (config.width, config.depth) if weights is None else (weights.width, weights.depth)
-        if self._examination is None and weights is None and self._place.background is None:
-            # Gaussians of one stroke a tissue are little known, and nothing would tell where they mislead.
-            config = replace(config, mixture_weight=0.0)
         tuner = Tuner(cases, config, len(self._classes), n_looks, self._device, shares, width=size[0], depth=size[1])
         if weights is not None:
             tuner.load(tensors_of(weights))
@@ -248,10 +239,20 @@ class Finetuning:
         self._learns_all, self._now = True, self._whole
         self._tuner.exchange(0, self._whole.case)
 
+    @property
+    def _share(self) -> float:
+        """How much the network counts.
+
+        Tissues lie everywhere, and of one stroke each a network learns nothing that the answer at once does not know:
+        unchecked, it made brains worse. Against a background it only takes away, which measured better there, too.
+        """
+        unchecked = self._examination is None and self._weights is None and self._place.background is None
+        return 0.0 if unchecked else self._config.network_share
+
     def _answer_piece(self, situation: Situation, piece: int) -> Tensor:
         """Return the answer (1, K, *S) of one slice."""
         prior = self._tuner.slice_prior(situation.case, piece)
-        return situation.grounds.answer_piece(prior, self._config.network_share, situation.case, piece)
+        return situation.grounds.answer_piece(prior, self._share, situation.case, piece)
 
     def report(self) -> FitReport:
         """Return what is told of the last step, with a preview now and then."""
@@ -309,11 +310,11 @@ class Finetuning:
         if not self._learns_all and self._tuner.steps:
             self._learn_all()
         situation, findings = self._whole, self._findings(stopped=stopped)
-        better = not any(finding.code in ("no-gain", "no-steps") for finding in findings)
+        better = self._share > 0.0 and not any(finding.code in ("no-gain", "no-steps") for finding in findings)
         prior = self._tuner.prior(situation.case) if self._tuner.steps or self._weights is not None else None
         answer = situation.at_once
         if better and prior is not None:
-            answer = situation.grounds.answer(prior, self._config.network_share, situation.case)
+            answer = situation.grounds.answer(prior, self._share, situation.case)
         return self._place.segmentation(
             answer,
             prior,
@@ -332,7 +333,8 @@ class Finetuning:
         examination = self._examination
         found: list[Finding | None] = [_NO_STEPS if not self._tuner.steps else None]
         if self._tuner.steps:
-            found.append(_UNCHECKED if examination is None else examination.finding())
+            unchecked = UNCHECKED if self._share else UNHEARD
+            found.append(unchecked if examination is None else examination.finding())
         if stopped:
             found.append(Finding("stopped-early", "The fine-tuning was stopped by hand.", "", "note"))
         return [finding for finding in found if finding is not None]

@@ -16,6 +16,20 @@ from napari_gmmseg.volumes import ClassTable, Finding, Scribbles
 SHARE = 0.25
 #: Looks without a gain after which held-out strokes have told enough.
 PATIENCE = 4
+#: What is said where no strokes could be held out: of a network that counts, and of one that does not.
+UNCHECKED = Finding(
+    "not-checked",
+    "Too few strokes to hold some out: whether the network does better than the answer at once was not checked.",
+    "Paint at least two strokes of each class.",
+    "note",
+)
+UNHEARD = Finding(
+    "not-checked",
+    "Too few strokes to hold some out: whether the network does better than the answer at once could not be "
+    "checked, so that answer stays. The network has learnt, and can be carried to another image.",
+    "Paint at least two strokes of each class.",
+    "note",
+)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from napari_gmmseg.volumes import (
     Command,
     FinetunedSegmentation,
     FitReport,
+    Geometry,
     Mixture,
     NetworkWeights,
     Stop,
@@ -190,7 +191,7 @@ class _Several:
     ) -> FinetunedSegmentation:
         prior = self._tuner.prior(learnt.case)
         scale = scale_of(case.prepared)
-        answer, mixture = self._probabilities(learnt, prior)
+        answer, mixture = self._probabilities(learnt, prior, case.volume.geometry)
         return Place(case.volume, case.prepared, self._classes, self._background).segmentation(
             answer,
             prior,
@@ -211,12 +212,12 @@ class _Several:
             weights=weights,
         )
 
-    def _probabilities(self, learnt: LearntCase, prior: Tensor) -> tuple[Tensor, Mixture]:
+    def _probabilities(self, learnt: LearntCase, prior: Tensor, geometry: Geometry) -> tuple[Tensor, Mixture]:
         """Return a case's answer, and its Gaussians in standardised intensities."""
         if learnt.situation is not None:
             share = self._config.network_share
             return learnt.situation.grounds.answer(prior, share, learnt.case), learnt.mixture
-        answer, mixture = by_network(learnt.case, prior, learnt.mixture)
+        answer, mixture = by_network(learnt.case, prior, learnt.mixture, geometry)
         answer = answer.clone()
         clamp_(answer, learnt.case.labels)
         return answer, mixture

@@ -159,7 +159,7 @@ class Observer:
         """Return the answer at once, the same together with the earlier model's, and that model's Gaussians here."""
         assert self._carried is not None
         network, mixture = self._carried
-        carried, gaussians = by_network(case, predict(network, case), mixture)
+        carried, gaussians = by_network(case, predict(network, case), mixture, self._engine.geometry)
         clamp_(carried, case.labels)
         if at_once is None:
             return carried, carried, gaussians
