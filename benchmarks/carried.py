@@ -1,6 +1,6 @@
 """Strokes that a second case needs with the model of the first, beside those without it.
 
-    python benchmarks/carried.py [--set ptbp] [--positions 0 1 2] [--rounds 5] [--steps 160] [--seed 0]
+    python benchmarks/carried.py [--set ptbp] [--cases 10] [--positions 0 1 2] [--rounds 5] [--steps 160] [--seed 0]
 
 The simulated annotator paints one stroke a class in a slice of the first case, corrects the fine-tuned answer by one
 more a class, and so on for ROUNDS. The network that was fine-tuned then is carried to the slice at the same height of
@@ -86,9 +86,9 @@ def annotated(
     return course
 
 
-def pairs(name: str, position: int, config: FinetuneConfig, rounds: int) -> Iterator[dict[str, object]]:
+def pairs(name: str, n_cases: int, position: int, config: FinetuneConfig, rounds: int) -> Iterator[dict[str, object]]:
     """Yield what a pair of the first case and each other one showed."""
-    cases = [case[position] for case in cases_of(name)]
+    cases = [case[position] for case in list(cases_of(name))[:n_cases]]
     first = annotated(cases[0], rounds, config)
     assert first.weights is not None
     target = first.scores[-1]
@@ -126,6 +126,7 @@ def summary(rows: list[dict[str, object]], first: str, second: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", choices=SETS, default="ptbp")
+    parser.add_argument("--cases", type=int, default=10)
     parser.add_argument("--positions", nargs="+", type=int, default=(0, 1, 2))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=160)
@@ -138,7 +139,7 @@ def main() -> None:
     print(f"| {' | '.join(columns)} | carried, no stroke |\n|{'---|' * (1 + len(columns))}")
     rows: list[dict[str, object]] = []
     for position in arguments.positions:
-        for row in pairs(arguments.set, position, config, arguments.rounds):
+        for row in pairs(arguments.set, arguments.cases, position, config, arguments.rounds):
             rows.append(row)
             cells = " | ".join(told(row[name]) for name in columns)
             print(f"| {cells} | {row['carried'][0]:.3f} |", flush=True)  # type: ignore[index]

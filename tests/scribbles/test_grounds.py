@@ -45,7 +45,7 @@ def test_a_network_that_doubts_takes_away_what_strokes_leave_open():
     doubt = one_class_everywhere(here.at_once, 0)
     open_ = Grounds(torch.zeros_like(here.at_once), background=0)
     answer = open_.answer(doubt, 1.0, case)
-    assert (answer[0][case.labels < 0] > 0.9).all()
+    assert (answer[0][case.labels < 0] > 0.8).all()
 
 
 def test_a_network_adds_no_object_to_a_background():
@@ -100,7 +100,7 @@ def test_a_network_that_knows_the_object_mends_a_leak(monkeypatch):
     strokes = strokes_on(volume, truth, values=(1, 2), per_class=1, background=1)
     at_once = drained(fit_scribbles(volume, inside, strokes)).label_map.labels
 
-    def knowing(self, case):
+    def knowing(self, case, *, hides_strokes=True):
         prior = torch.full_like(case.nearness, 0.01)
         prior[0] = torch.from_numpy((truth == 1)[case.crop] * 1.0)
         prior[1] = torch.from_numpy((truth == 2)[case.crop] * 1.0)

@@ -17,6 +17,8 @@ _LEAST = 1e-4
 _LEAST_OF_NETWORK = 0.03
 #: How much less neighbours pull where a network has its full say: its maps are smooth already.
 _LESS_PULL = 0.5
+#: Share of a network's say that it has against a background.
+_AGAINST_BACKGROUND = 0.5
 _SWEEPS = 10
 
 
@@ -38,6 +40,15 @@ class Grounds:
     pull: tuple[float, float, float] = (0.0, 0.0, 0.0)
     background: int | None = None
 
+    @property
+    def hides_strokes(self) -> bool:
+        """Whether a network is asked without strokes in sight.
+
+        Tissues lie everywhere, and place is in the evidence already; an object that lies in one place is not known
+        without it.
+        """
+        return self.background is None
+
     @classmethod
     def of_answer(cls, probabilities: Tensor) -> Grounds:
         """Return a finished answer as evidence, whose neighbours were heard already.
@@ -52,9 +63,8 @@ class Grounds:
     def answer(self, prior: Tensor, share: float, case: TrainingCase) -> Tensor:
         """Return class probabilities (K, *crop) float32 with what a network says; what is painted stays as it is.
 
-        The network's probabilities count as a prior, to the power of `share`. It is asked without strokes in sight, so
-        it does not know where an object lies that has look-alikes elsewhere: against a background it may say what the
-        object is not, and never what it is.
+        The network's probabilities count as a prior, to the power of `share`. An object may have look-alikes elsewhere:
+        against a background a network may say what the object is not, and never what it is; and it has half its say.
 
         Parameters
         ----------
@@ -94,6 +104,7 @@ class Grounds:
         said = prior.clamp_min(_LEAST_OF_NETWORK).log()
         if self.background is not None:
             said = (said - said[self.background]).clamp_max(0.0)
+            share = _AGAINST_BACKGROUND * share
         less = 1.0 - _LESS_PULL * share
         z, y, x = (less * pull for pull in self.pull)
         return smoothed(self.evidence + share * said, mask, labels, (z, y, x), _SWEEPS)

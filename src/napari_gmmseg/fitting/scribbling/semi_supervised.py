@@ -189,7 +189,8 @@ class _Several:
     def _answer(
         self, case: Case, learnt: LearntCase, weights: NetworkWeights, *, stopped: bool
     ) -> FinetunedSegmentation:
-        prior = self._tuner.prior(learnt.case)
+        hides = learnt.situation is None or learnt.situation.grounds.hides_strokes
+        prior = self._tuner.prior(learnt.case, hides_strokes=hides)
         scale = scale_of(case.prepared)
         answer, mixture = self._probabilities(learnt, prior, case.volume.geometry)
         return Place(case.volume, case.prepared, self._classes, self._background).segmentation(
