@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -45,7 +47,7 @@ def test_a_network_that_doubts_takes_away_what_strokes_leave_open():
     doubt = one_class_everywhere(here.at_once, 0)
     open_ = Grounds(torch.zeros_like(here.at_once), background=0)
     answer = open_.answer(doubt, 1.0, case)
-    assert (answer[0][case.labels < 0] > 0.8).all()
+    assert (answer.argmax(0)[case.labels < 0] == 0).all()
 
 
 def test_a_network_adds_no_object_to_a_background():
@@ -93,9 +95,10 @@ def test_a_slice_of_a_volume_has_its_own_strokes(depth):
 
 
 def test_a_network_that_knows_the_object_mends_a_leak(monkeypatch):
-    # Painted far from its borders, the ground is little known: the dull disc leaks into it.
     truth = np.where(truth_of() == 2, 2, 1)
-    volume = image_of(truth, seed=3)
+    clean = image_of(truth, seed=3)
+    noise = np.random.default_rng(0).normal(0, 30, clean.data.shape)
+    volume = replace(clean, data=(clean.data + noise).astype(np.float32))
     inside = prepared(volume)
     strokes = strokes_on(volume, truth, values=(1, 2), per_class=1, background=1)
     at_once = drained(fit_scribbles(volume, inside, strokes)).label_map.labels
