@@ -96,7 +96,7 @@ def test_a_stop_before_the_first_step_returns_the_answer_at_once():
 
 
 def test_the_answer_at_once_stays_where_the_network_is_worse_on_unseen_strokes(monkeypatch):
-    def nonsense(self, case, *, hides_strokes=True):
+    def nonsense(self, case):
         wrong = torch.zeros_like(case.nearness)
         wrong[0] = 1.0
         return wrong

@@ -103,7 +103,7 @@ def test_a_network_that_knows_the_object_mends_a_leak(monkeypatch):
     strokes = strokes_on(volume, truth, values=(1, 2), per_class=1, background=1)
     at_once = drained(fit_scribbles(volume, inside, strokes)).label_map.labels
 
-    def knowing(self, case, *, hides_strokes=True):
+    def knowing(self, case):
         prior = torch.full_like(case.nearness, 0.01)
         prior[0] = torch.from_numpy((truth == 1)[case.crop] * 1.0)
         prior[1] = torch.from_numpy((truth == 2)[case.crop] * 1.0)

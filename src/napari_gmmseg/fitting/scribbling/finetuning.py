@@ -251,9 +251,8 @@ class Finetuning:
 
     def _answer_piece(self, situation: Situation, piece: int) -> Tensor:
         """Return the answer (1, K, *S) of one slice."""
-        grounds = situation.grounds
-        prior = self._tuner.slice_prior(situation.case, piece, hides_strokes=grounds.hides_strokes)
-        return grounds.answer_piece(prior, self._share, situation.case, piece)
+        prior = self._tuner.slice_prior(situation.case, piece)
+        return situation.grounds.answer_piece(prior, self._share, situation.case, piece)
 
     def report(self) -> FitReport:
         """Return what is told of the last step, with a preview now and then."""
@@ -312,9 +311,7 @@ class Finetuning:
             self._learn_all()
         situation, findings = self._whole, self._findings(stopped=stopped)
         better = self._share > 0.0 and not any(finding.code in ("no-gain", "no-steps") for finding in findings)
-        prior = None
-        if self._tuner.steps or self._weights is not None:
-            prior = self._tuner.prior(situation.case, hides_strokes=situation.grounds.hides_strokes)
+        prior = self._tuner.prior(situation.case) if self._tuner.steps or self._weights is not None else None
         answer = situation.at_once
         if better and prior is not None:
             answer = situation.grounds.answer(prior, self._share, situation.case)

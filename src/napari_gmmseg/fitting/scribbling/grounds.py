@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 
 from torch import Tensor
 
@@ -17,8 +18,9 @@ _LEAST = 1e-4
 _LEAST_OF_NETWORK = 0.03
 #: How much less neighbours pull where a network has its full say: its maps are smooth already.
 _LESS_PULL = 0.5
-#: Share of a network's say that it has against a background.
-_AGAINST_BACKGROUND = 0.5
+#: Against a background: the share of its say that a network has, and how much likelier the background has to be for it
+#: before it has any.
+_AGAINST_BACKGROUND, _SURE = 0.5, 4.0
 _SWEEPS = 10
 
 
@@ -40,15 +42,6 @@ class Grounds:
     pull: tuple[float, float, float] = (0.0, 0.0, 0.0)
     background: int | None = None
 
-    @property
-    def hides_strokes(self) -> bool:
-        """Whether a network is asked without strokes in sight.
-
-        Tissues lie everywhere, and place is in the evidence already; an object that lies in one place is not known
-        without it.
-        """
-        return self.background is None
-
     @classmethod
     def of_answer(cls, probabilities: Tensor) -> Grounds:
         """Return a finished answer as evidence, whose neighbours were heard already.
@@ -63,8 +56,9 @@ class Grounds:
     def answer(self, prior: Tensor, share: float, case: TrainingCase) -> Tensor:
         """Return class probabilities (K, *crop) float32 with what a network says; what is painted stays as it is.
 
-        The network's probabilities count as a prior, to the power of `share`. An object may have look-alikes elsewhere:
-        against a background a network may say what the object is not, and never what it is; and it has half its say.
+        The network's probabilities count as a prior, to the power of `share`. It is asked without strokes in sight, so
+        it does not know where an object lies that has look-alikes elsewhere: against a background it may say what the
+        object is not, where it is sure, and never what it is; and it has half its say.
 
         Parameters
         ----------
@@ -103,7 +97,8 @@ class Grounds:
     def _answer(self, prior: Tensor, share: float, mask: Tensor, labels: Tensor) -> Tensor:
         said = prior.clamp_min(_LEAST_OF_NETWORK).log()
         if self.background is not None:
-            said = (said - said[self.background]).clamp_max(0.0)
+            said = (said - said[self.background] + log(_SURE)).clamp_max(0.0)
+            said[self.background] = 0.0
             share = _AGAINST_BACKGROUND * share
         less = 1.0 - _LESS_PULL * share
         z, y, x = (less * pull for pull in self.pull)

@@ -189,8 +189,7 @@ class _Several:
     def _answer(
         self, case: Case, learnt: LearntCase, weights: NetworkWeights, *, stopped: bool
     ) -> FinetunedSegmentation:
-        hides = learnt.situation is None or learnt.situation.grounds.hides_strokes
-        prior = self._tuner.prior(learnt.case, hides_strokes=hides)
+        prior = self._tuner.prior(learnt.case)
         scale = scale_of(case.prepared)
         answer, mixture = self._probabilities(learnt, prior, case.volume.geometry)
         return Place(case.volume, case.prepared, self._classes, self._background).segmentation(

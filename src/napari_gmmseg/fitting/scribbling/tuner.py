@@ -161,19 +161,20 @@ class Tuner:
             for mean, value in zip(self._mean.parameters(), self._trainer.network.parameters(), strict=True):
                 mean.lerp_(value, 1.0 - decay)
 
-    def prior(self, case: TrainingCase, *, hides_strokes: bool = True) -> Tensor:
-        """Return the class probabilities (K, *crop) of a whole case.
+    def prior(self, case: TrainingCase) -> Tensor:
+        """Return the class probabilities (K, *crop) of a whole case, as the network sees them without strokes.
+
+        Where strokes lie is in the answer at once already; together with that, what intensities and shapes alone say
+        measured better than what the network says with strokes in sight.
 
         Parameters
         ----------
         case : TrainingCase
             The case.
-        hides_strokes : bool
-            Whether the network does not see where strokes lie.
         """
-        return predict(self._mean, case, hides_strokes=hides_strokes)
+        return predict(self._mean, case)
 
-    def slice_prior(self, case: TrainingCase, piece: int, *, hides_strokes: bool = True) -> Tensor:
+    def slice_prior(self, case: TrainingCase, piece: int) -> Tensor:
         """Return the class probabilities (1, K, *S) of one slice, as `prior` does.
 
         Parameters
@@ -182,11 +183,9 @@ class Tuner:
             The case.
         piece : int
             Its number.
-        hides_strokes : bool
-            Whether the network does not see where strokes lie.
         """
         with torch.inference_mode():
-            return torch.softmax(self._mean(case.inputs([piece], hides_strokes=hides_strokes)), 1)
+            return torch.softmax(self._mean(case.inputs([piece], hides_strokes=True)), 1)
 
     def _new_draws(self, case: TrainingCase) -> list[Draws]:
         """Return what draws slices: one with strokes and others in each step."""
@@ -198,8 +197,8 @@ class Tuner:
         return [*draws, Draws(every, n - 1, self._generator)] if n > 1 else draws
 
 
-def predict(network: nn.Module, case: TrainingCase, *, hides_strokes: bool = True) -> Tensor:
-    """Return the class probabilities (K, *crop) float32 of a whole case, 0 outside the mask.
+def predict(network: nn.Module, case: TrainingCase) -> Tensor:
+    """Return the class probabilities (K, *crop) float32 of a whole case without strokes in sight, 0 outside the mask.
 
     Parameters
     ----------
@@ -207,13 +206,11 @@ def predict(network: nn.Module, case: TrainingCase, *, hides_strokes: bool = Tru
         Inputs (B, I, *S) to logits (B, K, *S).
     case : TrainingCase
         The case.
-    hides_strokes : bool
-        Whether the network does not see where strokes lie.
     """
     total = torch.zeros_like(case.nearness)
     with torch.inference_mode():
         for piece in range(case.stack.n_pieces):
-            logits = network(case.inputs([piece], hides_strokes=hides_strokes))
+            logits = network(case.inputs([piece], hides_strokes=True))
             case.stack.put(total, [piece], torch.softmax(logits, 1))
     return total.mul_(case.mask)
 
