@@ -50,6 +50,14 @@ def test_a_network_that_doubts_takes_away_what_strokes_leave_open():
     assert (answer.argmax(0)[case.labels < 0] == 0).all()
 
 
+def test_a_network_that_is_not_sure_takes_nothing_away():
+    here = situation(background=1)
+    unsure = torch.full_like(here.at_once, 0.2)
+    unsure[0] = 0.6
+    answer = here.grounds.answer(unsure, 1.0, here.case)
+    torch.testing.assert_close(answer, here.grounds.answer(uniform(here.at_once), 1.0, here.case))
+
+
 def test_a_network_adds_no_object_to_a_background():
     here = situation(background=1)
     share = 1.0
