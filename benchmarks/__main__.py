@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SCRIPTS = ("accuracy.py", "em.py", "deep_steps.py", "deep_curves.py", "gui_latency.py", "deep.py")
+SCRIPTS = ("accuracy.py", "em.py", "deep_steps.py", "deep_curves.py", "gui_latency.py", "deep.py", "outlier.py")
 
 
 def machine() -> str:

@@ -4,8 +4,8 @@
 
 Needs fork and /proc. Each kill has a session of its own, played by a process of its own: mixture and network, classes
 split, merged, renamed and locked, K changed in mid-run and taken back, Gaussians dragged. It is killed at a random
-moment (in processor seconds) of one of as many equal parts of the session. While it lives, the process writes down
-apart from its journal what it has done and when; that tells what is missing:
+moment of one of as many equal parts of the session, as its acts and reports count it: on a busy machine, too. While it
+lives, the process writes down apart from its journal what it has done and when; that tells what is missing:
 
 - ``lost``: from the last step that is there again to the kill, or from the first act that is not; in s.
 - ``mask``: whether what is shown after the recovery has the hash that the journal tells last.
@@ -39,6 +39,8 @@ play(Path(arguments[0]), Path(arguments[1]), int(arguments[2]))
 """
 #: Lines of a journal that tell what a person did.
 _ACTS = ("acted", "undone", "redone", "kept")
+#: Longest time in s between the act or report that was waited for and the kill.
+_LATER = 0.05
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Kill:
     has_result: bool
     equal: bool
     end_equal: bool
+    #: Where the end is another: what two replays made instead.
+    instead: str = ""
 
 
 class Witness:
@@ -147,29 +151,37 @@ def kills(n: int, seed: int, folder: Path, steps: int) -> Iterator[Kill]:
     moments = random.Random(seed)
     with WarmProcesses(folder / "log.txt") as processes:
 
-        def begin() -> float:
+        def begin() -> None:
             shutil.rmtree(session, ignore_errors=True)
+            witness.unlink(missing_ok=True)
             processes.start(script, session, witness, steps)
             while not (session / JOURNAL).exists() or not (session / JOURNAL).read_bytes().count(b"\n"):
                 if processes.ended_within(0.005):
                     raise RuntimeError(processes.output)
-            return processes.worked()
 
-        first, last = begin(), 0.0
+        begin()
         while not processes.ended_within(0.01):
-            last = processes.worked()
+            pass
         if processes.end():
             raise RuntimeError(processes.output)
+        length = _n_lines(witness)
         for part in range(n):
             code, moment = 0, 0.0
             while code == 0:
-                moment = begin()
-                until = first + (last - first) * (part + moments.random()) / n
-                while moment < until and not processes.ended_within(0.01):
-                    moment = processes.worked()
-                # Where it was faster than the first time, it may have ended before.
+                begin()
+                until, later = length * (part + moments.random()) / n, moments.uniform(0.0, _LATER)
+                while _n_lines(witness) < until and not processes.ended_within(0.002):
+                    pass
+                processes.ended_within(later)
+                moment = processes.worked()
+                # With fewer lines than the first time, it may have ended before.
                 code, killed_at = processes.kill(), time.time()
             yield _found(session, witness, moment, killed_at)
+
+
+def _n_lines(witness: Path) -> int:
+    """Return how far a session is: the acts and reports that it has told of."""
+    return witness.read_bytes().count(b"\n") if witness.exists() else 0
 
 
 def _found(folder: Path, witness: Path, moment: float, killed_at: float) -> Kill:
@@ -197,12 +209,21 @@ def _found(folder: Path, witness: Path, moment: float, killed_at: float) -> Kill
             session.job.join(0.005)
     session.close()
     recovered.journal.close(finished=False)
-    end_equal = True
-    if session.result is not None:
-        replayer = Replayer(read_history(folder), strict=False)
-        end_equal = result_hash(replayer.result()) == result_hash(session.result) and replayer.equal
+    instead = _instead(folder, session)
+    if instead:
+        instead = f"first {instead}; again {_instead(folder, session)}"
     lost = killed_at - min([killed_at, *there])
-    return Kill(moment, recorded, missing, running, lost, recovery, told is not None, equal, end_equal)
+    return Kill(moment, recorded, missing, running, lost, recovery, told is not None, equal, not instead, instead)
+
+
+def _instead(folder: Path, session: Session) -> str:
+    """Return what a replay of the whole journal makes that is not what was recorded or is not shown; "" for nothing."""
+    if session.result is None:
+        return ""
+    replayer = Replayer(read_history(folder), strict=False)
+    now, shown = result_hash(replayer.result()), result_hash(session.result)
+    others = dict(replayer.others) if now == shown else {**replayer.others, "shown": (now, shown)}
+    return ", ".join(f"{name}: {made[:16]} for {recorded[:16]}" for name, (made, recorded) in others.items())
 
 
 def _offset(recovered: Any) -> int:

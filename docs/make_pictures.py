@@ -25,20 +25,25 @@ def main() -> None:
     """Take all pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "pictures")
-    folder: Path = parser.parse_args().output
+    windows = {"segment": segment, "recovery": recovery, "scribbles": scribbles, "islands": islands}
+    parser.add_argument("--only", choices=windows, nargs="+", default=list(windows))
+    given = parser.parse_args()
+    folder: Path = given.output
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as sessions:
         # What a person left unfinished is not offered in pictures.
         os.environ["NAPARI_GMMSEG_SESSIONS"] = sessions
-        take_all(folder)
+        from napari.settings import get_settings
+
+        get_settings().appearance.theme = "dark"
+        for name in given.only:
+            windows[name](folder)
 
 
-def take_all(folder: Path) -> None:
-    """Take them in a new viewer."""
+def segment(folder: Path) -> None:
+    """Take those of the Segment dock, and of the docks beside it, in one viewer."""
     import napari
-    from napari.settings import get_settings
 
-    get_settings().appearance.theme = "dark"
     viewer = napari.Viewer()
     viewer.window.resize(*_SIZE)
     _, dock = viewer.window.add_plugin_dock_widget("napari-gmmseg", "Segment")
@@ -51,8 +56,6 @@ def take_all(folder: Path) -> None:
     live(viewer, dock, folder)
     plots(viewer, dock, folder)
     viewer.close()
-    recovery(folder)
-    scribbles(folder)
 
 
 def brain(viewer: Any, dock: Any, folder: Path) -> None:
@@ -242,8 +245,46 @@ def scribbles(folder: Path) -> None:
     wait(lambda: not presenter.busy)
     take(viewer, folder / "scribble-next-light.png")
     viewer.theme = "dark"
+    presenter.show_doubt("none")
+    presenter.edit_result(True)
+    presenter.use_edit_tool("island")
+    take(viewer, folder / "scribble-edit.png")
     presenter.shut_down()
     presenter.session.close()
+    viewer.close()
+
+
+def islands(folder: Path) -> None:
+    """Show what is too small to be believed, go to one island, and compare windows."""
+    import napari
+    from qtpy.QtWidgets import QToolButton, QTreeWidget, QWidget
+
+    viewer = napari.Viewer()
+    viewer.window.resize(*_SIZE)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-gmmseg", "Segment")
+    noisy_brain(viewer)
+    dock.presenter.choose(method="quick")
+    dock.presenter.run()
+    finish(dock)
+    _, outlier = viewer.window.add_plugin_dock_widget("napari-gmmseg", "Outlier", tabify=True)
+    wait(lambda: not outlier.presenter.busy)
+    listed = outlier.findChild(QTreeWidget, "outlier_islands")
+    listed.setCurrentItem(listed.topLevelItem(1))
+    take(viewer, folder / "outlier-islands.png")
+    viewer.theme = "light"
+    outlier.presenter.choose_length(5)
+    wait(lambda: not outlier.presenter.busy)
+    outlier.presenter.compare()
+    wait(outlier.sheet.isVisible)
+    outlier.findChild(QToolButton, "outlier_advanced").click()
+    wait(lambda: False, seconds=1.0)
+    bar = outlier.findChild(QWidget, "outlier_scroll").verticalScrollBar()
+    bar.setValue(bar.maximum())
+    take(viewer, folder / "outlier-windows-light.png")
+    viewer.theme = "dark"
+    outlier.presenter.shut_down()
+    dock.presenter.shut_down()
+    dock.presenter.session.close()
     viewer.close()
 
 

@@ -20,6 +20,7 @@ from napari_gmmseg.config.bounds import bounds_of
 from napari_gmmseg.config.deep import DeepSettings
 from napari_gmmseg.config.fit import FitConfig, MixtureSettings
 from napari_gmmseg.config.liveness import LIVENESS, Liveness
+from napari_gmmseg.config.outlier import FitOutlierSettings
 from napari_gmmseg.config.recipes import RECIPES, Recipe
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -71,6 +72,7 @@ setting of its own. `--preset-paper` is short for `--recipe paper`.
 SECTIONS: dict[str, tuple[type, ...]] = {
     "The fit": (MixtureSettings,),
     "Deep mixtures": (DeepSettings,),
+    "Regions too small to be believed": (FitOutlierSettings,),
     "What comes before the fit": (PreparationConfig,),
 }
 
@@ -80,6 +82,8 @@ FLAGS = {
     "max_steps": "--steps",
     "neighbour_weight": "--beta",
     "refine": "--no-refine",
+    "outlier_inner": "--outlier",
+    "outlier_outer": "--outlier",
 }
 WITHOUT_FLAG = frozenset({"gaussians_per_class", "initialisation", "initial_means", "n_starts"})
 

@@ -21,7 +21,7 @@ Run = Callable[..., Outcome]
             [
                 "no command 'segmnt'",
                 "Perhaps segment?",
-                "demo, open, segment, finetune, resume, replay, evaluate, doctor",
+                "demo, open, segment, finetune, train, predict, resume, replay, evaluate, doctor",
             ],
         ),
         ("paint", ["no command 'paint'", "demo, open"]),
@@ -67,7 +67,7 @@ def test_help_of_segment_has_the_flags_of_a_network_in_a_group_of_their_own(run:
     text = run("segment", "--help").out
     parts = re.split(r"^\W*(?:([\w-]+) )?options\W*$", text, flags=re.MULTILINE)
     groups = {name or "": body for name, body in zip(parts[1::2], parts[2::2], strict=True)}
-    assert list(groups) == ["", "channel", "place", "scribble", "map", "mixture", "deep-mixture"]
+    assert list(groups) == ["", "channel", "place", "scribble", "map", "mixture", "deep-mixture", "islands"]
     for flag in ("--recipe", "--preset-paper", "--no-refine", "--learning-rate", "--hidden-share", "--precision"):
         assert [name for name, body in groups.items() if f" {flag} " in body] == ["deep-mixture"]
     common = set(re.findall(r"^\W*(--[\w-]+)", groups[""], flags=re.MULTILINE))

@@ -52,6 +52,25 @@ def test_a_model_is_gone_on_from_and_replaced(run: Run, t1: Path, strokes: Path,
     assert napari_gmmseg.finetune(t1, strokes, steps=1, model=model).weights.steps == 7
 
 
+def test_strokes_of_one_class_are_enough_for_a_model_with_a_background(
+    run: Run, t1: Path, strokes: Path, tmp_path: Path
+) -> None:
+    model, mask = tmp_path / "m.safetensors", tmp_path / "mask.nii.gz"
+    napari_gmmseg.finetune(t1, strokes, steps=3, background=1, save_model=model)
+    one = save(tmp_path / "one.nii.gz", np.where(labels_of(strokes) == 2, 2, 0).astype(np.uint8))
+    outcome = run("finetune", t1, "--scribbles", one, "--model", model, "--steps", 2, "-o", mask)
+    assert outcome.code == 0, outcome.err
+    assert set(np.unique(labels_of(mask))) <= {0, 2, 3}
+
+
+def test_what_is_no_scribbles_is_refused_in_words(t1: Path) -> None:
+    for given in (np.zeros((4, 4, 4), dtype=np.uint8), None):
+        with pytest.raises(napari_gmmseg.errors.SettingsError):
+            napari_gmmseg.finetune(t1, given, steps=1)
+    with pytest.raises(napari_gmmseg.errors.SettingsError):
+        napari_gmmseg.segment(t1, init=np.zeros((4, 4, 4), dtype=np.uint8))
+
+
 def test_background_is_zero(run: Run, t1: Path, strokes: Path, tmp_path: Path) -> None:
     mask = tmp_path / "mask.nii.gz"
     outcome = run("finetune", t1, "--scribbles", strokes, "--steps", 2, "--background", 1, "-o", mask)

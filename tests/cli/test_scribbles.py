@@ -83,6 +83,34 @@ def test_strokes_correct_a_finished_mask(run: Run, t1: Path, tmp_path: Path) -> 
     assert (found != tissues()).sum() < 0.3 * (wrong != tissues()).sum()
 
 
+def test_masks_of_ones_and_of_0_and_255_can_be_corrected(run: Run, t1: Path, tmp_path: Path) -> None:
+    full = save(tmp_path / "full.nii.gz", np.ones(tissues().shape, dtype=np.uint8))
+    assert run("segment", t1, "--init", full, "-o", tmp_path / "m.nii.gz").code == 0
+    assert (labels_of(tmp_path / "m.nii.gz") == 1).all()
+    binary = np.where(tissues() == 3, 255, 0).astype(np.uint8)
+    some = save(tmp_path / "S.nii.gz", strokes((2,)))
+    mask = save(tmp_path / "binary.nii.gz", binary)
+    outcome = run("segment", t1, "--init", mask, "--scribbles", some, "-o", tmp_path / "m.nii.gz")
+    assert outcome.code == 0, outcome.err
+    found = labels_of(tmp_path / "m.nii.gz")
+    assert set(np.unique(found)) == {0, 2, 255}
+    assert (found[strokes((2,)) == 2] == 2).all()
+    painted = save(tmp_path / "S.nii.gz", np.where(strokes((2,)) == 2, 255, 0).astype(np.uint8))
+    outcome = run("segment", t1, "--init", mask, "--scribbles", painted, "-o", tmp_path / "m.nii.gz")
+    assert outcome.code == 2
+    assert "another value" in outcome.err
+
+
+@pytest.mark.parametrize("flags", [("--classes", 4), ("--region", "r.nii.gz"), ("--mask", "r.nii.gz")], ids=str)
+def test_what_says_nothing_beside_a_finished_mask_is_refused(
+    run: Run, t1: Path, tmp_path: Path, flags: tuple[object, ...]
+) -> None:
+    mask = save(tmp_path / "old.nii.gz", tissues().astype(np.uint8))
+    outcome = run("segment", t1, "--init", mask, *flags, "-o", tmp_path / "m.nii.gz")
+    assert outcome.code == 2
+    assert str(flags[0]) in outcome.err
+
+
 @pytest.mark.parametrize(
     ("flags", "told"),
     [

@@ -39,6 +39,12 @@ OTHERS: dict[str, tuple[Any, str]] = {
     "width": (4, "restart"),
     "depth": (1, "restart"),
     "precision": ("float32", "restart"),
+    "outlier_weight": (1.0, "patch"),
+    "outlier_inner": (3, "patch"),
+    "outlier_outer": (9, "patch"),
+    "outlier_unit": ("mm", "patch"),
+    "outlier_ramp": (0.0, "patch"),
+    "outlier_mode": ("printed", "patch"),
 }
 
 

@@ -12,16 +12,24 @@ import pytest
 IMPORT = re.compile(r"^\s*(?:import|from) ([A-Za-z_]\w*)", re.MULTILINE)
 
 #: Import names that differ from the distribution's.
-DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image"}
-#: Declared for what it reads, not for what it offers: napari.yaml is npe2's.
-NOT_IMPORTED = {"npe2"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "skimage": "scikit-image",
+    "segmentation_models_pytorch": "segmentation-models-pytorch",
+}
+#: Declared for what they read or bring, not for what they offer: napari.yaml is npe2's, the encoders are timm's.
+NOT_IMPORTED = {"npe2", "timm"}
+#: Extras of what napari brings, and of what this package imports.
+OWN_EXTRAS = ("glioma",)
 #: Distributions that bring Qt: the bindings, and the parts that they are made of (PyQt6-Qt6, PySide6-Essentials).
 QT_BINDING = re.compile(r"(pyqt[56]|pyside[26]|shiboken[26])(?![a-z])")
 
 
 def _declared(root: Path) -> set[str]:
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return {re.split(r"[<>=~!\[ ]", requirement)[0].lower() for requirement in project["dependencies"]}
+    extras = [requirement for name in OWN_EXTRAS for requirement in project["optional-dependencies"][name]]
+    needed = [*project["dependencies"], *extras]
+    return {re.split(r"[<>=~!\[ ]", requirement)[0].lower() for requirement in needed}
 
 
 def _imported(package: Path) -> set[str]:

@@ -12,13 +12,18 @@ from torch import Tensor
 
 from napari_gmmseg import losses
 from napari_gmmseg.losses import (
+    Outliers,
+    dice,
     elbo,
     global_nll,
     imitation,
     mean_over_mask,
     mean_prior,
+    outlier_region,
     partial_cross_entropy,
+    printed_density_map,
     spatially_variant_nll,
+    supervised_outlier_region,
     total_variation,
 )
 
@@ -39,11 +44,14 @@ class Case:
     loss: Callable[[Given], Tensor]
     takes: tuple[str, ...]
     masked: bool = True
+    #: Whether a batch costs the mean of its images.
+    by_image: bool = True
 
 
 #: At least one case for each module in losses/.
 CASES: dict[str, Case] = {
     "averages": Case(lambda g: mean_over_mask(g["values"], g["mask"]), ("values",)),
+    "dice": Case(lambda g: dice(g["log_prior"], strokes_of(g["target"]), g["mask"]), ("log_prior",), by_image=False),
     "elbo": Case(
         lambda g: elbo(g["log_prior"], g["shares"], g["densities"], g["mask"]), ("log_prior", "shares", "densities")
     ),
@@ -53,6 +61,18 @@ CASES: dict[str, Case] = {
     ),
     "imitation": Case(lambda g: imitation(g["log_prior"], g["target"], g["mask"]), ("log_prior", "target")),
     "mean_prior": Case(lambda g: mean_prior(g["means"], torch.ones(K, C).to(g["means"])), ("means",), masked=False),
+    "outlier_region": Case(
+        lambda g: outlier_region(g["log_prior"], Outliers.of_maps(g["score"], g["surround"]), g["mask"]), ("log_prior",)
+    ),
+    "outlier_region:supervised": Case(
+        lambda g: supervised_outlier_region(g["log_prior"], g["score"], g["surround"].argmax(1), g["mask"]),
+        ("log_prior",),
+    ),
+    "outlier_region:printed": Case(
+        lambda g: mean_over_mask(printed_density_map(g["score"], 3, 5), torch.ones_like(g["mask"])),
+        ("score",),
+        masked=False,
+    ),
     "partial_cross_entropy": Case(
         lambda g: partial_cross_entropy(g["log_prior"], strokes_of(g["target"]), g["values"].sigmoid(), g["mask"]),
         ("log_prior", "values"),
@@ -72,9 +92,11 @@ CASES: dict[str, Case] = {
 #: What draws voxels instead of giving a number has tests of its own.
 NO_NUMBER = {"blind_spot"}
 MASKED = {name: case for name, case in CASES.items() if case.masked}
+BY_IMAGE = {name: case for name, case in CASES.items() if case.by_image}
 
 every_loss = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 every_masked_loss = pytest.mark.parametrize("case", MASKED.values(), ids=MASKED)
+every_loss_by_image = pytest.mark.parametrize("case", BY_IMAGE.values(), ids=BY_IMAGE)
 every_size = pytest.mark.parametrize("size", [(4, 5), (3, 2, 4), (1, 6)], ids=str)
 
 
@@ -93,6 +115,8 @@ def given(size: tuple[int, ...] = (4, 5), dtype: torch.dtype = torch.float64, n_
         "densities": normal(K, *size).mul(2).sub(1).to(dtype),
         "shares": normal(K).softmax(1).to(dtype),
         "means": normal(K, C).to(dtype),
+        "score": torch.rand(n_images, *size, generator=generator, dtype=torch.float64).to(dtype),
+        "surround": normal(K, *size).softmax(1).to(dtype),
         "values": normal(*size).to(dtype),
         "mask": mask,
     }
@@ -148,7 +172,7 @@ def test_what_lies_outside_the_mask_changes_neither_number_nor_gradient(case: Ca
     torch.testing.assert_close(torch.autograd.grad(found, new), torch.autograd.grad(expected, old))
 
 
-@every_loss
+@every_loss_by_image
 def test_a_batch_of_two_costs_the_mean_of_its_images(case: Case) -> None:
     ingredients = given()
     singles = [case.loss({name: x[b : b + 1] for name, x in ingredients.items()}) for b in range(2)]
@@ -176,6 +200,6 @@ def test_an_image_without_voxels_costs_nothing(case: Case) -> None:
     first = case.loss({name: x[:1] for name, x in ingredients.items()})
     inputs = leaves(case, ingredients)
     loss = case.loss(ingredients)
-    torch.testing.assert_close(loss, first / 2)
+    torch.testing.assert_close(loss, first / 2 if case.by_image else first)
     for gradient in torch.autograd.grad(loss, inputs):
         assert not gradient[1].any()

@@ -14,7 +14,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from napari_gmmseg import networks
-from napari_gmmseg.networks import UNet
+from napari_gmmseg.networks import DeepLab, UNet
 
 N_INPUTS, N_CLASSES = 2, 3
 
@@ -34,6 +34,10 @@ def unet(n_dims: int, *, published: bool) -> Callable[[Generator], UNet]:
     )
 
 
+def deeplab(generator: Generator) -> DeepLab:
+    return DeepLab(N_INPUTS, N_CLASSES, width=16, generator=generator)
+
+
 FLAT = ((16, 16), (17, 23), (1, 30), (2, 1), (5, 64))
 SOLID = ((8, 8, 8), (9, 7, 13), (1, 12, 10), (1, 1, 1))
 CASES = {
@@ -41,7 +45,10 @@ CASES = {
     "UNet:published:3d": Case(unet(3, published=True), 20_395, SOLID),
     "UNet:light:2d": Case(unet(2, published=False), 7_043, FLAT),
     "UNet:light:3d": Case(unet(3, published=False), 20_435, SOLID),
+    "DeepLab:small": Case(deeplab, 79_379, FLAT),
 }
+#: What networks are built of, with tests of its own.
+PARTS = {"AttributeEncoder", "SmallEncoder"}
 every_network = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 every_size = pytest.mark.parametrize(
     ("case", "size"), [pytest.param(c, s, id=f"{name}:{s}") for name, c in CASES.items() for s in c.sizes]
@@ -68,7 +75,7 @@ def test_every_network_has_a_case() -> None:
         if issubclass(member, nn.Module) and member.__module__ == module.__name__
     }
     assert there
-    assert there == {name.split(":")[0] for name in CASES}
+    assert there == {name.split(":")[0] for name in CASES} | PARTS
 
 
 @every_network

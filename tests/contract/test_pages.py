@@ -76,7 +76,9 @@ def test_every_link_between_pages_leads_to_a_file(root: Path) -> None:
     assert not dead
 
 
-@pytest.mark.parametrize("command", ["segment", "resume", "replay", "evaluate", "demo", "open", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["segment", "train", "predict", "resume", "replay", "evaluate", "demo", "open", "doctor"]
+)
 def test_the_reference_tells_every_flag_and_no_other(
     root: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:

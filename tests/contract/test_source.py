@@ -92,6 +92,13 @@ def test_the_session_the_commands_and_the_api_load_the_numbers_inside_functions(
     assert not early
 
 
+def test_what_the_extra_brings_is_loaded_inside_functions(package: Path) -> None:
+    brought = ("segmentation_models_pytorch", "timm", "torchvision")
+    imports = [found for path in package.rglob("*.py") for found in _imports(ast.parse(path.read_text("utf-8")))]
+    assert {name for name, _ in imports if name.startswith(brought)} >= {"segmentation_models_pytorch"}
+    assert not [name for name, at_once in imports if at_once and name.startswith(brought)]
+
+
 def test_an_early_import_is_told_from_a_late_one() -> None:
     source = "import torch\nif TYPE_CHECKING:\n    import numpy\ndef f():\n    from scipy import linalg\n"
     assert list(_imports(ast.parse(source))) == [

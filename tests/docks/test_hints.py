@@ -13,11 +13,15 @@ from napari_gmmseg.docks.common.sentences import error_message, finding_message
 from napari_gmmseg.errors import MaskError
 from napari_gmmseg.volumes import Finding
 
+#: Supervised training and prediction are commands without a dock.
+TYPED_ONLY = ("config/training.py", "fitting/supervised/", "networks/extra.py")
+
 
 def sentences_of(folder: str) -> list[str]:
-    """Return the texts in a folder's code that name an option of the command line."""
+    """Return the texts in a folder's code that name an option of the command line, without what only commands do."""
     root = Path(importlib.import_module(f"napari_gmmseg.{folder}").__file__).parent
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted(root.rglob("*.py"))]
+    paths = [path for path in sorted(root.rglob("*.py")) if not any(part in path.as_posix() for part in TYPED_ONLY)]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
     texts = [n.value for t in trees for n in ast.walk(t) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     return [text for text in texts if "--" in text and "\n" not in text]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated
 
 import pytest
@@ -10,6 +10,7 @@ from pydantic import Field
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QSpinBox
 
 from napari_gmmseg.config import FitConfig
+from napari_gmmseg.config.outlier import FitOutlierSettings
 from napari_gmmseg.docks.common.settings import describe_settings, make_settings, parse_numbers
 from napari_gmmseg.docks.common.settings_form import SettingsForm
 from napari_gmmseg.docks.segment.advanced import ADVANCED, HEADINGS
@@ -49,7 +50,8 @@ def test_open_bounds_hold_for_numbers_and_are_the_next_whole_one():
 
 
 def test_every_field_is_in_the_form_or_beside_it():
-    elsewhere = {"n_classes", "initial_means"}
+    of_the_outlier_dock = {field.name for field in fields(FitOutlierSettings)}
+    elsewhere = {"n_classes", "initial_means"} | of_the_outlier_dock
     assert set(ADVANCED) | elsewhere == set(FitConfig.__pydantic_fields__)
 
 

@@ -218,6 +218,11 @@ def test_a_finished_mask_without_strokes_comes_back_unchanged() -> None:
     np.testing.assert_array_equal(corrected(truth(), None).label_map.labels, truth())
 
 
+def test_an_empty_mask_without_strokes_is_refused() -> None:
+    with pytest.raises(SettingsError, match="no stroke"):
+        corrected(np.zeros_like(truth()), None)
+
+
 def test_strokes_correct_a_finished_mask_near_them_only() -> None:
     wrong = truth()
     wrong[1, :20][wrong[1, :20] == 2] = 1

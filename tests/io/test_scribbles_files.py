@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,42 @@ def test_a_stroke_that_leaves_the_grid_is_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps(told))
     with pytest.raises(GeometryError, match="leaves the grid"):
         read_scribbles(path, image())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"value": float("inf")},
+        {"value": 1.7},
+        {"id": float("inf")},
+        {"weight": float("inf")},
+        {"voxels": [[1e30, 0, 0]]},
+        {"voxels": [[0, 1.9, 0]]},
+    ],
+    ids=str,
+)
+def test_numbers_that_no_stroke_has_are_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    path = write_scribbles(tmp_path / "s.json", painted())
+    told = json.loads(path.read_text())
+    told["strokes"][0].update(change)
+    path.write_text(json.dumps(told))
+    with pytest.raises(InputError, match="holds no scribbles"):
+        read_scribbles(path, image())
+
+
+def test_a_class_without_a_colour_is_refused(tmp_path: Path) -> None:
+    path = write_scribbles(tmp_path / "s.json", painted())
+    told = json.loads(path.read_text())
+    told["classes"][0]["colour"] = []
+    path.write_text(json.dumps(told))
+    with pytest.raises(InputError, match="holds no scribbles"):
+        read_scribbles(path, image())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_strokes_can_be_read_by_whoever_may_read_masks(tmp_path: Path) -> None:
+    modes = {write_scribbles(tmp_path / name, painted()).stat().st_mode for name in ("s.json", "s.nii.gz")}
+    assert len(modes) == 1
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -149,3 +149,25 @@ def test_one_edited_slice_is_not_enough() -> None:
     start = result(np.ones(SHAPE))
     with pytest.raises(SettingsError, match="edited: 2"):
         interpolate(painted(start, {2: disc(8)}), start, 2)
+
+
+def test_the_background_around_everything_is_no_island() -> None:
+    labels = np.zeros(SHAPE)
+    labels[:, 10:30, 10:30] = 1
+    labels[4, 20, 20] = 0
+    start = result(labels)
+    with pytest.raises(SettingsError, match="around everything"):
+        drop_island(Edits.none(start), start, (4, 0, 0))
+    assert drop_island(Edits.none(start), start, (4, 20, 20)).values.tolist() == [1]
+
+
+def test_interpolation_in_a_frame_leaves_the_others_alone() -> None:
+    one = result(np.ones(SHAPE))
+    two = result(np.ones((2, *SHAPE)))
+    wanted = interpolate(painted(one, {1: disc(4), 7: disc(8)}), one, 2).apply(one)
+    edits = Edits.none(two)
+    for z, shape in {1: disc(4), 7: disc(8)}.items():
+        edits = edits.paint(np.stack([np.ones(shape.sum(), int), np.full(shape.sum(), z), *np.nonzero(shape)], -1), 2)
+    shown = interpolate(edits, two, 2, frame=1).apply(two)
+    np.testing.assert_array_equal(shown.labels[1], wanted.labels)
+    assert (shown.labels[0] == 1).all()

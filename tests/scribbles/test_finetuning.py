@@ -9,10 +9,11 @@ import torch
 from tests.scribbles.tuning_cases import TINY, drained, image_of, prepared, strokes_on, truth_of
 
 from napari_gmmseg.errors import SettingsError
-from napari_gmmseg.fitting.scribbling import budget, fit_scribbles
+from napari_gmmseg.fitting.scribbling import AtOnce, budget, fit_scribbles
 from napari_gmmseg.fitting.scribbling.finetuning import finetune
+from napari_gmmseg.fitting.scribbling.plane import Plane
 from napari_gmmseg.fitting.scribbling.tuner import Tuner
-from napari_gmmseg.volumes import IGNORED, Look, Scribbles, Stop, Stroke
+from napari_gmmseg.volumes import IGNORED, Look, Retune, Scribbles, Stop, Stroke
 
 TRUTH = truth_of()
 VOLUME = image_of(TRUTH)
@@ -144,9 +145,17 @@ def test_previews_lie_on_the_whole_grid_and_terms_are_named():
     steps.close()
 
 
-def test_a_start_that_is_there_is_what_is_distilled():
-    at_once = drained(fit_scribbles(VOLUME, PREPARED, STROKES))
-    assert (tuned(start=at_once).label_map.labels == TRUTH).mean() > 0.97
+def test_an_answer_that_is_there_is_not_computed_again(monkeypatch):
+    engine, walks = AtOnce(VOLUME, PREPARED), []
+    strokes = strokes_on(VOLUME, TRUTH, per_class=1)
+    drained(fit_scribbles(VOLUME, PREPARED, strokes, at_once=engine))
+    log_priors = Plane.log_priors
+    monkeypatch.setattr(Plane, "log_priors", lambda self, *told: walks.append(told) or log_priors(self, *told))
+    tuned(strokes, at_once=engine)
+    assert not walks
+    heavier = replace(strokes, strokes=(replace(strokes.strokes[0], weight=2.0), *strokes.strokes[1:]))
+    tuned(heavier, at_once=engine)
+    assert len(walks) == 1
 
 
 def test_ignored_voxels_teach_nothing():
@@ -197,3 +206,54 @@ def test_too_few_seconds_leave_the_answer_at_once():
 def test_no_strokes_at_all_are_refused():
     with pytest.raises(SettingsError, match="nothing"):
         tuned(Scribbles(VOLUME.grid_shape, VOLUME.geometry, STROKES.classes))
+
+
+def flecked():
+    """The discs, with flecks of the dull class's intensity all over the ground, and strokes on the discs."""
+    speckled = np.array(TRUTH)
+    for dy, dx in itertools.product(range(2), range(2)):
+        here = speckled[0, 2 + dy :: 9, 2 + dx :: 9]
+        here[here == 1] = 2
+    return image_of(speckled), speckled
+
+
+def flecks_left(weight):
+    """How many voxels of flecks the network believes, and how much of the discs."""
+    volume, speckled = flecked()
+    learns = replace(TINY, steps=150, width=8, imitation_weight=0.0, smoothness=0.0, mixture_weight=2.0)
+    config = replace(learns, outlier_weight=weight, outlier_inner=3, outlier_outer=7, outlier_ramp=0.2)
+    result = drained(finetune(volume, prepared(volume), strokes_on(volume, TRUTH), config))
+    believed = result.prior.argmax(0) + 1
+    flecks = (speckled == 2) & (TRUTH == 1)
+    return int((believed[flecks] != 1).sum()), float((believed == TRUTH)[TRUTH > 1].mean())
+
+
+def test_the_outlier_region_loss_keeps_flecks_out_of_what_is_learnt():
+    without, _ = flecks_left(0.0)
+    with_it, of_the_discs = flecks_left(10.0)
+    assert without > 30
+    assert with_it < without / 2
+    assert of_the_discs > 0.95
+
+
+def test_windows_are_changed_between_steps_and_act_at_the_next():
+    config = replace(TINY, steps=20, outlier_ramp=0.0)
+    steps = finetune(VOLUME, PREPARED, STROKES, config)
+    for _ in range(5):
+        assert "outlier region" not in next(steps).terms
+    report = steps.send(Retune({"outlier_weight": 1.0, "outlier_inner": 3, "outlier_outer": 9}))
+    assert "outlier region" in report.terms
+    assert report.refused is None
+    steps.close()
+
+
+def test_windows_that_make_no_sense_are_refused_and_the_training_goes_on():
+    with pytest.raises(SettingsError, match="smaller"):
+        tuned(config=replace(TINY, outlier_weight=1.0, outlier_inner=9, outlier_outer=5))
+    steps = finetune(VOLUME, PREPARED, STROKES, TINY)
+    for _ in range(3):
+        next(steps)
+    report = steps.send(Retune({"outlier_weight": 1.0, "outlier_inner": 9, "outlier_outer": 5}))
+    assert report.refused is not None
+    assert next(steps).step == report.step + 1
+    steps.close()

@@ -7,12 +7,15 @@ import pytest
 import torch
 from tests.scribbles.tuning_cases import TINY, drained, image_of, prepared, strokes_on, truth_of
 
-from napari_gmmseg.fitting.scribbling import AtOnce, fit_scribbles
+from napari_gmmseg.config.scribbles import ScribbleConfig
+from napari_gmmseg.fitting.scribbling import AtOnce, NetworkSay, fit_scribbles
 from napari_gmmseg.fitting.scribbling.finetuning import finetune
 from napari_gmmseg.fitting.scribbling.grounds import Grounds
+from napari_gmmseg.fitting.scribbling.held_out import Examination
 from napari_gmmseg.fitting.scribbling.situation import Observer, Situation
 from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase
 from napari_gmmseg.fitting.scribbling.tuner import Tuner
+from napari_gmmseg.volumes import Stroke
 
 
 def situation(*, depth: int = 1, background: int | None = None) -> Situation:
@@ -121,3 +124,38 @@ def test_a_network_that_knows_the_object_mends_a_leak(monkeypatch):
     tuned = drained(finetune(volume, inside, strokes, TINY)).label_map.labels
     wrong = [int(((labels == 2) != (truth == 2)).sum()) for labels in (at_once, tuned)]
     assert wrong[1] < wrong[0]
+
+
+@pytest.mark.parametrize("background", [None, 1])
+@pytest.mark.parametrize("depth", [1, 3])
+def test_strokes_answered_later_come_to_what_the_fine_tuning_came_to(monkeypatch, background, depth):
+    monkeypatch.setattr(Examination, "gained", property(lambda self: True))
+    truth = np.repeat(truth_of(), depth, axis=0)
+    volume = image_of(truth)
+    inside, strokes = prepared(volume), strokes_on(volume, truth, background=background)
+    result = drained(finetune(volume, inside, strokes, TINY))
+    assert result.provenance["network_counts"]
+    engine = AtOnce(volume, inside)
+    later = NetworkSay(volume, inside, result.weights).answer(engine, strokes, strokes)
+    np.testing.assert_allclose(later.probabilities, result.probabilities, atol=1e-5)
+    assert np.abs(later.probabilities - engine.update(strokes).probabilities).max() > 0.01
+
+
+def test_a_class_that_a_network_does_not_know_stays_as_likely_beside_the_others():
+    truth = truth_of()
+    volume = image_of(truth)
+    inside = prepared(volume)
+    known = strokes_on(volume, np.where(truth == 3, 1, truth), values=(1, 2), per_class=1)
+    weights = replace(drained(finetune(volume, inside, known, TINY)).weights, say=1.0)
+    all_three = known.with_strokes([Stroke(3, np.argwhere(truth == 3)[:30])])
+    say, engine = NetworkSay(volume, inside, weights), AtOnce(volume, inside, ScribbleConfig(neighbour_weight=0.0))
+    say.warm()
+    say._prior = torch.full_like(say._prior, 0.5)
+    plain = engine.update(all_three).probabilities
+    with_network = say.answer(engine, all_three, all_three).probabilities
+    np.testing.assert_allclose(with_network, plain, atol=1e-5)
+    say._prior[0], say._prior[1] = 0.9, 0.1
+    with_network = say.answer(engine, all_three, all_three).probabilities
+    np.testing.assert_allclose(with_network[2], plain[2], atol=1e-5)
+    assert (with_network[0] >= plain[0] - 1e-5).all()
+    assert with_network[0].sum() > plain[0].sum()

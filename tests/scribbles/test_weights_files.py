@@ -81,6 +81,29 @@ def test_arrays_of_another_program_are_refused(tmp_path):
         read_weights(path)
 
 
+def test_a_model_in_a_type_that_numpy_has_not_is_refused(tmp_path):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file as save_torch
+
+    path = tmp_path / "model.safetensors"
+    save_torch({"weight": torch.zeros(3, dtype=torch.bfloat16)}, path)
+    with pytest.raises(InputError, match="cannot be read as a model"):
+        read_weights(path)
+
+
+def test_a_mixture_of_other_classes_is_refused(path):
+    from safetensors import safe_open
+
+    with safe_open(str(path), framework="numpy") as file:
+        told = file.metadata()
+    arrays = load_file(path)
+    mixture = {name: array[:1] if name.startswith("mixture/means") else array for name, array in arrays.items()}
+    assert any(name.startswith("mixture/") for name in mixture)
+    save_file(mixture, path, told)
+    with pytest.raises(InputError):
+        read_weights(path)
+
+
 @pytest.mark.parametrize(
     "change", [{"layout": 99}, {"classes": 3}, {"format": "other"}, {"width": None, "channels": []}], ids=str
 )

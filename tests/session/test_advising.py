@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.session.scribble_making import BRIGHT, DARK, SHAPE, await_answer, halves_request, stroke
@@ -55,3 +57,25 @@ def test_several_strokes_a_class_are_calibrated(painted):
     calibration = returned(calibration_in_steps(painted.request, painted.scribbles))
     assert calibration.ece_before is not None
     assert np.isfinite(calibration.temperature)
+
+
+def test_snapshots_of_a_fine_tuning_disagree_where_the_network_changed_its_mind():
+    session = Session()
+    session.open(halves_request())
+    assert session.disagreement_in_steps() is None
+    session.scribble(stroke(DARK, 2))
+    session.scribble(stroke(BRIGHT, 13))
+    await_answer(session)
+    session.finetune(steps=30)
+    await_answer(session)
+    found = returned(session.disagreement_in_steps())
+    assert found.kind == "disagreement"
+    assert found.values.shape == SHAPE
+    assert 0 <= found.values.min() < found.values.max() <= 1
+    assert 0 < found.most <= 1
+    # One network that is asked twice does not disagree with itself.
+    weights = session.situation.weights
+    same = replace(weights, snapshots=(weights.arrays, weights.arrays))
+    session._put(replace(session._now, weights=same))
+    assert returned(session.disagreement_in_steps()).values.max() < 1e-5
+    session.close()

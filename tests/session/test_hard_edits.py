@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -139,3 +140,88 @@ def test_an_edit_without_a_result_is_refused():
     assert len(refused) == 1
     assert session.edits is None
     session.close()
+
+
+def blob(z: int, y: int, x: int, half: int = 1) -> np.ndarray:
+    return np.stack(
+        np.meshgrid([z], np.arange(y - half, y + half + 1), np.arange(x - half, x + half + 1), indexing="ij"), axis=-1
+    ).reshape(-1, 3)
+
+
+def with_an_island(session: Session) -> tuple[int, int, int]:
+    """Have the model's result hold a bright island in the dark half."""
+    result = session.result
+    labels = result.label_map.labels.copy()
+    labels[tuple(blob(1, 5, 3).T)] = BRIGHT
+    changed = replace(result, label_map=replace(result.label_map, labels=labels))
+    session._put(replace(session._now, result=changed, fitted=changed))
+    return 1, 5, 3
+
+
+def test_an_island_that_is_dropped_takes_the_class_around_it_and_stays_so(fitted):
+    at_island = with_an_island(fitted)
+    before = mask_hash(fitted)
+    fitted.drop_island(at_island)
+    rest(fitted)
+    voxels = blob(*at_island)
+    assert at(fitted, voxels) == [DARK] * len(voxels)
+    assert len(fitted.edits) == len(voxels)
+    fitted.scribble(stroke(DARK, 2))
+    fitted.scribble(stroke(BRIGHT, 13))
+    fitted.scribble(stroke(BRIGHT, 3, z=1))
+    await_answer(fitted)
+    assert at(fitted, voxels) == [DARK] * len(voxels)
+    for _ in range(4):
+        fitted.undo()
+    assert mask_hash(fitted) == before
+    assert fitted.edits is None
+
+
+def test_a_region_is_filled_in_its_slice_or_whole(fitted):
+    at_island = with_an_island(fitted)
+    fitted.fill((0, 5, 3), BRIGHT, plane=-3)
+    rest(fitted)
+    labels = fitted.result.label_map.labels
+    assert (labels[0] == BRIGHT).all()
+    assert (labels[2] == DARK).any()
+    fitted.undo()
+    fitted.fill(at_island, DARK)
+    rest(fitted)
+    voxels = blob(*at_island)
+    assert at(fitted, voxels) == [DARK] * len(voxels)
+    assert fitted.can_undo == f"Fill: {fitted.classes.by_value(DARK).name}"
+
+
+def test_a_class_drawn_in_two_slices_is_continued_between_them(fitted):
+    last = SHAPE[0] - 1
+    fitted.edit(np.concatenate([blob(0, 5, 3), blob(last, 5, 3)]), BRIGHT)
+    fitted.interpolate(BRIGHT)
+    rest(fitted)
+    between = np.concatenate([blob(z, 5, 3) for z in range(1, last)])
+    assert at(fitted, between) == [BRIGHT] * len(between)
+    assert fitted.can_undo.startswith("Interpolate")
+    fitted.undo()
+    assert set(at(fitted, between)) == {DARK}
+
+
+def test_one_slice_alone_is_not_interpolated_and_says_why(fitted):
+    refused = []
+    fitted.refused.connect(refused.append)
+    fitted.edit(blob(0, 5, 3), BRIGHT)
+    fitted.interpolate(BRIGHT)
+    rest(fitted)
+    assert "no slice between two edited ones" in refused[0].message
+
+
+def test_an_edit_that_is_worked_out_while_the_result_changes_goes_into_the_new_one(fitted):
+    at_island = with_an_island(fitted)
+    fitted.drop_island(at_island)
+    assert fitted.editing
+    result = fitted.result
+    labels = result.label_map.labels.copy()
+    labels[2, 0, 0] = BRIGHT
+    changed = replace(result, label_map=replace(result.label_map, labels=labels))
+    fitted._put(replace(fitted._now, result=changed, fitted=changed))
+    rest(fitted)
+    assert at(fitted, blob(*at_island)) == [DARK] * 9
+    assert fitted.result.label_map.labels[2, 0, 0] == BRIGHT

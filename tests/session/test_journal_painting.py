@@ -14,6 +14,7 @@ from napari_gmmseg.session import Session
 from napari_gmmseg.session.journal import JOURNAL, Journal, Replayer, read_history, recover, result_hash
 from napari_gmmseg.session.journal.migrating import migrated
 from napari_gmmseg.session.journal.painted import packed, unpacked
+from napari_gmmseg.volumes import UNLABELLED, Stroke
 
 
 def painted_session(folder: Path) -> tuple[Session, Journal]:
@@ -64,6 +65,19 @@ def test_a_stroke_is_on_the_disk_before_it_is_answered(tmp_path):
     end(session, journal)
 
 
+def test_an_answer_that_was_withdrawn_stays_so_after_a_crash(tmp_path):
+    session, journal = painted_session(tmp_path / "s")
+    session.scribble(Stroke(UNLABELLED, stroke(BRIGHT, 13).voxels))
+    await_answer(session)
+    assert session.result is None
+    end(session, journal)
+    again, journal = recovered_session(tmp_path / "s")
+    assert again.result is None
+    assert len(again.scribbles.strokes) == len(session.scribbles.strokes)
+    assert read_history(tmp_path / "s").situation["result"] is None
+    end(again, journal)
+
+
 def test_a_stroke_whose_answer_the_crash_took_is_answered_after_it(tmp_path):
     session, journal = painted_session(tmp_path / "s")
     session.scribble(stroke(BRIGHT, 4))
@@ -87,6 +101,39 @@ def test_edits_come_back_and_can_still_be_given_back(tmp_path):
     end(again, journal)
 
 
+def test_what_was_filled_interpolated_and_dropped_comes_back_and_is_done_again(tmp_path):
+    session, journal = painted_session(tmp_path / "s")
+    session.fill((1, 0, 0), BRIGHT, plane=-3)
+    session.edit(np.array([(0, 8, 3), (0, 9, 3), (2, 8, 3), (2, 9, 3)]), BRIGHT)
+    session.interpolate(BRIGHT)
+    session.edit(np.array([(0, 2, 2)]), BRIGHT)
+    session.drop_island((0, 2, 2))
+    await_answer(session)
+    assert session.can_undo == "Drop an island"
+    end(session, journal)
+    assert result_hash(Replayer(read_history(tmp_path / "s")).result()) == result_hash(session.result)
+    again, journal = recovered_session(tmp_path / "s")
+    assert mask_hash(again) == mask_hash(session)
+    assert len(again.edits) == len(session.edits)
+    end(again, journal)
+
+
+def test_runs_and_class_edits_with_a_background_are_done_again_to_the_same_hash(tmp_path):
+    session, journal = painted_session(tmp_path / "s")
+    session.declare_background(DARK)
+    await_answer(session)
+    session.retune(n_classes=3)
+    await_answer(session)
+    session.split(BRIGHT)
+    await_answer(session)
+    session.clear_scribbles()
+    session.declare_background(BRIGHT)
+    await_answer(session)
+    assert not (session.result.label_map.labels == BRIGHT).any()
+    end(session, journal)
+    assert result_hash(Replayer(read_history(tmp_path / "s")).result()) == result_hash(session.result)
+
+
 def test_a_fine_tuned_network_comes_back(tmp_path):
     session, journal = painted_session(tmp_path / "s")
     session.finetune(steps=3)
@@ -102,6 +149,25 @@ def test_a_fine_tuned_network_comes_back(tmp_path):
     end(again, journal)
 
 
+def test_an_answer_with_a_fine_tuned_network_comes_back_after_a_crash(tmp_path):
+    session, journal = painted_session(tmp_path / "s")
+    # A network of which nothing is checked counts against a background only.
+    session.declare_background(DARK)
+    session.finetune(steps=3)
+    await_answer(session)
+    session.scribble(stroke(BRIGHT, 11))
+    await_answer(session)
+    assert session.result.provenance["network_counts"]
+    end(session, journal)
+    again, journal = recovered_session(tmp_path / "s")
+    assert result_hash(again.result) == result_hash(session.result)
+    assert again.situation.weights.say == session.situation.weights.say
+    again.scribble(stroke(DARK, 4))
+    await_answer(again)
+    assert again.result.provenance["network_counts"]
+    end(again, journal)
+
+
 def test_an_edited_answer_is_done_again_to_the_same_hash(tmp_path):
     session, journal = painted_session(tmp_path / "s")
     session.edit(np.array([(0, 1, 1)]), BRIGHT)
@@ -111,6 +177,7 @@ def test_an_edited_answer_is_done_again_to_the_same_hash(tmp_path):
 
 def test_a_fine_tuned_result_is_not_claimed_to_be_replayable(tmp_path):
     session, journal = painted_session(tmp_path / "s")
+    session.declare_background(DARK)
     session.finetune(steps=3)
     await_answer(session)
     end(session, journal)

@@ -127,6 +127,32 @@ def test_erasing_all_strokes_of_a_class_leaves_it_unpainted(painted):
     assert painted.unpainted == (BRIGHT,)
 
 
+def test_too_few_strokes_left_show_what_was_there_before_any(painted):
+    painted.scribble(Stroke(UNLABELLED, stroke(BRIGHT, 13).voxels))
+    await_answer(painted)
+    assert painted.result is None
+    painted.undo()
+    await_answer(painted)
+    assert painted.result is not None
+
+
+def test_strokes_painted_before_a_class_came_are_merged_into_it():
+    session = Session()
+    session.open(halves_request())
+    session.scribble(stroke(DARK, 2))
+    session.scribble(stroke(BRIGHT, 13))
+    await_answer(session)
+    session.split(BRIGHT)
+    await_answer(session)
+    (new,) = set(session.classes.values) - {DARK, BRIGHT}
+    assert new not in session.scribbles.classes.values or not session.scribbles.counts()[new]
+    session.merge(new, BRIGHT)
+    await_answer(session)
+    assert {each.value for each in session.scribbles.strokes} == {DARK, new}
+    assert set(session.result.label_map.classes.values) == {DARK, new}
+    session.close()
+
+
 def test_ignored_voxels_count_for_no_class(painted):
     before = painted.scribbles.counts()
     painted.scribble(Stroke(IGNORED, np.array([(0, 0, 0)])))

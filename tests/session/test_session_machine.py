@@ -46,6 +46,8 @@ class Actions(RuleBasedStateMachine):
         for each in self.patches:
             each.start()
         self.session = Session(memory_limit=40_000)
+        #: Whether anything was undone or redone since the last look at what was painted.
+        self.undone = False
 
     @initialize(done=st.sampled_from([True, True, False]), locked=st.booleans(), moved=st.booleans())
     def open(self, done: bool, locked: bool, moved: bool) -> None:
@@ -171,11 +173,13 @@ class Actions(RuleBasedStateMachine):
 
     @rule(n=st.integers(1, 4))
     def undo(self, n: int) -> None:
+        self.undone = True
         for _ in range(n):
             self.session.undo()
 
     @rule(n=st.integers(1, 4))
     def redo(self, n: int) -> None:
+        self.undone = True
         for _ in range(n):
             self.session.redo()
 
@@ -217,7 +221,7 @@ class Actions(RuleBasedStateMachine):
         if result is not None:
             table = result.label_map.classes
             assert len({tissue.name for tissue in table}) == len(table) == len(result.probabilities)
-            assert set(table.values) >= set(result.label_map.labels.ravel().tolist())
+            assert {0, *table.values} >= set(result.label_map.labels.ravel().tolist())
 
     @invariant()
     def locked_classes_are_there(self) -> None:

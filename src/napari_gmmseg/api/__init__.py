@@ -1,11 +1,13 @@
 """Read, segment, evaluate, write: what the command line does, from Python."""
 
+from napari_gmmseg.api.cleaning import remove_islands
 from napari_gmmseg.api.evaluating import evaluate
 from napari_gmmseg.api.finetuning import finetune
 from napari_gmmseg.api.following import follow
 from napari_gmmseg.api.options import PathLike
 from napari_gmmseg.api.reading import read
 from napari_gmmseg.api.segmenting import finished, open_case, segment
+from napari_gmmseg.api.training import predict, train
 from napari_gmmseg.api.writing import check_writable, write
 
 __all__ = [
@@ -16,7 +18,10 @@ __all__ = [
     "finished",
     "follow",
     "open_case",
+    "predict",
     "read",
+    "remove_islands",
     "segment",
+    "train",
     "write",
 ]

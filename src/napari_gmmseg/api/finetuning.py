@@ -11,6 +11,7 @@ from napari_gmmseg.api.following import follow
 from napari_gmmseg.api.options import PathLike, validated
 from napari_gmmseg.api.reading import read
 from napari_gmmseg.api.scribbling import prepared_for_strokes, strokes_on
+from napari_gmmseg.errors import SettingsError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
         LabelMap,
         NetworkWeights,
         Scribbles,
-        Segmentation,
         Volume,
     )
 
@@ -35,7 +35,6 @@ def finetune(
     model: NetworkWeights | PathLike | None = None,
     save_model: PathLike | None = None,
     background: int | None = None,
-    start: Segmentation | None = None,
     preset: str | None = None,
     mask: PathLike | NDArray[Any] | LabelMap | None = "auto",
     region: PathLike | NDArray[Any] | LabelMap | None = None,
@@ -63,8 +62,6 @@ def finetune(
         Where the trained model is written, ending in `.safetensors`.
     background : int or None
         The value of the strokes that means background: it is 0 in the mask. None: as the strokes, else the model, say.
-    start : Segmentation or None
-        The answer of `segment(..., scribbles=...)`, where it is there already.
     preset : str or None
         Kind of image, for its mask and the names of its contrasts.
     mask, region, box, disc, resample
@@ -92,21 +89,37 @@ def finetune(
     from napari_gmmseg.config.finetuning import FinetuneConfig
     from napari_gmmseg.fitting.scribbling import finetuning
     from napari_gmmseg.io import weights as files
+    from napari_gmmseg.io.array_files import check_suffix
     from napari_gmmseg.volumes import FinetunedSegmentation, Volume
 
     config = validated(lambda: FinetuneConfig(seconds=seconds, steps=steps, **settings))
     if save_model is not None:
-        files.check_weights_path(os.fspath(save_model))
+        check_suffix(os.fspath(save_model))
     network = files.read_weights(os.fspath(model)) if isinstance(model, (str, os.PathLike)) else model
     volume = image if isinstance(image, Volume) else read(image, resample=resample)
-    meant = background if background is not None or network is None else network.background
-    strokes = strokes_on(scribbles, volume, meant)
-    assert strokes is not None
+    strokes = strokes_on(scribbles, volume, background if network is None else None)
+    if strokes is None:
+        raise SettingsError("There are no strokes to learn from.", "Give scribbles: a file, or a Scribbles object.")
+    if network is not None:
+        strokes = _as_the_model(strokes, network, background)
     place = {"mask": mask, "region": region, "box": box, "disc": disc}
     volume, prepared, findings = prepared_for_strokes(volume, strokes, preset, place, resample)
-    fit = finetuning.finetune(volume, prepared, strokes, config, start=start, weights=network)
+    fit = finetuning.finetune(volume, prepared, strokes, config, weights=network)
     result = follow(fit, progress)
     assert isinstance(result, FinetunedSegmentation)
     if save_model is not None and result.weights is not None:
         files.write_weights(os.fspath(save_model), result.weights)
     return replace(result, findings=(*findings, *result.findings))
+
+
+def _as_the_model(strokes: Scribbles, network: NetworkWeights, background: int | None) -> Scribbles:
+    """Return strokes with the classes of a model, painted or not, and its background where nobody names another."""
+    from napari_gmmseg.volumes import ClassTable
+
+    missing = tuple(tissue for tissue in network.classes if strokes.classes.by_value(tissue.value) is None)
+    named = (background, strokes.background, network.background)
+    return replace(
+        strokes,
+        classes=ClassTable((*strokes.classes, *missing)),
+        background=next((value for value in named if value is not None), None),
+    )

@@ -19,6 +19,7 @@ Result = TypeVar("Result")
 
 #: Fields of the settings whose flag has another name.
 _FLAGS = {"n_classes": "classes", "max_steps": "steps", "neighbour_weight": "beta", "refine": "no-refine"}
+_FLAGS |= dict.fromkeys(("outlier_inner", "outlier_outer"), "outlier")
 #: Complaints of pydantic that a person would not understand.
 _REASONS = {"string_pattern_mismatch": "is none of the known ones", "unexpected_keyword_argument": "is not known"}
 
@@ -60,11 +61,14 @@ def settings_without_effect(config: FitConfig, method: str) -> tuple[Finding, ..
     method : str
         What "auto" turned out to be, else the method asked for.
     """
+    from napari_gmmseg.config.bounds import field_of
     from napari_gmmseg.config.deep import DeepSettings
+    from napari_gmmseg.config.outlier import FitOutlierSettings, OutlierSettings
     from napari_gmmseg.config.recipes import FORMS
     from napari_gmmseg.volumes import Finding
 
-    fields = DeepSettings.__pydantic_fields__  # type: ignore[attr-defined]
+    owners = (DeepSettings, OutlierSettings, FitOutlierSettings)
+    fields = {name: field_of(owner, name) for owner in owners for name in owner.__annotations__}
     given = {name for name, field in fields.items() if getattr(config, name) != field.default}
     idle = given if method not in FORMS else given & {"hidden_share"} if method != "blindspot" else set()
     # Whoever did not want a refinement and got none was heeded.
@@ -109,13 +113,17 @@ def preparation_config(
     return validated(lambda: PreparationConfig(mask=mode, box=_box(box), disc=_disc(disc)))
 
 
-def validated(make: Callable[[], Result]) -> Result:
+def validated(make: Callable[[], Result], owner: type | None = None, command: str = "segment") -> Result:
     """Return what `make` makes from pydantic dataclasses, with their complaints as one sentence.
 
     Parameters
     ----------
     make : callable
         Makes the settings.
+    owner : type or None
+        The settings' class, whose fields tell the hint; None: `FitConfig`.
+    command : str
+        Whose help lists them.
 
     Raises
     ------
@@ -133,16 +141,16 @@ def validated(make: Callable[[], Result]) -> Result:
         what = first["msg"].removeprefix("Input ").rstrip(".").lower()
         raise SettingsError(
             f"The setting {name} (--{flag}) cannot be {first['input']!r}: it {_REASONS.get(first['type'], what)}.",
-            _about_field(name) or "Check its name and value; `napari-gmmseg segment --help` lists them.",
+            _about_field(name, owner) or f"Check its name and value; `napari-gmmseg {command} --help` lists them.",
         ) from error
 
 
-def _about_field(name: str) -> str:
+def _about_field(name: str, owner: type | None) -> str:
     """Return what the settings tell of one of their fields, with its bounds; "" for an unknown one."""
     from napari_gmmseg.config import FitConfig
     from napari_gmmseg.config.bounds import bounds_of
 
-    field = FitConfig.__pydantic_fields__.get(name)  # type: ignore[attr-defined]
+    field = (owner or FitConfig).__pydantic_fields__.get(name)  # type: ignore[attr-defined]
     if field is None:
         return ""
     bounds = bounds_of(field)

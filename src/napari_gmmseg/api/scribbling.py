@@ -77,6 +77,7 @@ def segment_scribbles(
     start = _mask(init)
     told = {"scribbles": _named(scribbles), "background": background, "init": _named(init), **_told(place)}
     if start is not None:
+        _check_idle_with_init(place or {}, n_classes, preset)
         prepared, findings = _whole_image(volume)
         result = follow(correct_mask(volume, prepared, start, strokes, config), progress)
     else:
@@ -129,9 +130,15 @@ def strokes_on(scribbles: Scribbles | PathLike | None, volume: Volume, backgroun
         The label value that means background; None: as the strokes say.
     """
     from napari_gmmseg.io.scribbles import read_scribbles
+    from napari_gmmseg.volumes import Scribbles
 
     if isinstance(scribbles, (str, os.PathLike)):
         return read_scribbles(Path(scribbles), volume, background=background)
+    if scribbles is not None and not isinstance(scribbles, Scribbles):
+        raise SettingsError(
+            f"Scribbles are given as {type(scribbles).__name__}.",
+            "Give a file's path, or make them by napari_gmmseg.volumes.Scribbles.from_labels.",
+        )
     if scribbles is None or background is None:
         return scribbles
     return replace(scribbles, background=background)
@@ -140,7 +147,27 @@ def strokes_on(scribbles: Scribbles | PathLike | None, volume: Volume, backgroun
 def _mask(init: LabelMap | PathLike | None) -> LabelMap | None:
     from napari_gmmseg.io import read_labels
 
-    return read_labels(Path(init)) if isinstance(init, (str, os.PathLike)) else init
+    if isinstance(init, (str, os.PathLike)):
+        return read_labels(Path(init))
+    if init is not None and not hasattr(init, "labels"):
+        raise SettingsError(
+            f"The mask to start from is given as {type(init).__name__}.", "Give a file's path, or a LabelMap."
+        )
+    return init
+
+
+def _check_idle_with_init(place: dict[str, Any], n_classes: int | None, preset: str | None) -> None:
+    """Refuse what says nothing where a finished mask is corrected: its place and its classes are known."""
+    given = [name for name in ("region", "box", "disc") if place.get(name) is not None]
+    mask = place.get("mask")
+    given += [] if mask is None or (isinstance(mask, str) and mask in ("auto", "none")) else ["mask"]
+    given += ["classes"] if n_classes is not None else []
+    given += ["preset"] if preset is not None else []
+    if given:
+        raise SettingsError(
+            f"Without meaning beside a mask to start from: {', '.join(f'--{name}' for name in given)}.",
+            "Leave it out: only what strokes contradict is answered, in the whole image.",
+        )
 
 
 def _check_classes(strokes: Scribbles, n_classes: int | None) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `napari-gmmseg demo | open | segment | finetune | resume | replay | evaluate | doctor`."""
+"""The command line: `napari-gmmseg demo | open | segment | finetune | train | predict | ...`; see `arguments`."""
 
 from __future__ import annotations
 

@@ -17,13 +17,15 @@ from napari_gmmseg.cli.doctor import Doctor
 from napari_gmmseg.cli.evaluate import Evaluate
 from napari_gmmseg.cli.finetune import Finetune
 from napari_gmmseg.cli.opening import Open
+from napari_gmmseg.cli.predict import Predict
 from napari_gmmseg.cli.replay import Replay
 from napari_gmmseg.cli.resume import Resume
 from napari_gmmseg.cli.segment import Segment
+from napari_gmmseg.cli.train import Train
 from napari_gmmseg.errors import SettingsError
 
 PROGRAM = "napari-gmmseg"
-COMMANDS = ("demo", "open", "segment", "finetune", "resume", "replay", "evaluate", "doctor")
+COMMANDS = ("demo", "open", "segment", "finetune", "train", "predict", "resume", "replay", "evaluate", "doctor")
 _DESCRIPTION = (
     "Segment MRI without labels: Gaussian mixture models, spatial and deep. `--version` prints the version. "
     "Exit codes: 0 done, 1 a replayed result is another, 2 a mistake in what was asked (with a hint), 3 out of memory "
@@ -34,6 +36,8 @@ _Commands = (
     | Annotated[Open, tyro.conf.subcommand("open")]
     | Annotated[Segment, tyro.conf.subcommand("segment")]
     | Annotated[Finetune, tyro.conf.subcommand("finetune")]
+    | Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Predict, tyro.conf.subcommand("predict")]
     | Annotated[Resume, tyro.conf.subcommand("resume")]
     | Annotated[Replay, tyro.conf.subcommand("replay")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]

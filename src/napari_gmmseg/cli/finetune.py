@@ -12,13 +12,13 @@ from napari_gmmseg import api
 from napari_gmmseg.cli.answers import Answer, Errand
 from napari_gmmseg.cli.channels import channels_of_one_case
 from napari_gmmseg.cli.delivering import deliver
-from napari_gmmseg.cli.flags import ChannelFlags, MapFlags, PlaceFlags
+from napari_gmmseg.cli.flags import ChannelFlags, MapFlags, OutlierFlags, PlaceFlags
 from napari_gmmseg.cli.progress import FitProgress
 from napari_gmmseg.cli.settings import about, otherwise
 from napari_gmmseg.cli.targets import check_images, check_targets
 from napari_gmmseg.config.finetuning import FinetuneConfig
 from napari_gmmseg.errors import SettingsError
-from napari_gmmseg.io.weights import check_weights_path
+from napari_gmmseg.io.array_files import check_suffix
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class Finetune:
     channels: Annotated[ChannelFlags, tyro.conf.arg(name="channel")] = field(default_factory=ChannelFlags)
     place: Annotated[PlaceFlags, tyro.conf.arg(name="place")] = field(default_factory=PlaceFlags)
     maps: Annotated[MapFlags, tyro.conf.arg(name="map")] = field(default_factory=MapFlags)
+    islands: Annotated[OutlierFlags, tyro.conf.arg(name="islands")] = field(default_factory=OutlierFlags)
 
     def run(self, errand: Errand, /) -> Answer:
         """Read, fine-tune, write.
@@ -98,7 +99,7 @@ class Finetune:
         same = self.model is not None and self.save_model == self.model
         check_targets((self.output, *maps.values(), None if same else self.save_model), read)
         if self.save_model is not None:
-            check_weights_path(self.save_model)
+            check_suffix(self.save_model)
         volume = api.read(paths, contrasts=contrasts, **self.channels.reading())
         api.check_writable(self.output, volume, **maps)
         with FitProgress() as progress:
@@ -121,4 +122,5 @@ class Finetune:
             "seed": self.seed,
             "device": self.device,
             "threads": self.threads,
+            **self.islands.settings(),
         }

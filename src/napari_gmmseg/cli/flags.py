@@ -12,6 +12,7 @@ from napari_gmmseg.cli.settings import about, otherwise
 from napari_gmmseg.config import FitConfig, PreparationConfig
 from napari_gmmseg.config.deep import Gradient, Precision, RecipeName, View
 from napari_gmmseg.config.fit import Covariance, Means
+from napari_gmmseg.config.outlier import OutlierMode, OutlierUnit
 from napari_gmmseg.errors import SettingsError
 
 _Files = tyro.conf.UseAppendAction[tuple[Path, ...]]
@@ -140,6 +141,49 @@ class MixtureFlags:
         FitConfig.neighbour_weight
     )
     tolerance: Annotated[float, about(FitConfig, "tolerance")] = FitConfig.tolerance
+
+
+@dataclass(frozen=True)
+class OutlierFlags:
+    """Regions too small to be believed, kept out of what a network learns."""
+
+    outlier: Annotated[
+        tuple[int, int] | None,
+        otherwise(
+            f"default: {FitConfig.outlier_inner} {FitConfig.outlier_outer}",
+            "Windows i and j of the outlier-region loss, odd: regions up to i wide learn the classes around them. "
+            "Without --outlier-weight, the weight is 1.",
+            "I J",
+        ),
+    ] = None
+    outlier_weight: Annotated[
+        float | None, about(FitConfig, "outlier_weight", "default: 0, or 1 where --outlier is given")
+    ] = None
+    outlier_unit: Annotated[OutlierUnit, about(FitConfig, "outlier_unit")] = FitConfig.outlier_unit
+    outlier_ramp: Annotated[float, about(FitConfig, "outlier_ramp")] = FitConfig.outlier_ramp
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings of the outlier-region loss."""
+        told = {name: value for name, value in vars(self).items() if name not in ("outlier", "remove_islands")}
+        inner, outer = self.outlier or (FitConfig.outlier_inner, FitConfig.outlier_outer)
+        weight = float(self.outlier is not None) if self.outlier_weight is None else self.outlier_weight
+        return told | {"outlier_inner": inner, "outlier_outer": outer, "outlier_weight": weight}
+
+
+@dataclass(frozen=True)
+class IslandFlags(OutlierFlags):
+    """Regions too small to be believed: kept out of what a network learns, or taken out of the mask."""
+
+    outlier_mode: Annotated[OutlierMode, about(FitConfig, "outlier_mode")] = FitConfig.outlier_mode
+    remove_islands: Annotated[
+        float | None,
+        otherwise(
+            "default: none",
+            "After the fit, with any method: regions smaller than this many mm take the class around them. What goes "
+            "is told.",
+            "MM",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

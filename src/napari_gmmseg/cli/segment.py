@@ -12,7 +12,15 @@ from napari_gmmseg import api
 from napari_gmmseg.cli.answers import Answer, Errand
 from napari_gmmseg.cli.channels import channels_of_one_case
 from napari_gmmseg.cli.delivering import deliver
-from napari_gmmseg.cli.flags import ChannelFlags, DeepFlags, MapFlags, MixtureFlags, PlaceFlags, ScribbleFlags
+from napari_gmmseg.cli.flags import (
+    ChannelFlags,
+    DeepFlags,
+    IslandFlags,
+    MapFlags,
+    MixtureFlags,
+    PlaceFlags,
+    ScribbleFlags,
+)
 from napari_gmmseg.cli.progress import FitProgress
 from napari_gmmseg.cli.recording import Recording, warn
 from napari_gmmseg.cli.settings import about, otherwise
@@ -74,6 +82,7 @@ class Segment:
     maps: Annotated[MapFlags, tyro.conf.arg(name="map")] = field(default_factory=MapFlags)
     mixture: Annotated[MixtureFlags, tyro.conf.arg(name="mixture")] = field(default_factory=MixtureFlags)
     deep: Annotated[DeepFlags, tyro.conf.arg(name="deep-mixture")] = field(default_factory=DeepFlags)
+    islands: Annotated[IslandFlags, tyro.conf.arg(name="islands")] = field(default_factory=IslandFlags)
 
     def run(self, errand: Errand, /) -> Answer:
         """Read, fit, write.
@@ -94,10 +103,13 @@ class Segment:
         if self.session is not None:
             Journal.check_folder(self.session)
         volume = api.read(paths, contrasts=contrasts, **self.channels.reading())
+        self._check_islands(volume.geometry.unit)
         api.check_writable(self.output, volume, **maps)
         if self.session is None:
             with FitProgress() as progress:
                 result = api.segment(volume, progress=progress, **vars(self.strokes), **settings)
+            if self.islands.remove_islands is not None:
+                result = api.remove_islands(result, self.islands.remove_islands)
             return deliver(errand, result, volume.channels, self.output, maps, {"inputs": paths})
         case = replace(api.open_case(volume, **settings), origin=self._origin(paths, contrasts))
         with Recording(Journal.create(self.session, warn), errand) as recording:
@@ -117,6 +129,21 @@ class Segment:
             raise SettingsError(
                 f"--prior was given, and the method {'auto with --no-refine' if kept else self.method} gives none.",
                 f"Choose --method deepsvg or blindspot, or leave {'--no-refine' if kept else '--prior'} out.",
+            )
+
+    def _check_islands(self, unit: str) -> None:
+        """Refuse before the fit what cannot be done after it."""
+        smallest = self.islands.remove_islands
+        if smallest is not None and not 0 < smallest < float("inf"):
+            raise SettingsError(f"Islands have a size above 0 mm; seen: {smallest:g}.", "Give a length in mm.")
+        if smallest is not None and unit != "mm":
+            raise SettingsError(
+                "--remove-islands is in mm, and the image tells no voxel size.", "Tell it by --spacing."
+            )
+        if smallest is not None and self.session is not None:
+            raise SettingsError(
+                "--remove-islands was given, and what is done after the fit is not recorded in --session.",
+                "Leave one of the two out.",
             )
 
     def _check_strokes(self) -> None:
@@ -154,4 +181,5 @@ class Segment:
             "device": self.device,
             "threads": self.threads,
             **self.deep.settings(),
+            **self.islands.settings(),
         }

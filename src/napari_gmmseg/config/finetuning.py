@@ -8,13 +8,14 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from napari_gmmseg.config.deep import View
+from napari_gmmseg.config.outlier import OutlierSettings
 from napari_gmmseg.config.strict import STRICT
 
 Encoder = Literal["trained", "slow", "frozen"]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class FinetuneConfig:
+class FinetuneConfig(OutlierSettings):
     """How a network learns from strokes, and for how long."""
 
     seconds: Annotated[

@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from napari_gmmseg.config.deep import DeepSettings
+from napari_gmmseg.config.outlier import FitOutlierSettings
 from napari_gmmseg.config.strict import STRICT
 
 Method = Literal["auto", "gmm", "svgmm", "spatial", "deepg", "deepsvg", "blindspot"]
@@ -114,5 +115,5 @@ class MixtureSettings:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class FitConfig(DeepSettings, MixtureSettings):
+class FitConfig(FitOutlierSettings, DeepSettings, MixtureSettings):
     """How one case is fitted."""

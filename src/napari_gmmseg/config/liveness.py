@@ -38,6 +38,12 @@ LIVENESS: Mapping[str, Liveness] = {
     "width": "restart",
     "depth": "restart",
     "precision": "restart",
+    "outlier_weight": "patch",
+    "outlier_inner": "patch",
+    "outlier_outer": "patch",
+    "outlier_unit": "patch",
+    "outlier_ramp": "patch",
+    "outlier_mode": "patch",
 }
 _STRENGTH: Mapping[Liveness | None, int] = {None: 0, "patch": 1, "rehead": 2, "restart": 3}
 

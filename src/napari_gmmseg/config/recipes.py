@@ -7,6 +7,7 @@ from typing import Literal
 
 from napari_gmmseg.config.deep import Gradient, RecipeName
 from napari_gmmseg.config.fit import FitConfig, Means
+from napari_gmmseg.config.outlier import check_outliers
 from napari_gmmseg.errors import SettingsError
 
 Form = Literal["deepg", "deepsvg", "blindspot"]
@@ -168,6 +169,7 @@ def recipe_for(config: FitConfig, form: Form) -> Recipe:
             f"There is no recipe {config.recipe!r} for {form}: the method is not in the paper.",
             "Use --recipe tuned, or --method deepsvg.",
         )
+    check_outliers(config, config.n_classes)
     given = {
         name: getattr(config, name)
         for name in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from napari_gmmseg.volumes import IGNORED, ClassTable, Geometry, LabelMap, Scrib
 
 FORMAT = "napari-gmmseg scribbles"
 VERSION = 1
+#: Beyond any image.
+_FARTHEST = 2**31
 
 
 def read_scribbles(path: str | Path, like: Volume, *, background: int | None = None) -> Scribbles:
@@ -84,19 +87,17 @@ def write_scribbles(path: str | Path, scribbles: Scribbles) -> Path:
     if path.suffix.lower() != ".json":
         return write_labels(path, LabelMap(scribbles.labels(), scribbles.geometry, scribbles.classes, scribbles.source))
     text = json.dumps(_values(scribbles), ensure_ascii=False)
-    name = ""
+    folder: Path | None = None
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            name = file.name
+        # In a folder of its own, and named as the target: the file gets the permissions of any other.
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        temporary = folder / path.name
+        with temporary.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        temporary.replace(path)
     except OSError as error:
-        if name:
-            Path(name).unlink(missing_ok=True)
         if error.errno in NO_SPACE:
             raise ResourceError(
                 f"The disk is full: {path} was not written.", "Make room, or name another folder."
@@ -104,6 +105,9 @@ def write_scribbles(path: str | Path, scribbles: Scribbles) -> Path:
         raise OutputError(
             f"{path} cannot be written: {error.strerror or error}.", "Name a folder that you may write to."
         ) from error
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
     return path
 
 
@@ -155,7 +159,7 @@ def _from_json(path: Path, like: Volume, background: int | None) -> Scribbles:
         classes = _classes(told["classes"], strokes)
     except FileNotFoundError as error:
         raise InputError(f"There is no file {path}.", "Check the name and the folder.") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, GmmsegError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, GmmsegError) as error:
         raise InputError(
             f"{path.name} holds no scribbles: {error}.", f"Give a file of the format {FORMAT!r}, or a label image."
         ) from error
@@ -171,20 +175,30 @@ def _from_json(path: Path, like: Volume, background: int | None) -> Scribbles:
 
 
 def _stroke(values: dict[str, Any], n_axes: int) -> Stroke:
-    voxels: NDArray[np.int64] = np.asarray(values["voxels"], dtype=np.int64).reshape(-1, n_axes)
+    told = np.asarray(values["voxels"]).reshape(-1, n_axes)
+    whole = told.dtype.kind in "iuf" and bool(((np.abs(told) < _FARTHEST) & (np.floor(told) == told)).all())
+    if not whole:
+        raise ValueError("positions are whole numbers of voxels")
+    voxels: NDArray[np.int64] = told.astype(np.int64)
     return Stroke(
-        int(values["value"]),
+        _whole(values["value"]),
         voxels,
-        int(values.get("id", 0)),
+        _whole(values.get("id", 0)),
         float(values.get("weight", 1)),
         float(values.get("time", 0)),
     )
 
 
+def _whole(number: float) -> int:
+    if int(number) != number:
+        raise ValueError(f"{number} is no whole number")
+    return int(number)
+
+
 def _classes(entries: list[dict[str, Any]], strokes: tuple[Stroke, ...]) -> ClassTable:
     named = {
-        int(e["value"]): TissueClass(
-            int(e["value"]),
+        _whole(e["value"]): TissueClass(
+            _whole(e["value"]),
             str(e["name"]),
             str(e["abbreviation"]),
             (float(e["colour"][0]), float(e["colour"][1]), float(e["colour"][2])),

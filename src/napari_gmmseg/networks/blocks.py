@@ -73,7 +73,7 @@ def light_block(n_dims: int, n_inputs: int, n_outputs: int) -> nn.Sequential:
 
 
 def draw_weights(network: nn.Module, generator: torch.Generator) -> None:
-    """Draw the weights and biases of every convolution evenly from +-1 / sqrt(fan-in), as torch does by default.
+    """Draw weights and biases of convolutions and linear layers evenly from +-1 / sqrt(fan-in), as torch does.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def draw_weights(network: nn.Module, generator: torch.Generator) -> None:
         On the CPU; the only source of chance.
     """
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Conv3d):
+        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.Linear):
             bound = 1.0 / math.sqrt(module.weight[0].numel())
             for parameter in (module.weight, module.bias):
                 if parameter is not None:

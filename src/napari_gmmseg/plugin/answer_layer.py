@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_gmmseg.plugin.bound_labels import BoundLabels, Painted
+from napari_gmmseg.plugin.bound_labels import BoundLabels, Painted, voxels_of
 from napari_gmmseg.plugin.layer_grids import LayerGrid
 from napari_gmmseg.plugin.metadata import KEY, entry_of
 from napari_gmmseg.plugin.shown import class_features, colours, display_like
 from napari_gmmseg.volumes import ClassTable, Segmentation
+
+#: A mouse that moves no farther between press and lift, in pixels of the screen, has clicked.
+_STILL = 3.0
 
 
 class AnswerLayer(BoundLabels):
@@ -41,6 +44,9 @@ class AnswerLayer(BoundLabels):
         edited: Callable[[list[Painted]], object],
     ) -> None:
         self._edited = edited
+        #: Takes the voxel that was clicked at while `point` holds, on the volume's grid; None beside the layer.
+        self.pointed: Callable[[tuple[int, ...] | None], object] | None = None
+        self._pointing = False
         self._classes: ClassTable | None = None
         self._image = image
         known = np.array(grid.to_layer(np.zeros(shape, dtype=np.uint8)))
@@ -53,6 +59,7 @@ class AnswerLayer(BoundLabels):
             **place,
         )
         super().__init__(viewer, next(layer for layer in viewer.layers if layer == added), grid, known)
+        self._layer.mouse_drag_callbacks.append(self._on_press)
         self._hide_others()
 
     def show_slice(self, labels: NDArray[np.uint8], slice_index: int) -> None:
@@ -124,9 +131,54 @@ class AnswerLayer(BoundLabels):
         layer = self.layer
         if layer is None:
             return
+        self._pointing = False
         self._viewer.layers.selection.active = layer
         layer.selected_label = value
         layer.mode = "paint" if value else "erase"
+
+    def point(self) -> None:
+        """Have a click tell the voxel that it is at; a drag moves the picture."""
+        layer = self.layer
+        if layer is not None:
+            self._viewer.layers.selection.active = layer
+            layer.mode = "pan_zoom"
+            self._pointing = True
+
+    def rest(self) -> None:
+        """Neither paint nor point any more."""
+        self._pointing = False
+        if self.layer is not None:
+            self._layer.mode = "pan_zoom"
+
+    def voxel_under_mouse(self) -> tuple[int, ...] | None:
+        """Return the voxel of the volume that the mouse is over; None where it is over none."""
+        return self._voxel_at(self._viewer.cursor.position)
+
+    def release(self) -> None:
+        """Listen no more; the layer stays."""
+        super().release()
+        if self._on_press in self._layer.mouse_drag_callbacks:
+            self._layer.mouse_drag_callbacks.remove(self._on_press)
+
+    def _on_press(self, _layer: Any, event: Any) -> Generator[None]:
+        """Tell a click from a drag: napari goes on with it when the mouse moves, and when it is lifted."""
+        pressed = np.array(event.pos, dtype=np.float64)
+        yield
+        while event.type == "mouse_move":
+            yield
+        moved = float(np.abs(np.array(event.pos, dtype=np.float64) - pressed).max())
+        if self._pointing and moved <= _STILL and event.button == 1 and self.pointed is not None:
+            self.pointed(self._voxel_at(event.position))
+
+    def _voxel_at(self, world: Sequence[float]) -> tuple[int, ...] | None:
+        layer = self.layer
+        if layer is None or self._viewer.dims.ndisplay != 2 or not self._fits(layer):
+            return None
+        place = np.asarray(layer.world_to_data(np.asarray(world)[-layer.ndim :]), dtype=np.float64)
+        index = np.floor(place + 0.5).astype(np.int64)
+        if not ((index >= 0) & (index < layer.data.shape)).all():
+            return None
+        return tuple(int(i) for i in voxels_of(index[None], self._grid)[0])
 
     def _tell(self, painted: list[Painted]) -> None:
         self._edited(painted)

@@ -51,6 +51,37 @@ def slice_at(place: ShownPlace, grid: LayerGrid) -> int | None:
     return n_slices - 1 - index if source.flips[0] else index
 
 
+def across(place: ShownPlace, grid: LayerGrid) -> int:
+    """Return the volume's axis across which the shown plane lies, counted from the end: -3 is z, also in a 3D view.
+
+    Parameters
+    ----------
+    place : tuple of (float or None)
+        From `shown_place`, of the image's layer.
+    grid : LayerGrid
+        The way from the volume to that layer.
+    """
+    for number, axis in enumerate(grid.grid.axes):
+        held = axis + 1 if grid.extra is not None and axis >= grid.extra else axis
+        if axis >= 0 and place[held] is not None:
+            return number - 3
+    return -3
+
+
+def frame_at(place: ShownPlace, grid: LayerGrid) -> int | None:
+    """Return the frame that is shown; None where the volume has no time axis, or time lies in the plane.
+
+    Parameters
+    ----------
+    place : tuple of (float or None)
+        From `shown_place`, of the image's layer.
+    grid : LayerGrid
+        The way from the volume to that layer.
+    """
+    along = place[grid.extra] if grid.extra is not None and grid.axis4 == "time" else None
+    return None if along is None else int(np.floor(along + 0.5))
+
+
 def slider_step(dims: Any, layer: Any, grid: LayerGrid, z: int) -> int | None:
     """Return where the viewer's slider shows a slice of the volume; None where no slider goes along the slices.
 

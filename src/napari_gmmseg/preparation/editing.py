@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -40,6 +41,8 @@ def fill(edits: Edits, label_map: LabelMap, at: tuple[int, ...], value: int, *, 
 def drop_island(edits: Edits, label_map: LabelMap, at: tuple[int, ...]) -> Edits:
     """Return edits that give a connected region to the class that most of its face neighbours have.
 
+    Background that reaches the border of the image is no island: nobody means all that surrounds a head.
+
     Parameters
     ----------
     edits : Edits
@@ -52,10 +55,12 @@ def drop_island(edits: Edits, label_map: LabelMap, at: tuple[int, ...]) -> Edits
     Raises
     ------
     SettingsError
-        Where the region fills the grid, so that nothing surrounds it.
+        Where nothing surrounds the region, or it is background that reaches the border of the image.
     """
     labels = edits.apply(label_map).labels
     island = _region(labels, at, None)
+    if labels[at] == BACKGROUND and _reaches_border(island):
+        raise SettingsError("This is the background around everything, no island.", "Point at an island.")
     around = labels[_grown(island) & ~island]
     if not len(around):
         raise SettingsError("The region fills the whole image: nothing surrounds it.", "Point at an island.")
@@ -79,7 +84,14 @@ def edited_slices(edits: Edits, value: int, axis: int = -3) -> tuple[int, ...]:
 
 
 def interpolate(
-    edits: Edits, label_map: LabelMap, value: int, *, first: int | None = None, last: int | None = None, axis: int = -3
+    edits: Edits,
+    label_map: LabelMap,
+    value: int,
+    *,
+    first: int | None = None,
+    last: int | None = None,
+    axis: int = -3,
+    frame: int | None = None,
 ) -> Edits:
     """Return edits that continue a class through the slices between those in which it was edited.
 
@@ -97,23 +109,30 @@ def interpolate(
     edits : Edits
         So far; at least two slices are edited with the class.
     label_map : LabelMap
-        The result that is shown, labels (Z, Y, X); edits count in it.
+        The result that is shown, labels (Z, Y, X) or (T, Z, Y, X); edits count in it.
     value : int
         Label value of the class.
     first, last : int or None
         Slices between which to interpolate; None for the first and the last that are edited.
     axis : int
         Axis across the slices, counted from the end: -3 is z.
+    frame : int or None
+        Which frame of a result with a time axis.
 
     Raises
     ------
     SettingsError
         Where fewer than two slices in this range are edited with the class, or none lies between them.
     GeometryError
-        Where the result has a time axis.
+        Where the result has a time axis, and no frame of it is named.
     """
     if label_map.labels.ndim != 3:
-        raise GeometryError("Slices are interpolated in one frame.", "Choose one frame of the result.")
+        if frame is None:
+            raise GeometryError("Slices are interpolated in one frame.", "Choose one frame of the result.")
+        here, shown = _one_frame(edits, label_map, frame)
+        later = interpolate(here, shown, value, first=first, last=last, axis=axis)
+        before = frame * int(np.prod(shown.labels.shape))
+        return edits.merged(replace(edits, positions=later.positions + before, values=later.values))
     found = [
         index
         for index in edited_slices(edits, value, axis)
@@ -144,6 +163,15 @@ def interpolate(
     return edits.merged(later)
 
 
+def _one_frame(edits: Edits, label_map: LabelMap, frame: int) -> tuple[Edits, LabelMap]:
+    """Return edits and result of one frame (Z, Y, X)."""
+    size = int(np.prod(label_map.labels.shape[1:]))
+    here = edits.positions // size == frame
+    shape = label_map.labels.shape[1:]
+    shown = replace(label_map, labels=label_map.labels[frame])
+    return replace(edits, shape=shape, positions=edits.positions[here] % size, values=edits.values[here]), shown
+
+
 def _region(labels: NDArray[np.uint8], at: tuple[int, ...], plane: int | None) -> BoolArray:
     """Return the connected region (*grid) around a voxel; frames are never connected."""
     if len(at) != labels.ndim or not all(0 <= i < n for i, n in zip(at, labels.shape, strict=True)):
@@ -156,6 +184,12 @@ def _region(labels: NDArray[np.uint8], at: tuple[int, ...], plane: int | None) -
     region = np.zeros(labels.shape, dtype=bool)
     region[view] = pieces == pieces[tuple(i for axis, i in enumerate(at) if axis not in fixed)]
     return region
+
+
+def _reaches_border(region: BoolArray) -> bool:
+    """Whether a region (*grid) touches the border along one of the last three axes that is longer than a voxel."""
+    long = [axis for axis in (-3, -2, -1) if region.shape[axis] > 1]
+    return any(bool(region.take((0, -1), axis=axis).any()) for axis in long)
 
 
 def _grown(region: BoolArray) -> BoolArray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_gmmseg.errors import GeometryError, InputError
+from napari_gmmseg.quality.islands import spurious_islands
 from napari_gmmseg.quality.matching import match_labels_to_ground_truth
 from napari_gmmseg.quality.surfaces import hausdorff_distance_95
 from napari_gmmseg.volumes import Finding, Geometry, LabelMap
@@ -34,6 +35,10 @@ class ClassEvaluation:
         Voxels in prediction and reference.
     abbreviation : str
         Short name of the class, for narrow tables.
+    iou : float
+        Intersection over union, |A and B| / |A or B|, 0 ... 1; 1 where both are empty.
+    spurious_islands, spurious_voxels : int
+        Connected regions of the prediction without a voxel of the reference, and their voxels.
     """
 
     value: int
@@ -45,6 +50,9 @@ class ClassEvaluation:
     voxels: int
     voxels_truth: int
     abbreviation: str = ""
+    iou: float = 1.0
+    spurious_islands: int = 0
+    spurious_voxels: int = 0
 
 
 @dataclass(frozen=True)
@@ -171,6 +179,7 @@ def _evaluate_class(value: int, prediction: LabelMap, truth: LabelMap, names: tu
     both, n_first, n_second = int((first & second).sum()), int(first.sum()), int(second.sum())
     geometry = _measured(prediction.geometry, truth.geometry)
     ml = geometry.voxel_volume_ml if geometry else None
+    noise = spurious_islands(first, second)
     return ClassEvaluation(
         value=value,
         name=names[0],
@@ -181,6 +190,9 @@ def _evaluate_class(value: int, prediction: LabelMap, truth: LabelMap, names: tu
         voxels=n_first,
         voxels_truth=n_second,
         abbreviation=names[1],
+        iou=both / (n_first + n_second - both) if n_first + n_second else 1.0,
+        spurious_islands=noise.number,
+        spurious_voxels=noise.voxels,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,14 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_gmmseg.session.segmenting import SegmentationRequest
-from napari_gmmseg.volumes import Command, FitReport, Scribbles, Segmentation
+from napari_gmmseg.volumes import Command, FitReport, NetworkWeights, Scribbles, Segmentation
 
 if TYPE_CHECKING:
     from napari_gmmseg.quality.calibration import Calibration
     from napari_gmmseg.quality.next_spot import Advice
 
-#: What can be shown of how unsure a result is.
-Doubt = Literal["entropy", "margin"]
+#: What a result's probabilities say of how unsure it is, and all that can be shown.
+OfResult = Literal["entropy", "margin"]
+Doubt = Literal["entropy", "margin", "disagreement"]
+
+#: A disagreement, over log K, that is never shown as brightest.
+_LEAST_SCALE = 0.01
 
 
 @dataclass(frozen=True)
@@ -26,14 +30,18 @@ class DoubtMap:
 
     Parameters
     ----------
-    kind : "entropy" or "margin"
-        Entropy over log K, or 1 less the lead of the likeliest class over the second.
+    kind : "entropy", "margin" or "disagreement"
+        Entropy over log K, 1 less the lead of the likeliest class over the second, or how far the snapshots of a
+        fine-tuned network disagree, over log K.
     values : ndarray (*grid) float32
         0 = sure, 1 = not at all; 0 outside the mask.
+    most : float
+        What is shown as brightest.
     """
 
     kind: Doubt
     values: NDArray[np.float32]
+    most: float = 1.0
 
 
 def advice_in_steps(
@@ -71,7 +79,7 @@ def advice_in_steps(
 
 
 def doubt_in_steps(
-    result: Segmentation, kind: Doubt, calibration: Calibration | None = None
+    result: Segmentation, kind: OfResult, calibration: Calibration | None = None
 ) -> Generator[FitReport, Command | None, DoubtMap]:
     """Work out how unsure a result is, as a generator for a job.
 
@@ -101,6 +109,39 @@ def doubt_in_steps(
     if kind == "entropy":
         return DoubtMap(kind, entropy(probabilities, result.mask, normalised=True))
     return DoubtMap(kind, np.asarray(1.0 - margin(probabilities, result.mask), dtype=np.float32))
+
+
+def disagreement_in_steps(
+    engine: Callable[[], tuple[Any, Any, Any]], weights: NetworkWeights
+) -> Generator[FitReport, Command | None, DoubtMap]:
+    """Work out how far the snapshots of a fine-tuned network disagree on an image, as a generator for a job.
+
+    Parameters
+    ----------
+    engine : callable
+        Returns the image, its mask and scale, and what answers strokes on it.
+    weights : NetworkWeights
+        With snapshots.
+
+    Yields
+    ------
+    FitReport
+        Progress.
+
+    Returns
+    -------
+    DoubtMap
+        On the image's grid.
+    """
+    from napari_gmmseg.fitting.scribbling import NetworkSay
+    from napari_gmmseg.quality.uncertainty import disagreement
+
+    yield FitReport("Asking the snapshots", 0, 0)
+    volume, prepared, _ = engine()
+    say = NetworkSay(volume, prepared, weights)
+    values = disagreement(say.members(), prepared.mask) / np.float32(np.log(len(weights.classes)))
+    # Members of one training agree in most voxels: the scale is theirs.
+    return DoubtMap("disagreement", values, max(float(np.percentile(values[prepared.mask], 99.5)), _LEAST_SCALE))
 
 
 def calibration_in_steps(

@@ -15,7 +15,7 @@ from napari_gmmseg.errors import GmmsegError
 from napari_gmmseg.session.jobs import Job
 from napari_gmmseg.session.seeding import with_seeds
 from napari_gmmseg.session.segmenting import SegmentationRequest
-from napari_gmmseg.volumes import Command, Edits, FitReport, Scribbles, Segmentation
+from napari_gmmseg.volumes import Command, Edits, FitReport, NetworkWeights, Scribbles, Segmentation
 
 #: The volume is answered when no stroke has come for so long, in s; a slice is answered at once.
 DEBOUNCE = 0.15
@@ -34,11 +34,14 @@ class Question:
         All strokes.
     start : Segmentation or None
         The result of a fit: it tells what the classes look like that were not painted.
+    network : NetworkWeights or None
+        A network that was fine-tuned on this image, or carried to it, whose say counts.
     """
 
     request: SegmentationRequest
     scribbles: Scribbles
     start: Segmentation | None = None
+    network: NetworkWeights | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,19 @@ class _Case:
         self._request = request
         self._lock = threading.Lock()
         self._ready: tuple[Any, Any, Any, Any] | None = None
+        self._say: tuple[NetworkWeights, Any] | None = None
+
+    def say(self, weights: NetworkWeights | None) -> Any:
+        """Return what a network says of the image, whose predictions are kept for the next stroke; None without one."""
+        from napari_gmmseg.fitting.scribbling import NetworkSay
+
+        if weights is None:
+            return None
+        volume, prepared, _, _ = self.ready()
+        with self._lock:
+            if self._say is None or self._say[0] is not weights:
+                self._say = weights, NetworkSay(volume, prepared, weights, threading.Lock())
+            return self._say[1]
 
     def ready(self) -> tuple[Any, Any, Any, Any]:
         """Return volume, mask and scale, and what answers slices and the volume, each for a thread of its own."""
@@ -103,15 +119,13 @@ class _Case:
             return self._ready
 
 
-def answer_in_steps(request: SegmentationRequest, scribbles: Scribbles) -> _Steps:
+def answer_in_steps(question: Question) -> _Steps:
     """Answer strokes on the whole image anew, as a generator: what a session's answer is compared with.
 
     Parameters
     ----------
-    request : SegmentationRequest
-        The image.
-    scribbles : Scribbles
-        Strokes, with those that stand for classes that were not painted.
+    question : Question
+        Image and strokes, and what else tells of them.
 
     Yields
     ------
@@ -123,15 +137,17 @@ def answer_in_steps(request: SegmentationRequest, scribbles: Scribbles) -> _Step
     Segmentation
         The answer.
     """
-    return (yield from _volume_in_steps(_Case(request), scribbles))
+    return (yield from _volume_in_steps(_Case(question.request), question))
 
 
-def _volume_in_steps(case: _Case, scribbles: Scribbles) -> _Steps:
+def _volume_in_steps(case: _Case, question: Question) -> _Steps:
     from napari_gmmseg.fitting.scribbling import fit_scribbles
 
     yield FitReport("Scribbles", 0, 0)
     volume, prepared, _, at_once = case.ready()
-    return (yield from fit_scribbles(volume, prepared, scribbles, at_once=at_once))
+    scribbles, network = with_seeds(question.scribbles, question.start), case.say(question.network)
+    steps = fit_scribbles(volume, prepared, scribbles, at_once=at_once, network=network, painted=question.scribbles)
+    return (yield from steps)
 
 
 class Answering:
@@ -153,7 +169,8 @@ class Answering:
         self._looked: int | None = None
         self._slice: tuple[Question, Job[SliceAnswer]] | None = None
         self._volume: tuple[Question, Job[Segmentation]] | None = None
-        self._warming: Job[None] | None = None
+        self._warming: list[Job[None]] = []
+        self._others: list[Job[Any]] = []
 
     @property
     def busy(self) -> bool:
@@ -163,24 +180,29 @@ class Answering:
     @property
     def warming(self) -> bool:
         """Whether the image is being made ready for the first stroke."""
-        return self._warming is not None and not self._warming.state.ended
+        self._warming = [job for job in self._warming if not job.state.ended]
+        return bool(self._warming)
 
-    def warm(self, request: SegmentationRequest) -> None:
+    def warm(self, request: SegmentationRequest, network: NetworkWeights | None = None) -> None:
         """Make an image ready for its first stroke.
 
         Parameters
         ----------
         request : SegmentationRequest
             The image.
+        network : NetworkWeights or None
+            Whose say will count.
         """
         case = self._case_of(request)
 
         def steps() -> _Steps:
             yield FitReport("Preparing the image", 0, 0)
             case.ready()
+            if network is not None:
+                case.say(network).warm()
 
-        self._warming = Job(steps, name="scribbles-warming")
-        self._warming.start()
+        self._warming.append(Job(steps, name="scribbles-warming"))
+        self._warming[-1].start()
 
     def ask(self, question: Question, look: int) -> None:
         """Have strokes answered; what was asked before is dropped.
@@ -216,6 +238,16 @@ class Answering:
             if held is not None:
                 held[1].cancel()
 
+    def wait_for(self, job: Job[Any]) -> None:
+        """Have the volume answered once a job has ended that works with what `engine` returns, such as a cancelled one.
+
+        Parameters
+        ----------
+        job : Job
+            Whose thread may be at work still.
+        """
+        self._others = [other for other in (*self._others, job) if not other.join(0)]
+
     def poll(self) -> list[tuple[Question, SliceAnswer | Segmentation | GmmsegError]]:
         """Return what was answered since this was last called: of the newest strokes only."""
         found: list[tuple[Question, SliceAnswer | Segmentation | GmmsegError]] = []
@@ -238,10 +270,11 @@ class Answering:
         """Wait for all threads."""
         self.forget()
         jobs = [held[1] for held in (self._slice, self._volume) if held is not None]
-        for job in (*jobs, *([] if self._warming is None else [self._warming])):
+        for job in (*jobs, *self._warming):
             job.cancel()
             job.join()
-        self._slice = self._volume = self._warming = None
+        self._slice = self._volume = None
+        self._warming = []
 
     def engine(self, request: SegmentationRequest) -> Callable[[], tuple[Any, Any, Any]]:
         """Return what gives an image, its mask and scale, and what answers its volume, once that is free.
@@ -282,12 +315,15 @@ class Answering:
         case = self._case_of(question.request)
         yield FitReport("Scribbles", 0, 0)
         _, _, at_once, _ = case.ready()
-        answer = at_once.update(with_seeds(question.scribbles, question.start), z)
-        return SliceAnswer(answer.labels, z)
+        told, network = with_seeds(question.scribbles, question.start), case.say(question.network)
+        if network is None:
+            return SliceAnswer(at_once.update(told, z).labels, z)
+        return SliceAnswer(network.answer(at_once, told, question.scribbles, z).labels, z)
 
     def _answer_in_steps(self, question: Question) -> _Steps:
-        scribbles = with_seeds(question.scribbles, question.start)
-        return (yield from _volume_in_steps(self._case_of(question.request), scribbles))
+        for other in self._others:
+            other.join()
+        return (yield from _volume_in_steps(self._case_of(question.request), question))
 
     @staticmethod
     def _begin(steps: Callable[[], _Steps], name: str) -> Job[Any]:

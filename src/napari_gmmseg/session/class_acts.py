@@ -20,7 +20,7 @@ from napari_gmmseg.session.class_edits import (
 )
 from napari_gmmseg.session.edit_queue import Changes, Edit, EditQueue, after_edits
 from napari_gmmseg.session.following import Following, with_n_classes
-from napari_gmmseg.session.painting import classes_held, merged
+from napari_gmmseg.session.painting import classes_held, edited, merged, with_background
 from napari_gmmseg.session.run_log import Sentence
 from napari_gmmseg.session.situation import Given, Numbers, Situation, with_given
 from napari_gmmseg.session.wording import abbreviated
@@ -110,10 +110,12 @@ class ClassActs(Following):
         if volume is None:
             return
 
+        background = self._background
+
         def make(now: Situation) -> Changes:
             assert now.fitted is not None
             moved = {"means": {**now.means, **means}, "stds": {**now.stds, **stds}}
-            result = adjust_classes(volume, now.fitted, **moved)
+            result = with_background(adjust_classes(volume, now.fitted, **moved), background)
             return {**moved, "result": retabled(result, lambda table: with_given(table, now.given))}
 
         self._edit(Edit(words, "adjust", arguments, make, self._drag))
@@ -240,7 +242,8 @@ class ClassActs(Following):
     def _change_classes(self, words: str, command: Command, edit: _ClassEdit, **values: int) -> None:
         """Tell the run that is on, or edit the result."""
         what = type(command).__name__.lower()
-        joined = merged(self._now, **values) if isinstance(command, Merge) else {}
+        table = self.classes
+        joined = {} if table is None or not isinstance(command, Merge) else merged(self._now, table, **values)
         if self.running:
             before = self._now
             tag = self._act(words, replace(before, **joined), what, **values)
@@ -250,9 +253,13 @@ class ClassActs(Following):
         if volume is None:
             return
 
+        # Of two that are made one, the background may be the class that goes.
+        strokes = joined.get("scribbles")
+        background = self._background if strokes is None else strokes.background
+
         def make(now: Situation) -> Changes:
             assert now.result is not None
-            result = edit(volume, now.result, **values)
+            result = with_background(edit(volume, now.result, **values), background)
             left = frozenset(result.label_map.classes.values)
             return {
                 **joined,
@@ -321,7 +328,10 @@ class ClassActs(Following):
             changes = dict(outcome)
             # Other settings may have been changed meanwhile.
             config = with_n_classes(self._now.config, changes.pop("n_classes", self._now.config.n_classes))
-            self._act(edit.words, replace(self._now, config=config, **changes), edit.what, **edit.arguments)
+            # Hard edits are made to what the result is by now.
+            only_set = set(changes) == {"edits"}
+            new = edited(self._now, changes["edits"]) if only_set else replace(self._now, config=config, **changes)
+            self._act(edit.words, new, edit.what, **edit.arguments)
             self._drag = drag
         self._edits.start(self._now)
         self._edits.call()

@@ -13,7 +13,7 @@ from napari_gmmseg.session.class_edits import retabled
 from napari_gmmseg.session.identities import carry_identities
 from napari_gmmseg.session.jobs import FitGenerator, Job
 from napari_gmmseg.session.orders import SAVE_EVERY
-from napari_gmmseg.session.painting import in_force, kept_paint, with_classes
+from napari_gmmseg.session.painting import in_force, kept_paint, with_background, with_classes
 from napari_gmmseg.session.progress import Note, Progress
 from napari_gmmseg.session.recording import Recorder
 from napari_gmmseg.session.run_log import Resumption, RunPoint, Said
@@ -74,6 +74,11 @@ class Following:
         return self._now.result
 
     @property
+    def _background(self) -> int | None:
+        """Label value of the class that is 0 in results; None where every class is a tissue."""
+        return None if self._now.scribbles is None else self._now.scribbles.background
+
+    @property
     def kept(self) -> tuple[Kept, ...]:
         """Results that were kept under a name."""
         return self._kept
@@ -116,6 +121,12 @@ class Following:
             return None
         expected, k = self._request.preset.classes, self._now.config.n_classes
         table = expected if expected is not None and len(expected) == k else numbered_classes(k)
+        if not self._now.locked <= set(table.values):
+            # Held before the fit has begun: with fewer classes, others go.
+            every = numbered_classes(max(self._now.locked))
+            n_free = max(k - len(self._now.locked), 0)
+            free = [tissue for tissue in every if tissue.value not in self._now.locked][:n_free]
+            table = ClassTable(tuple(t for t in every if t in free or t.value in self._now.locked))
         return with_given(table, self._now.given)
 
     @property
@@ -286,6 +297,7 @@ class Following:
         else:
             given = log.given_after(now.given)
             result = retabled(result, lambda table: with_given(table, given))
+            result = with_background(result, self._background)
             values = frozenset(result.label_map.classes.values)
             config = with_n_classes(now.config, len(values))
             held = {value: said for value, said in given.items() if value in values}

@@ -31,6 +31,32 @@ def with_edits(result: Segmentation, edits: Edits) -> Segmentation:
     return edited if not n_lost else _with_lost_classes(edited, n_lost)
 
 
+def with_background(result: Segmentation, background: int | None) -> Segmentation:
+    """Return a result in which one class is background, 0 in its mask; what it refined is done alike.
+
+    Voxels of a class that was background before are that class again.
+
+    Parameters
+    ----------
+    result : Segmentation
+        Without edits by hand.
+    background : int or None
+        Label value of the class; None where every class is a tissue.
+    """
+    base = None if result.base is None else with_background(result.base, background)
+    table, labels = result.label_map.classes, result.label_map.labels
+    unlabelled = (labels == 0) & result.mask
+    known = background in table.values
+    if not unlabelled.any() and not (known and (labels == background).any()):
+        return result if base is result.base else replace(result, base=base)
+    likeliest = np.asarray(table.values, dtype=np.uint8)[result.probabilities[:, unlabelled].argmax(axis=0)]
+    labels = labels.copy()
+    labels[unlabelled] = likeliest
+    if known:
+        labels[labels == background] = 0
+    return replace(result, label_map=replace(result.label_map, labels=labels), base=base)
+
+
 def _with_lost_classes(result: Segmentation, n_lost: int) -> Segmentation:
     """Return a result with maps and Gaussians for classes at the end of its table that only edits have."""
     labels, mixture = result.label_map.labels, result.mixture
@@ -113,25 +139,32 @@ def with_classes(scribbles: Scribbles, table: ClassTable, *, whole: bool = False
     return scribbles if known == scribbles.classes else replace(scribbles, classes=known)
 
 
-def merged(now: Situation, into: int, other: int) -> dict[str, Any]:
+def merged(now: Situation, table: ClassTable, into: int, other: int) -> dict[str, Any]:
     """Return what becomes of strokes and edits, as fields of the situation, when two classes are made one.
 
     Parameters
     ----------
     now : Situation
         Before.
+    table : ClassTable
+        The classes as they are, both of them among them.
     into, other : int
         Label values; the first stays.
     """
     scribbles, edits = now.scribbles, now.edits
+
+    def left(known: ClassTable) -> ClassTable:
+        # Strokes and edits may be older than the class that stays.
+        stays = () if known.by_value(into) else tuple(t for t in table if t.value == into)
+        return ClassTable((*(t for t in known if t.value != other), *stays))
+
     if scribbles is not None:
         values = {other: into}
-        left = ClassTable(tuple(t for t in scribbles.classes if t.value != other))
         strokes = tuple(replace(s, value=values.get(s.value, s.value)) for s in scribbles.strokes)
         background = None if scribbles.background is None else values.get(scribbles.background, scribbles.background)
-        scribbles = replace(scribbles, classes=left, strokes=strokes, background=background)
+        scribbles = replace(scribbles, classes=left(scribbles.classes), strokes=strokes, background=background)
     if edits is not None:
-        edits = edits.renamed({other: into}, ClassTable(tuple(t for t in edits.classes if t.value != other)))
+        edits = edits.renamed({other: into}, left(edits.classes))
     return {"scribbles": scribbles, "edits": edits}
 
 

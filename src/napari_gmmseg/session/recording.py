@@ -29,8 +29,9 @@ class Recorder(Protocol):
                label values of the fit became, where classes were matched with those of an earlier result
     acted      words, what, arguments, situation: settings, a class edit, a lock, a name, a moved Gaussian;
                `what` and `arguments` are the session's method and what it was called with
-    answered   result, start, scribbles, situation, store: strokes were answered, with a result of a fit for the
-               classes that were not painted
+    withdrew   situation: too few strokes were left to be answered
+    answered   result, start, scribbles, network, situation, store: strokes were answered, with a result of a fit
+               for the classes that were not painted, and a network that was fine-tuned on the image, or None
     undone     words, situation, then: a run that was on then ends without another word; `then` holds the
                events that came of it ("began" where one is taken up), without which it must not be recorded
     redone     words, situation, then: as undone

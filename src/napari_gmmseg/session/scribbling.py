@@ -15,13 +15,14 @@ from napari_gmmseg.session.answering import Answering, Question, SliceAnswer
 from napari_gmmseg.session.class_acts import ClassActs
 from napari_gmmseg.session.edit_queue import after_edits
 from napari_gmmseg.session.following import with_n_classes
-from napari_gmmseg.session.painting import with_classes
+from napari_gmmseg.session.painting import with_background, with_classes
 from napari_gmmseg.session.situation import Situation
 from napari_gmmseg.volumes import (
     IGNORED,
     UNLABELLED,
     ClassTable,
     Finding,
+    NetworkWeights,
     Scribbles,
     Segmentation,
     Stroke,
@@ -151,6 +152,12 @@ class ScribbleActs(ClassActs):
             return
         name = "none" if value is None else scribbles.classes.classes[scribbles.classes.values.index(value)].name
         now = replace(self._now, scribbles=replace(scribbles, background=value), answered=not scribbles.strokes)
+        plain = now.model or now.result
+        if now.answered and plain is not None:
+            # The result of a fit, which no answer to strokes will replace.
+            result = with_background(plain, value)
+            fitted = result if now.fitted is plain else now.fitted
+            now = replace(now, result=result, fitted=fitted, model=None)
         self._act(f"Background: {name}", now, "declare_background", value=value)
 
     @after_edits
@@ -184,11 +191,12 @@ class ScribbleActs(ClassActs):
         known = painted | (set() if start is None else set(start.label_map.classes.values))
         if not painted or len(known) < 2:
             self._answering.forget()
+            self._withdraw_answer()
             return
         look = self._look
         if look is None:
             look = int(scribbles.strokes[-1].voxels[0, -3]) if len(scribbles.strokes[-1].voxels) else 0
-        self._answering.ask(Question(request, scribbles, start), look)
+        self._answering.ask(Question(request, scribbles, start, self._network), look)
 
     def look(self, slice_index: int) -> None:
         """Have a slice answered first.
@@ -211,6 +219,15 @@ class ScribbleActs(ClassActs):
         """The result that stands for classes that were not painted: of a fit, never an answer to strokes."""
         result = self._now.model or self._now.result
         return result if result is not None and result.method not in FROM_STROKES else self._now.seeds
+
+    @property
+    def _network(self) -> NetworkWeights | None:
+        """The network whose say is in the result, and stays in the answers to later strokes."""
+        result, weights, scribbles = self._now.model or self._now.result, self._now.weights, self.scribbles
+        if weights is None or scribbles is None or result is None or not result.provenance.get("network_counts"):
+            return None
+        # A class that was merged into another since is not what the network learnt.
+        return weights if set(weights.classes.values) <= set(scribbles.classes.values) else None
 
     def _paint(self, strokes: list[Stroke], words: str | None, scribbles: Scribbles | None = None) -> None:
         scribbles = scribbles or self.scribbles
@@ -283,9 +300,20 @@ class ScribbleActs(ClassActs):
             result=result,
             start=question.start,
             scribbles=question.scribbles,
+            network=question.network,
             situation=self._now,
             store=False,
         )
+        self._emit("history")
+
+    def _withdraw_answer(self) -> None:
+        """Show what was there before any stroke where too few are left to be answered: not an answer to others."""
+        result = self._now.model or self._now.result
+        if result is None or result.method != "scribbles":
+            return
+        seeds = self._now.seeds
+        self._put(replace(self._now, result=seeds, fitted=seeds, means={}, stds={}, model=None))
+        self._record("withdrew", situation=self._now)
         self._emit("history")
 
     def _step_back(self) -> None:

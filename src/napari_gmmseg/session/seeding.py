@@ -32,7 +32,10 @@ def with_seeds(scribbles: Scribbles, start: Segmentation | None) -> Scribbles:
     for k, tissue in enumerate(start.label_map.classes):
         if tissue.value in present or scribbles.classes.by_value(tissue.value) is None:
             continue
-        own = np.flatnonzero((labels == tissue.value) & (painted == 0))
+        here = labels == tissue.value
+        if tissue.value == scribbles.background:
+            here |= (labels == 0) & start.mask
+        own = np.flatnonzero(here & (painted == 0))
         if not len(own):
             continue
         sure = own[start.probabilities[k].reshape(-1)[own] >= np.median(start.probabilities[k].reshape(-1)[own])]

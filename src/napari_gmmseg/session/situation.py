@@ -175,7 +175,8 @@ class Situation:
         if self.edits is not None:
             yield from (self.edits.positions, self.edits.values)
         if self.weights is not None:
-            yield from self.weights.arrays.values()
+            for arrays in (self.weights.arrays, *self.weights.snapshots):
+                yield from arrays.values()
         if self.scribbles is not None:
             yield from (stroke.voxels for stroke in self.scribbles.strokes)
 

@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from napari_gmmseg.config import FitConfig
 from napari_gmmseg.config.liveness import liveness
+from napari_gmmseg.config.outlier import check_outliers
+from napari_gmmseg.errors import GmmsegError
 from napari_gmmseg.session.edit_queue import after_edits
 from napari_gmmseg.session.following import with_n_classes
 from napari_gmmseg.session.painting import kept_paint
@@ -194,6 +196,30 @@ class Session(TuningActs):
             self._say(Retune(settings, self._protected(new.n_classes)), words, tag, before)
         elif goes_on:
             self._go_on(words, tag, before)
+
+    def set_outliers(self, **settings: Any) -> None:
+        """Change settings of the outlier-region loss: what learns takes them up at its next step, else the next run.
+
+        Parameters
+        ----------
+        **settings : object
+            Fields of `FitOutlierSettings`.
+        """
+        before = self._now
+        new = self._checked(settings)
+        if new is None or new == before.config:
+            return
+        try:
+            check_outliers(new, new.n_classes)
+        except GmmsegError as error:
+            self._refuse(Finding("refused", error.message, error.hint))
+            return
+        words = change_in_words(before.config, new)
+        tag = self._act(words, replace(before, config=new), "retune", settings=settings)
+        command = Retune(settings, self._protected(new.n_classes))
+        self._say(command, words, tag, before)
+        if self._tuning is not None:
+            self._tuning.job.send(command)
 
     def begin_drag(self) -> None:
         """Make one entry for undo of all that is done until `end_drag`."""

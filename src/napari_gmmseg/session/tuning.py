@@ -6,10 +6,13 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from napari_gmmseg.config.outlier import OUTLIER_FIELDS
+from napari_gmmseg.session.advising import DoubtMap, disagreement_in_steps
+from napari_gmmseg.session.cleaning import CleaningActs
 from napari_gmmseg.session.edit_queue import after_edits
-from napari_gmmseg.session.editing import EditingActs
 from napari_gmmseg.session.following import with_n_classes
 from napari_gmmseg.session.jobs import Job
+from napari_gmmseg.session.painting import with_classes
 from napari_gmmseg.session.progress import JobState, Progress
 from napari_gmmseg.session.seeding import with_seeds
 from napari_gmmseg.session.situation import Situation
@@ -50,7 +53,7 @@ class _Tuning:
     arguments: dict[str, Any]
 
 
-class TuningActs(EditingActs):
+class TuningActs(CleaningActs):
     """A session, as far as fine-tuning goes.
 
     Parameters
@@ -107,9 +110,17 @@ class TuningActs(EditingActs):
         if not scribbles.strokes or missing:
             self._refuse(Finding("refused", "There is nothing to learn from yet.", "Paint a stroke in each class."))
             return
+        unknown = {value for value, n in scribbles.counts().items() if n}
+        if weights is not None:
+            unknown -= set(weights.classes.values)
+            if unknown:
+                # What it has learnt does not go together with a class that it has never seen.
+                weights = None
+                self._refuse(_anew(scribbles, unknown))
         length = "until stopped" if seconds is None else f"{seconds:g} s"
         words = f"Fine-tune {length}" if steps is None else f"Fine-tune {steps} steps"
-        arguments = {"seconds": None if steps else seconds, "steps": steps}
+        outlier = {name: getattr(self._now.config, name) for name in OUTLIER_FIELDS}
+        arguments = {"seconds": None if steps else seconds, "steps": steps, "outlier": outlier}
         self._begin_tuning(words, scribbles, weights, arguments)
 
     @after_edits
@@ -125,6 +136,13 @@ class TuningActs(EditingActs):
         self._tuning = _Tuning(made, "Carried model", self._now.scribbles, True, {"carried": True})
         made.start()
         self._tell_tuning()
+
+    def disagreement_in_steps(self) -> Generator[FitReport, Command | None, DoubtMap] | None:
+        """Return what works out how far the snapshots of the fine-tuned network disagree; None where there are none."""
+        request, weights = self._request, self._now.weights
+        if request is None or weights is None or not weights.snapshots:
+            return None
+        return disagreement_in_steps(self._answering.engine(request), weights)
 
     def accept_carried(self) -> None:
         """Keep the carried model's result, and fine-tune that model from now on."""
@@ -163,6 +181,7 @@ class TuningActs(EditingActs):
         if tuning is not None:
             tuning.job.cancel()
             self._tunings_left = [job for job in (*self._tunings_left, tuning.job) if not job.join(0)]
+            self._answering.wait_for(tuning.job)
             self._tuning_progress = None
             self._emit("tuning")
             self.answer()
@@ -240,10 +259,25 @@ class TuningActs(EditingActs):
         new = replace(now, result=result, fitted=result, means={}, stds={}, model=None)
         new = replace(new, seeds=self._seeds, weights=result.weights, answered=heard)
         new = replace(new, config=with_n_classes(now.config, len(result.label_map.classes)))
+        if tuning.carried:
+            new = self._with_carried(new, result)
         held = now.locked & frozenset(result.label_map.classes.values)
         told = {**tuning.arguments, "steps_done": result.steps}
         tag = self._act(tuning.words, replace(new, locked=held), "finetune", **told)
         self._tried = tag if tuning.carried else None
+        if self._request is not None:
+            # The next stroke finds all that the network says ready.
+            self._answering.warm(self._request, self._network)
+
+    def _with_carried(self, new: Situation, result: FinetunedSegmentation) -> Situation:
+        """Return a situation with the background that a carried model knows; strokes are to be answered beside it."""
+        scribbles, weights = self.scribbles, result.weights
+        if scribbles is None or weights is None:
+            return new
+        if weights.background is not None and scribbles.background is None:
+            scribbles = replace(with_classes(scribbles, weights.classes), background=weights.background)
+            new = replace(new, scribbles=scribbles)
+        return replace(new, answered=not scribbles.strokes)
 
     def _tell_tuning(self) -> None:
         tuning = self._tuning
@@ -258,6 +292,11 @@ class TuningActs(EditingActs):
         """Take the network of an image that is left along to the next."""
         self._tried = None
         self._carried = before.weights or self._carried
+
+
+def _anew(scribbles: Scribbles, unknown: set[int]) -> Finding:
+    names = ", ".join(tissue.name for tissue in scribbles.classes if tissue.value in unknown)
+    return Finding("network-anew", f"The network begins anew: it does not know {names}.", "", "note")
 
 
 def finetune_in_steps(
@@ -279,7 +318,7 @@ def finetune_in_steps(
     weights : NetworkWeights or None
         The network to go on from.
     arguments : dict of str to object
-        "seconds" and "steps", as `Session.finetune` takes them.
+        "seconds" and "steps", as `Session.finetune` takes them, and the settings of the outlier-region loss.
     look : int or None
         The slice to preview.
 
@@ -298,7 +337,7 @@ def finetune_in_steps(
 
     yield FitReport("Preparing", 0, 0)
     volume, prepared, at_once = ready()
-    config = FinetuneConfig(seconds=arguments["seconds"], steps=arguments["steps"])
+    config = FinetuneConfig(seconds=arguments["seconds"], steps=arguments["steps"], **arguments["outlier"])
     return (yield from finetune(volume, prepared, scribbles, config, weights=weights, look=look, at_once=at_once))
 
 

@@ -1,10 +1,13 @@
 """Frozen nouns on numpy: what flows through the program."""
 
+from napari_gmmseg.volumes.attributes import USUAL, Attributes, AttributeTable, is_outcome
 from napari_gmmseg.volumes.changes import ClassChange, class_changes
 from napari_gmmseg.volumes.classes import ClassTable, Colour, TissueClass
 from napari_gmmseg.volumes.edits import Edits
 from napari_gmmseg.volumes.findings import Finding
 from napari_gmmseg.volumes.geometry import Geometry, SourceGrid, Unit, read_only
+from napari_gmmseg.volumes.islands import Island
+from napari_gmmseg.volumes.labelled_case import CaseSet, LabelledCase, Part
 from napari_gmmseg.volumes.locks import CheckedStroke, keep_out_of_locked
 from napari_gmmseg.volumes.mixture import Mixture
 from napari_gmmseg.volumes.network_weights import FinetunedSegmentation, NetworkWeights
@@ -22,12 +25,17 @@ from napari_gmmseg.volumes.reports import (
 )
 from napari_gmmseg.volumes.scribbles import IGNORED, UNLABELLED, Scribbles, Stroke
 from napari_gmmseg.volumes.segmentation import LabelMap, Segmentation
+from napari_gmmseg.volumes.trained_model import TrainedModel
 from napari_gmmseg.volumes.volume import Volume
 
 __all__ = [
     "IGNORED",
     "UNLABELLED",
+    "USUAL",
     "Adjust",
+    "AttributeTable",
+    "Attributes",
+    "CaseSet",
     "CheckedStroke",
     "ClassChange",
     "ClassTable",
@@ -39,11 +47,14 @@ __all__ = [
     "FitReport",
     "FitState",
     "Geometry",
+    "Island",
     "LabelMap",
+    "LabelledCase",
     "Look",
     "Merge",
     "Mixture",
     "NetworkWeights",
+    "Part",
     "Retune",
     "SaveState",
     "Scribbles",
@@ -53,9 +64,11 @@ __all__ = [
     "Stop",
     "Stroke",
     "TissueClass",
+    "TrainedModel",
     "Unit",
     "Volume",
     "class_changes",
+    "is_outcome",
     "keep_out_of_locked",
     "read_only",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,11 @@ class NetworkWeights:
         Of the training.
     provenance : mapping of str to object
         Versions, as JSON has them.
+    say : float or None
+        How much it counts beside the answer to strokes on the image that it was tuned on last, 0 ... 1: 0 where the
+        answer at once was the better one. None on any other image: there it counts far from strokes.
+    snapshots : tuple of mapping of str to ndarray, of any shape
+        The weights as they were earlier in the training, oldest first: how far these disagree shows what is unsure.
     """
 
     arrays: Mapping[str, NDArray[Any]]
@@ -61,15 +66,25 @@ class NetworkWeights:
     steps: int = 0
     seed: int = 0
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    say: float | None = None
+    snapshots: tuple[Mapping[str, NDArray[Any]], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "arrays", {name: read_only(np.asarray(a)) for name, a in self.arrays.items()})
+        held = tuple({name: read_only(np.asarray(a)) for name, a in one.items()} for one in self.snapshots)
+        object.__setattr__(self, "snapshots", held)
         if not self.arrays or len(self.classes) < 2 or not self.channels:
             raise SettingsError(
                 f"A network with {len(self.arrays)} arrays, {len(self.classes)} classes and {len(self.channels)} "
                 "channels is none.",
                 "Give the weights of a trained network, at least two classes and one channel.",
             )
+
+    @property
+    def members(self) -> tuple[NetworkWeights, ...]:
+        """The network and its snapshots, each as a network of its own."""
+        earlier = (replace(self, arrays=arrays, snapshots=()) for arrays in self.snapshots)
+        return (*earlier, replace(self, snapshots=()))
 
     @property
     def n_inputs(self) -> int:

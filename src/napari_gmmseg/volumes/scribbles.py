@@ -50,10 +50,10 @@ class Stroke:
                 f"A stroke has positions of shape {voxels.shape} and type {voxels.dtype}.",
                 "Give whole numbers of shape (n, 3), or (n, 4) where there are frames.",
             )
-        if not 0 <= self.value <= IGNORED or not self.weight > 0:
+        if not 0 <= self.value <= IGNORED or not 0 < self.weight < float("inf"):
             raise SettingsError(
                 f"A stroke has the value {self.value} and the weight {self.weight}.",
-                "Values lie between 0 and 255, and a weight is above 0.",
+                "Values lie between 0 and 255, and a weight is a number above 0.",
             )
         object.__setattr__(self, "voxels", read_only(voxels))
 

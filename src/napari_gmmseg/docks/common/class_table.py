@@ -53,7 +53,7 @@ class ClassTableView(QTreeWidget):
         self.clear()
         for texts, colour, tip in rows:
             item = QTreeWidgetItem(list(texts))
-            item.setIcon(0, _swatch(colour))
+            item.setIcon(0, swatch(colour))
             for column in range(len(texts)):
                 item.setToolTip(column, tip)
                 if column:
@@ -70,7 +70,14 @@ class ClassTableView(QTreeWidget):
         self.setFixedHeight(height)
 
 
-def _swatch(colour: tuple[float, float, float]) -> QIcon:
+def swatch(colour: tuple[float, float, float]) -> QIcon:
+    """Return a small square of a colour.
+
+    Parameters
+    ----------
+    colour : (r, g, b)
+        Each 0 ... 1.
+    """
     pixmap = QPixmap(_SWATCH, _SWATCH)
     pixmap.fill(QColor.fromRgbF(*colour))
     return QIcon(pixmap)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary, ref
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,13 @@ BLINK = Key("blink", "Shift-B", "Show the kept result, and the current one again
 KEYS = (UNDO, REDO, BLINK)
 
 
+_Pressed = Callable[[Any], None]
+#: What was bound to each key of a viewer and is not released, newest last: docks share keys. No viewer lives by it.
+_bound: WeakKeyDictionary[Any, dict[str, list[ref[_Pressed]]]] = WeakKeyDictionary()
+
+
 class BoundKeys:
-    """Binds keys to a viewer until they are released.
+    """Binds keys to a viewer until they are released; who had bound one before has it again then.
 
     Parameters
     ----------
@@ -52,16 +58,22 @@ class BoundKeys:
     """
 
     def __init__(self, viewer: Any, keys: Sequence[Key], actions: Mapping[str, Callable[[], object]]) -> None:
-        self._viewer = viewer
-        self._keys = tuple(keys)
-        for key in self._keys:
-            viewer.bind_key(key.pressed, _ignoring_viewer(actions[key.name]), overwrite=True)
+        self._viewer = getattr(viewer, "__wrapped__", viewer)
+        self._mine = {key.pressed: _ignoring_viewer(actions[key.name]) for key in keys}
+        for pressed, action in self._mine.items():
+            _bound.setdefault(self._viewer, {}).setdefault(pressed, []).append(ref(action))
+            self._viewer.bind_key(pressed, action, overwrite=True)
 
     def release(self) -> None:
         """Leave the keys to others; a second call changes nothing."""
-        keys, self._keys = self._keys, ()
-        for key in keys:
-            self._viewer.bind_key(key.pressed, None)
+        mine, self._mine = self._mine, {}
+        for pressed, action in mine.items():
+            held = [other for other in _bound[self._viewer][pressed] if other() is not None]
+            newest = held[-1]() is action
+            held = [other for other in held if other() is not action]
+            _bound[self._viewer][pressed] = held
+            if newest:
+                self._viewer.bind_key(pressed, held[-1]() if held else None, overwrite=True)
 
 
 def _ignoring_viewer(action: Callable[[], object]) -> Callable[[Any], None]:

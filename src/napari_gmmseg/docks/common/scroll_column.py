@@ -13,10 +13,13 @@ class ScrollColumn(QScrollArea):
     ----------
     inside : QWidget
         What scrolls.
+    width : int
+        Its width at least, in heights of a line of text.
     """
 
-    def __init__(self, inside: QWidget) -> None:
+    def __init__(self, inside: QWidget, width: int = 0) -> None:
         super().__init__()
+        inside.setMinimumWidth(width * inside.fontMetrics().height())
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -35,4 +38,5 @@ class ScrollColumn(QScrollArea):
             # Room for the bar at the side is kept, so that its coming moves nothing.
             bar = self.verticalScrollBar()
             side = max(bar.sizeHint().width(), self.width() - self.viewport().width() if bar.isVisible() else 0)
-            self.setMinimumWidth(inside.minimumSizeHint().width() + side)
+            width = max(inside.minimumSizeHint().width(), inside.minimumWidth())
+            self.setMinimumWidth(width + side)

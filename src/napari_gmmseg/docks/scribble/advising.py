@@ -14,11 +14,15 @@ from napari_gmmseg.plugin.layer_grids import LayerGrid
 from napari_gmmseg.plugin.metadata import KEY, entry_of
 from napari_gmmseg.plugin.scribble_layer import find_scribble_layer
 from napari_gmmseg.plugin.shown import display_like
+from napari_gmmseg.plugin.spot_layer import SpotLayer
 from napari_gmmseg.session import Job, Steps
-from napari_gmmseg.session.advising import advice_in_steps, calibration_in_steps, doubt_in_steps
+from napari_gmmseg.session.advising import OfResult, advice_in_steps, calibration_in_steps, doubt_in_steps
 from napari_gmmseg.session.state import Session
-from napari_gmmseg.volumes import Segmentation
+from napari_gmmseg.volumes import NetworkWeights, Segmentation
 
+_NO_SNAPSHOTS = Message(
+    "There is no fine-tuned network whose snapshots could disagree.", "Fine-tune first, for some steps."
+)
 _NO_RESULT = Message("There is no answer yet.", "Paint a stroke in each class first.")
 
 
@@ -43,12 +47,14 @@ class Advisor:
         self, viewer: Any, session: Session, image: Any, grid: LayerGrid, say: Callable[[Message], object]
     ) -> None:
         self._viewer, self._session, self._image, self._grid, self._say = viewer, session, image, grid, say
+        self._ring = SpotLayer(viewer, image, grid)
         self._jobs: dict[str, tuple[Job[Any], Segmentation]] = {}
         self._advised: Segmentation | None = None
         self._spots: list[Any] = []
         self._n_spots = 0
-        self._calibration: Any = None
-        self._doubt_of: Segmentation | None = None
+        #: The method of the result that a temperature was fitted to, and the temperature.
+        self._calibration: tuple[str, Any] | None = None
+        self._doubt_of: Segmentation | NetworkWeights | None = None
         self.doubt: DoubtChoice = "none"
         self.spot = self.calibration = ""
 
@@ -56,6 +62,11 @@ class Advisor:
     def busy(self) -> bool:
         """Whether something is being worked out."""
         return bool(self._jobs)
+
+    def forget_spot(self) -> None:
+        """Leave the place alone: something was painted since."""
+        self._ring.hide()
+        self.spot = ""
 
     def next_spot(self) -> None:
         """Go to where a stroke would help most; once more, to the next best."""
@@ -84,9 +95,12 @@ class Advisor:
 
         Parameters
         ----------
-        kind : "none", "entropy" or "margin"
+        kind : "none", "entropy", "margin" or "disagreement"
             Which.
         """
+        if kind == "disagreement" and not self._has_snapshots:
+            self._say(_NO_SNAPSHOTS)
+            kind = "none"
         self.doubt, self._doubt_of = kind, None
         layer = self._doubt_layer()
         if kind == "none" and layer is not None:
@@ -108,6 +122,7 @@ class Advisor:
 
     def shut_down(self) -> None:
         """Leave no thread."""
+        self._ring.hide()
         for job, _ in self._jobs.values():
             job.cancel()
         self._jobs.clear()
@@ -128,8 +143,8 @@ class Advisor:
             found = advice.finding
             self.spot = "No stroke would help much any more." if found is None else found.message
 
-    def _take_calibration(self, calibration: Any, _: Segmentation) -> None:
-        self._calibration, self._doubt_of = calibration, None
+    def _take_calibration(self, calibration: Any, result: Segmentation) -> None:
+        self._calibration, self._doubt_of = (result.method, calibration), None
         self.calibration = calibration_in_words(calibration)
 
     def _take_doubt(self, found: Any, result: Segmentation) -> None:
@@ -145,7 +160,7 @@ class Advisor:
                 shown,
                 name=f"{self._image.name} uncertainty",
                 colormap="inferno",
-                contrast_limits=(0.0, 1.0),
+                contrast_limits=(0.0, found.most),
                 blending="translucent",
                 opacity=0.85,
                 metadata={KEY: {"role": "map", "doubt": True, "of": id(self._image)}},
@@ -158,18 +173,43 @@ class Advisor:
             layers.selection.active = active
         else:
             layer.data = shown
-        self._doubt_of = result
+            layer.contrast_limits = (0.0, found.most)
+        if found.kind != "disagreement":
+            self._doubt_of = result
 
     def _follow_result(self) -> None:
         """Have the map of uncertainty follow the newest result, once strokes are answered."""
         result = self._session.result
         settled = result is not None and not self._session.answering
-        if self.doubt == "none" or not settled or result is self._doubt_of or "doubt" in self._jobs:
+        if self.doubt == "none" or not settled or "doubt" in self._jobs:
             return
-        kind, calibration = self.doubt, self._calibration
         assert result is not None
-        self._doubt_of = result
-        self._begin("doubt", result, lambda: doubt_in_steps(result, kind, calibration))
+        if self.doubt == "disagreement":
+            self._follow_network(result)
+        elif result is not self._doubt_of:
+            kind: OfResult = "entropy" if self.doubt == "entropy" else "margin"
+            # A temperature holds for the answers that it was fitted to, not for a network's.
+            method, calibration = self._calibration or ("", None)
+            calibration = calibration if method == result.method else None
+            self._doubt_of = result
+            self._begin("doubt", result, lambda: doubt_in_steps(result, kind, calibration))
+
+    def _follow_network(self, result: Segmentation) -> None:
+        """Have the map follow the network: strokes do not change what its snapshots say."""
+        network = self._session.situation.weights
+        if not self._has_snapshots:
+            # The fine-tuning was undone.
+            self.show_doubt("none")
+        elif network is not self._doubt_of:
+            self._doubt_of = network
+            steps = self._session.disagreement_in_steps()
+            assert steps is not None
+            self._begin("doubt", result, lambda: steps)
+
+    @property
+    def _has_snapshots(self) -> bool:
+        network = self._session.situation.weights
+        return network is not None and bool(network.snapshots)
 
     def _doubt_layer(self) -> Any | None:
         for layer in self._viewer.layers:
@@ -181,6 +221,7 @@ class Advisor:
     def _go(self, spot: Any) -> None:
         """Move slice and centre to a spot, and say why."""
         go_to(self._viewer, self._image, self._grid, spot.position)
+        self._ring.show(spot.position)
         number = self._n_spots - len(self._spots)
         more = f" (spot {number} of {self._n_spots})" if self._n_spots > 1 else ""
         self.spot = f"{spot.why}{more}"

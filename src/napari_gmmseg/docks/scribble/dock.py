@@ -55,10 +55,14 @@ class ScribbleDock(ScribbleView):
     def _connect(self) -> None:
         presenter, session = self.presenter, self.presenter.session
         self.start_asked.connect(self._start_recorded)
+        self.axis4_chosen.connect(presenter.choose_axis4)
         self.tool_chosen.connect(presenter.choose)
         self.brush_changed.connect(presenter.set_brush)
         self.background_chosen.connect(presenter.declare_background)
         self.edit_asked.connect(presenter.edit_result)
+        self.edit_tool_chosen.connect(presenter.use_edit_tool)
+        self.interpolate_asked.connect(presenter.editor.interpolate)
+        self.clear_edits_asked.connect(session.clear_edits)
         self.class_asked.connect(presenter.add_class)
         self.clear_asked.connect(presenter.clear)
         self.finetune_asked.connect(presenter.finetune)

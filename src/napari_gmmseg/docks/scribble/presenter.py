@@ -7,22 +7,22 @@ from collections.abc import Callable
 from typing import Any
 
 from napari_gmmseg.docks.common.keys import REDO, UNDO, BoundKeys, Key
-from napari_gmmseg.docks.common.sentences import Message, error_message, finding_message
+from napari_gmmseg.docks.common.sentences import Message, finding_message
+from napari_gmmseg.docks.scribble.editing import Editor
 from napari_gmmseg.docks.scribble.files import StrokeFiles
-from napari_gmmseg.docks.scribble.opening import case_in_steps, case_to_paint
+from napari_gmmseg.docks.scribble.opening import Opening
 from napari_gmmseg.docks.scribble.shown import (
     DoubtChoice,
+    EditTool,
     Shown,
-    Tuning,
     state_in_words,
     tool_in_words,
 )
+from napari_gmmseg.docks.scribble.tuning_words import tuning_of
 from napari_gmmseg.docks.scribble.view_protocol import ScribbleDockView
 from napari_gmmseg.docks.scribble.workplace import Workplace
-from napari_gmmseg.docks.segment.case import Opened
-from napari_gmmseg.errors import GmmsegError
+from napari_gmmseg.docks.segment.choices import Axis4Choice
 from napari_gmmseg.plugin.layer_grids import LayerGrid
-from napari_gmmseg.session import Job
 from napari_gmmseg.session.answering import SliceAnswer
 from napari_gmmseg.session.registry import session_of
 from napari_gmmseg.session.state import Session
@@ -31,7 +31,9 @@ from napari_gmmseg.volumes import IGNORED, UNLABELLED, Finding, Segmentation
 NEXT_SPOT = Key("next_spot", "Shift-N", "Go to where a stroke would help most")
 NEXT_CLASS = Key("next_class", "Shift-K", "Paint with the next class")
 TUNE = Key("finetune", "Shift-T", "Fine-tune the network for 5 s")
-KEYS = (NEXT_SPOT, NEXT_CLASS, TUNE, UNDO, REDO)
+DROP = Key("drop_island", "Shift-D", "Drop the island of the result under the mouse")
+INTERPOLATE = Key("interpolate", "Shift-I", "Continue the class between the slices in which it was edited")
+KEYS = (NEXT_SPOT, NEXT_CLASS, TUNE, DROP, INTERPOLATE, UNDO, REDO)
 #: What a fine-tuning says of itself, and not of the image.
 _OF_TUNING = frozenset({"no-steps", "no-gain", "not-checked", "stopped-early"})
 
@@ -61,15 +63,15 @@ class ScribblePresenter:
     ) -> None:
         self._viewer, self._view = viewer, view
         self.session = session_of(viewer) if session is None else session
-        self._opening: Job[Opened] | None = None
-        self._image: Any = None
+        self.opening = Opening(viewer, self.session)
         self._bound: Workplace | None = None
         self._tool = UNLABELLED
-        self._editing = self._closed = False
+        self._closed = False
         self._shown = Shown()
         self._clock = clock
         self._told: Segmentation | None = None
         self.files = StrokeFiles(self.session)
+        self.editor = Editor(self.session, lambda: self._view.brush, self._say)
         self._keys = BoundKeys(viewer, KEYS, {key.name: self._pressing(key.name) for key in KEYS})
         self.session.changed.connect(self._on_changed)
         self.session.refused.connect(self._on_refused)
@@ -80,8 +82,9 @@ class ScribblePresenter:
     def busy(self) -> bool:
         """Whether something is on that the window should look at often."""
         advising = self._bound is not None and self._bound.advisor.busy
-        on = self.session.answering or self.session.tuning is not None or self.files.busy
-        return self._opening is not None or advising or on
+        session = self.session
+        on = session.answering or session.editing or session.tuning is not None or self.files.busy
+        return self.opening.busy or advising or on
 
     @property
     def closed(self) -> bool:
@@ -95,29 +98,36 @@ class ScribblePresenter:
 
     def start(self) -> None:
         """Read the chosen image and add the layer of strokes."""
-        if self._opening is not None:
+        if self.opening.busy:
             return
-        try:
-            case = case_to_paint(self._viewer)
-        except GmmsegError as error:
-            self._say(error_message(error))
+        refused = self.opening.begin()
+        if refused is not None:
+            self._say(refused)
+            self._show()
             return
-        if isinstance(case, Message):
-            self._say(case)
-            return
-        inputs, self._image = case
-        before = self.session.request
-        self._opening = Job(lambda: case_in_steps(inputs, before), name="reading")
-        self._opening.start()
         self._view.show_messages([])
+        self._show()
+
+    def choose_axis4(self, axis4: Axis4Choice) -> None:
+        """Say what the fourth axis of an image is that does not say so itself.
+
+        Parameters
+        ----------
+        axis4 : "", "time" or "channel"
+            What it is.
+        """
+        self.opening.axis4 = axis4
         self._show()
 
     def poll(self) -> None:
         """Follow session, layers and jobs; called by the window many times a second."""
         if self._closed:
             return
-        if self._opening is not None and self._opening.state.ended:
-            self._open()
+        opened = self.opening.poll()
+        if isinstance(opened, Message):
+            self._say(opened)
+        elif opened is not None:
+            self._bind(opened.grid)
         gone = None if self._bound is None else self._bound.poll()
         self.session.poll()
         if gone is not None:
@@ -137,10 +147,10 @@ class ScribblePresenter:
         """
         self._tool = tool
         if self._bound is not None:
-            self._editing = self._editing and tool != IGNORED
-            if self._editing:
-                self._bound.answer.edit(tool)
-            else:
+            if tool == IGNORED:
+                self.editor.turn(on=False)
+            self.editor.choose(tool)
+            if not self.editor.on:
                 self._bound.strokes.choose(tool)
             self.set_brush()
         self._show()
@@ -167,11 +177,19 @@ class ScribblePresenter:
         on : bool
             Whether the result is edited.
         """
-        if on and (self._bound is None or self.session.result is None):
-            self._say(Message("There is no result to edit yet.", "Paint a stroke in each class first."))
-            on = False
-        self._editing = on
+        self.editor.turn(on=on)
         self.choose(self._tool)
+
+    def use_edit_tool(self, tool: EditTool) -> None:
+        """Choose what a click on the result does while it is edited.
+
+        Parameters
+        ----------
+        tool : "brush", "fill" or "island"
+            Paint voxels, fill the region that is pointed at, or drop it.
+        """
+        self.editor.use(tool)
+        self._show()
 
     def declare_background(self, value: int | None) -> None:
         """Say which class is background.
@@ -242,7 +260,7 @@ class ScribblePresenter:
 
         Parameters
         ----------
-        kind : "none", "entropy" or "margin"
+        kind : "none", "entropy", "margin" or "disagreement"
             Which.
         """
         if self._bound is not None:
@@ -283,39 +301,31 @@ class ScribblePresenter:
         self._release()
         self.files.shut_down()
         self.session.cancel_tuning()
-        if self._opening is not None:
-            self._opening.cancel()
+        self.opening.shut_down()
 
     def _pressing(self, key: str) -> Any:
         return {
             NEXT_SPOT.name: self.next_spot,
             NEXT_CLASS.name: self.next_class,
             TUNE.name: lambda: self.finetune(5.0),
+            DROP.name: self.editor.drop_under_mouse,
+            INTERPOLATE.name: self.editor.interpolate,
             UNDO.name: self.undo,
             REDO.name: self.redo,
         }[key]
 
-    def _open(self) -> None:
-        opening, self._opening = self._opening, None
-        assert opening is not None
-        if opening.result is None:
-            self._say(Message("Nothing was read.") if opening.error is None else error_message(opening.error))
-            return
-        opened = opening.result
-        if opened.how == "anew" or self.session.request is None:
-            self.session.open(opened.request)
-        self._bind(opened.grid)
-
     def _bind(self, grid: LayerGrid) -> None:
         """Add or find the layers, and listen to them."""
         self._release()
-        self._bound = Workplace(self._viewer, self.session, self._image, grid, self._say, clock=self._clock)
+        self._bound = Workplace(self._viewer, self.session, self.opening.image, grid, self._say, clock=self._clock)
+        self.editor.bind(self._bound)
         self.choose(self._bound.lines[0].value)
 
     def _release(self) -> None:
         if self._bound is not None:
             self._bound.release()
         self._bound = None
+        self.editor.bind(None)
 
     def _on_slice(self, answer: SliceAnswer) -> None:
         if self._bound is not None:
@@ -340,12 +350,16 @@ class ScribblePresenter:
         advisor = None if bound is None else bound.advisor
         shown = Shown(
             started=self.started,
-            starting=self._opening is not None,
+            starting=self.opening.busy,
+            asks_axis4=self.opening.asks_axis4,
+            axis4=self.opening.axis4,
             lines=() if bound is None else bound.lines,
             tool=self._tool,
-            editing=self._editing,
+            editing=self.editor.on,
+            edit_tool=self.editor.tool,
+            n_edited=self.editor.n_edited,
             sentence=self._sentence(),
-            tuning=self._tuning(),
+            tuning=tuning_of(session, painted=bound is not None and any(line.n_voxels for line in bound.lines)),
             has_result=self.started and session.result is not None,
             spot="" if advisor is None else advisor.spot,
             calibration="" if advisor is None else advisor.calibration,
@@ -360,28 +374,11 @@ class ScribblePresenter:
 
     def _sentence(self) -> str:
         scribbles = self.session.scribbles
-        if self._opening is not None:
+        if self.opening.busy:
             return "Reading the image …"
         if self._bound is None or scribbles is None:
             return "Choose an image in the list of layers, and press Start scribbling."
         told = state_in_words(scribbles, self._bound.unpainted, answering=self.session.answering)
-        verb = "sets the result to" if self._editing else "paints"
-        return f"{told} The brush {verb}: {tool_in_words(self._tool, self._bound.lines)}."
-
-    def _tuning(self) -> Tuning:
-        job, progress = self.session.tuning, self.session.tuning_progress
-        if job is None:
-            painted = self._bound is not None and any(line.n_voxels for line in self._bound.lines)
-            return Tuning(can_begin=painted and not self.session.running)
-        if progress is None:
-            return Tuning(on=True, paused=job.pausing, text="Preparing the network …", fraction=None)
-        report = progress.report
-        text = f"{report.phase}: step {report.step}, {report.seconds:.0f} s"
-        if progress.remaining is not None:
-            text += f", {progress.remaining:.0f} s left"
-        return Tuning(
-            on=True,
-            paused=job.pausing,
-            text=f"Paused. {text}" if job.pausing else text,
-            fraction=report.step / report.n_steps if report.n_steps else None,
-        )
+        if self.editor.on:
+            return f"{told} {self.editor.in_words(self._bound.lines)}"
+        return f"{told} The brush paints: {tool_in_words(self._tool, self._bound.lines)}."

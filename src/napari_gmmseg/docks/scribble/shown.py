@@ -10,7 +10,9 @@ from napari_gmmseg.volumes import IGNORED, UNLABELLED, ClassTable, Colour, Scrib
 
 #: What the brush does: a class's label value, `UNLABELLED` to erase, `IGNORED` to leave out.
 Tool = int
-DoubtChoice = Literal["none", "entropy", "margin"]
+DoubtChoice = Literal["none", "entropy", "margin", "disagreement"]
+#: What a click on the result does while it is edited.
+EditTool = Literal["brush", "fill", "island"]
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,20 @@ class Shown:
         Whether strokes are listened to.
     starting : bool
         Whether the image is being read.
+    asks_axis4 : bool
+        Whether a person has to say what the fourth axis of the image is.
+    axis4 : "", "time" or "channel"
+        What was said.
     lines : tuple of ScribbleLine
         The classes.
     tool : int
         What the brush does.
     editing : bool
         Whether the brush sets voxels of the result by hand.
+    edit_tool : "brush", "fill" or "island"
+        What a click on it does then.
+    n_edited : int
+        Voxels that are set by hand.
     sentence : str
         How things stand.
     tuning : Tuning
@@ -89,7 +99,7 @@ class Shown:
         Whether there is something to be unsure of.
     spot, calibration : str
         Where to paint next and why; whether probabilities are to be believed.
-    doubt : "none", "entropy" or "margin"
+    doubt : "none", "entropy", "margin" or "disagreement"
         The map of uncertainty that is shown.
     carried : "", "offered" or "trial"
         A model of the image before.
@@ -99,9 +109,13 @@ class Shown:
 
     started: bool = False
     starting: bool = False
+    asks_axis4: bool = False
+    axis4: Literal["", "time", "channel"] = ""
     lines: tuple[ScribbleLine, ...] = ()
     tool: Tool = UNLABELLED
     editing: bool = False
+    edit_tool: EditTool = "brush"
+    n_edited: int = 0
     sentence: str = ""
     tuning: Tuning = Tuning()
     has_result: bool = False

@@ -28,11 +28,20 @@ from napari_gmmseg.docks.common.scroll_column import ScrollColumn
 from napari_gmmseg.docks.common.sentences import Message
 from napari_gmmseg.docks.common.wrapped_label import wrapped_label
 from napari_gmmseg.docks.scribble.class_buttons import ClassButtons
+from napari_gmmseg.docks.scribble.edit_tools import EditTools
 from napari_gmmseg.docks.scribble.shown import Shown
 from napari_gmmseg.volumes import IGNORED, UNLABELLED
 
+#: Width of the dock in heights of a line, at least: neither title nor Undo is cut off before anything is shown.
+_WIDTH = 19
 _FILTER = "Strokes (*.nii.gz *.nii *.json)"
-_DOUBTS = {"none": "Uncertainty: none", "entropy": "Uncertainty: entropy", "margin": "Uncertainty: margin"}
+_AXIS4 = {"": "Fourth axis: choose", "time": "Fourth axis: time", "channel": "Fourth axis: channels"}
+_DOUBTS = {
+    "none": "Uncertainty: none",
+    "entropy": "Uncertainty: entropy",
+    "margin": "Uncertainty: margin",
+    "disagreement": "Uncertainty: disagreement",
+}
 
 
 class ScribbleView(QWidget):
@@ -45,10 +54,14 @@ class ScribbleView(QWidget):
     """
 
     start_asked = Signal()
+    axis4_chosen = Signal(str)
     tool_chosen = Signal(int)
     brush_changed = Signal()
     background_chosen = Signal(object)
     edit_asked = Signal(bool)
+    edit_tool_chosen = Signal(str)
+    interpolate_asked = Signal()
+    clear_edits_asked = Signal()
     class_asked = Signal()
     clear_asked = Signal()
     finetune_asked = Signal(object)
@@ -71,9 +84,19 @@ class ScribbleView(QWidget):
         self.history = HistoryRow("scribble", keys)
         self.classes = ClassButtons()
         self.classes.chosen.connect(self.tool_chosen)
+        self.edit_tools = EditTools()
+        self.edit_tools.tool_chosen.connect(self.edit_tool_chosen)
+        self.edit_tools.interpolate_asked.connect(self.interpolate_asked)
+        self.edit_tools.clear_asked.connect(self.clear_edits_asked)
         self._start = self._button(
             "Start scribbling", "start", "Add a layer to paint on over the chosen image.", self.start_asked
         )
+        self._axis4 = QComboBox()
+        self._axis4.setObjectName("scribble_axis4")
+        self._axis4.setToolTip("What the fourth axis of the image is; never guessed.")
+        for kind, label in _AXIS4.items():
+            self._axis4.addItem(label, kind)
+        self._axis4.currentIndexChanged.connect(lambda i: self.axis4_chosen.emit(self._axis4.itemData(i)))
         self._sentence = _text("sentence")
         self._make_tools()
         self._make_tuning()
@@ -97,6 +120,9 @@ class ScribbleView(QWidget):
         """
         self._start.setEnabled(not shown.starting)
         self._start.setText("Start again on the chosen image" if shown.started else "Start scribbling")
+        self._axis4.setVisible(shown.asks_axis4)
+        with signals_blocked(self._axis4):
+            self._axis4.setCurrentIndex(list(_AXIS4).index(shown.axis4))
         self._sentence.setText(shown.sentence)
         self._body.setVisible(shown.started)
         self.classes.show_lines(shown.lines, shown.tool)
@@ -149,6 +175,7 @@ class ScribbleView(QWidget):
             with signals_blocked(button):
                 button.setChecked(on)
         self._edit.setEnabled(shown.has_result)
+        self.edit_tools.show_state(shown)
         self._clear.setEnabled(any(line.n_voxels for line in shown.lines))
         wanted = [("none", None), *((line.name, line.value) for line in shown.lines)]
         there = [(self._background.itemText(i), self._background.itemData(i)) for i in range(self._background.count())]
@@ -162,11 +189,14 @@ class ScribbleView(QWidget):
 
     def _show_tuning(self, shown: Shown) -> None:
         tuning = shown.tuning
+        during = (self._pause, self._stop, self._cancel, self._progress, self._tuning_text)
+        # What goes makes room first: all together would make the dock wider than the window.
+        for widget in self._lengths if tuning.on else during:
+            widget.hide()
+        for widget in during if tuning.on else self._lengths:
+            widget.show()
         for button in self._lengths:
-            button.setVisible(not tuning.on)
             button.setEnabled(tuning.can_begin)
-        for widget in (self._pause, self._stop, self._cancel, self._progress, self._tuning_text):
-            widget.setVisible(tuning.on)
         self._pause.setText("Resume" if tuning.paused else "Pause")
         self._tuning_text.setText(tuning.text)
         self._progress.setRange(0, 0 if tuning.fraction is None else 1000)
@@ -237,7 +267,8 @@ class ScribbleView(QWidget):
         for kind, label in _DOUBTS.items():
             self._doubt.addItem(label, kind)
         self._doubt.setToolTip(
-            "Show how unsure the result is, 0 ... 1: entropy over all classes, or how little the likeliest leads."
+            "Show how unsure the result is, 0 ... 1: entropy over all classes, how little the likeliest leads, or how "
+            "far snapshots of the fine-tuned network disagree."
         )
         self._doubt.currentIndexChanged.connect(lambda i: self.doubt_chosen.emit(self._doubt.itemData(i)))
         self._calibrate = self._button(
@@ -282,6 +313,7 @@ class ScribbleView(QWidget):
         body.addWidget(self._progress)
         body.addWidget(self._tuning_text)
         body.addLayout(_row(self._spot, self._edit))
+        body.addWidget(self.edit_tools)
         body.addWidget(self._spot_text)
         body.addLayout(_row(self._doubt, self._calibrate))
         body.addWidget(self._calibration_text)
@@ -291,12 +323,13 @@ class ScribbleView(QWidget):
         column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(6)
         column.addWidget(self._start)
+        column.addWidget(self._axis4)
         column.addWidget(self._sentence)
         column.addWidget(self.messages)
         column.addWidget(self._body)
         column.addWidget(self.history)
         column.addStretch(1)
-        scroll = ScrollColumn(inside)
+        scroll = ScrollColumn(inside, _WIDTH)
         scroll.setObjectName("scribble_scroll")
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)

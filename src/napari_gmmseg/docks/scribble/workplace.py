@@ -12,7 +12,7 @@ from napari_gmmseg.plugin.answer_layer import AnswerLayer
 from napari_gmmseg.plugin.bound_labels import Painted
 from napari_gmmseg.plugin.layer_grids import LayerGrid
 from napari_gmmseg.plugin.scribble_layer import ScribbleLayer
-from napari_gmmseg.plugin.slices import shown_place, slice_at
+from napari_gmmseg.plugin.slices import across, frame_at, shown_place, slice_at
 from napari_gmmseg.session.answering import SliceAnswer
 from napari_gmmseg.session.state import Session
 from napari_gmmseg.volumes import IGNORED, UNLABELLED, Stroke
@@ -70,6 +70,16 @@ class Workplace:
         self._count()
         session.warm_answers()
 
+    @property
+    def across(self) -> int:
+        """The volume's axis across which the shown plane lies, counted from the end."""
+        return across(shown_place(self._viewer.dims, self._image), self._grid)
+
+    @property
+    def frame(self) -> int | None:
+        """The frame that is shown; None without a time axis."""
+        return frame_at(shown_place(self._viewer.dims, self._image), self._grid)
+
     def poll(self) -> Message | None:
         """Follow layers and jobs; return what is to be said where image or strokes are gone from the viewer."""
         if not any(layer is self._image for layer in self._viewer.layers):
@@ -96,6 +106,8 @@ class Workplace:
         if what in ("scribbles", "classes", "result", "settings") and scribbles is not None:
             self.strokes.show(scribbles)
             self._count()
+        if what == "scribbles":
+            self.advisor.forget_spot()
         if what == "result" or (what == "tuning" and session.tuning is None):
             self.answer.show(session.result)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from napari_gmmseg.config import FitConfig
 from napari_gmmseg.config.liveness import LIVENESS
+from napari_gmmseg.config.outlier import FIT_OUTLIER_FIELDS
 from napari_gmmseg.docks.segment.case import config_of
 from napari_gmmseg.docks.segment.choices import Choices
+from napari_gmmseg.session import SegmentationRequest
 
 
 def asked(choices: Choices) -> object:
@@ -46,8 +48,37 @@ def differences(choices: Choices, config: FitConfig, *, running: bool) -> dict[s
     return {
         name: getattr(chosen, name)
         for name, kind in LIVENESS.items()
-        if (kind == "rehead" or (kind == "patch" and running)) and getattr(chosen, name) != getattr(config, name)
+        # Those of the outlier-region loss are chosen in a dock of their own.
+        if name not in FIT_OUTLIER_FIELDS
+        and (kind == "rehead" or (kind == "patch" and running))
+        and getattr(chosen, name) != getattr(config, name)
     }
+
+
+def chosen_otherwise(wanted: FitConfig, now: FitConfig) -> dict[str, Any]:
+    """Return the settings that are wanted otherwise than a session has them, but for those of other docks.
+
+    Parameters
+    ----------
+    wanted, now : FitConfig
+        As chosen, and as the session has them.
+    """
+    names = [f.name for f in fields(now) if f.name not in FIT_OUTLIER_FIELDS]
+    return {name: getattr(wanted, name) for name in names if getattr(wanted, name) != getattr(now, name)}
+
+
+def with_outliers(request: SegmentationRequest, now: FitConfig) -> SegmentationRequest:
+    """Return a request with the outlier-region loss as a session has it, to which that loss's dock speaks.
+
+    Parameters
+    ----------
+    request : SegmentationRequest
+        As chosen.
+    now : FitConfig
+        The session's settings.
+    """
+    held = {name: getattr(now, name) for name in FIT_OUTLIER_FIELDS}
+    return replace(request, config=replace(request.config, **held))
 
 
 def following(choices: Choices, config: FitConfig) -> Choices:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any
 
 from napari_gmmseg.docks.common.sentences import Message, error_message
 from napari_gmmseg.docks.segment import wording
 from napari_gmmseg.docks.segment.case import Asked, Opened
+from napari_gmmseg.docks.segment.live import chosen_otherwise, with_outliers
 from napari_gmmseg.docks.segment.outcome import Outcome, make_outcome
 from napari_gmmseg.docks.segment.result_layer import ResultLayer
 from napari_gmmseg.docks.segment.shown_result import ShownResult
@@ -227,12 +227,10 @@ class Run:
         opened = reading.result
         self._grid = opened.grid
         if opened.how == "again":
-            wanted, now = opened.request.config, self._session.config
-            names = [f.name for f in fields(now) if getattr(wanted, f.name) != getattr(now, f.name)]
-            self._session.retune(**{name: getattr(wanted, name) for name in names})
+            self._session.retune(**chosen_otherwise(opened.request.config, self._session.config))
         elif opened.how == "anew":
             self._begin_anew()
-            self._session.open(opened.request)
+            self._session.open(with_outliers(opened.request, self._session.config))
         if opened.how != "restored" and not self._session.running:
             self._session.run(look=opened.request.look)
         if self._stop_wanted:

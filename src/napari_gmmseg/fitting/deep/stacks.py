@@ -219,9 +219,17 @@ class SliceStack:
         z : int
             Position on the crop's Z axis.
         """
-        if self.axis != -3:
-            return None
-        return next((p for p, piece in enumerate(self._pieces) if piece.index == z), None)
+        return next(iter(self.pieces_of_slice(z)), None)
+
+    def pieces_of_slice(self, z: int) -> list[int]:
+        """Return the slice's number in each frame; none where the volume is sliced along another axis.
+
+        Parameters
+        ----------
+        z : int
+            Position on the crop's Z axis.
+        """
+        return [p for p, piece in enumerate(self._pieces) if piece.index == z] if self.shows_slices else []
 
 
 class PatchStack:

@@ -14,6 +14,7 @@ from napari_gmmseg.config.recipes import Form, Recipe, recipe_for
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.fitting.deep.case import DeepCase
 from napari_gmmseg.fitting.deep.objectives import Terms, make_objective, warm_terms
+from napari_gmmseg.fitting.deep.outliers import OutlierTerm
 from napari_gmmseg.fitting.deep.predictions import Predictions
 from napari_gmmseg.fitting.deep.saving import Mark, base_arrays, base_of, load_trainer_, trainer_arrays
 from napari_gmmseg.fitting.deep.training import Draws, Plateau, Schedule, Trainer, draw_axes, safe_precision
@@ -57,6 +58,7 @@ class Training:
         self._generator = torch.Generator().manual_seed(task.config.seed)
         self._case = DeepCase.of_task(task, base, sees_start=self._sees_start)
         self._objective = make_objective(form, self._case, self.recipe, self._generator)
+        self._outliers = OutlierTerm(task, self._case)
         self._schedule = Schedule(self.recipe)
         self._trainer = self._new_trainer()
         self._draws = Draws(self._case.stack.trained, self.recipe.batch_slices, self._generator)
@@ -96,11 +98,13 @@ class Training:
         """Take one step."""
         self.steps += 1
         case, objective, trainer = self._case, self._objective, self._trainer
-        batch, looked_at = objective.see(case.batch(self._draws.next()))
+        batch, looked_at = objective.see(case.batch(pieces := self._draws.next()))
         axes = draw_axes(case.stack.n_dims, self._generator) if self.recipe.mirrors else ()
         logits = trainer.flipped_logits(batch.inputs, axes)
         make_terms = warm_terms if self._warm else objective.terms
         terms = make_terms(batch, logits, looked_at)
+        if not self._warm:
+            terms = self._outliers.added(terms, batch, logits, pieces, trainer, (self.steps, self._schedule.end))
         self._rate = self._schedule.rate(self.steps)
         trainer.step(terms.loss, self._rate)
         if terms.nll is not None and self._plateau.reached(float(terms.nll)):
@@ -203,6 +207,7 @@ class Training:
             self._generation += 1
         self._case = DeepCase.of_task(self.task, self.base, sees_start=self._sees_start)
         self._objective = make_objective(self.form, self._case, recipe, self._generator)
+        self._outliers.retune(self.task, self._case)
         self._schedule.retune(recipe, self.steps, reopen=changed.reshaped is not None)
         if changed.reshaped is not None:
             self._trainer = self._new_trainer()
@@ -240,8 +245,8 @@ class Training:
         arrays["generator"] = self._generator.get_state().numpy().copy()
         if self._predictions.total is not None:
             arrays["total"] = self._predictions.total.cpu().numpy().copy()
-        for name, value in self._objective.running().items():
-            arrays[f"running/{name}"] = value.cpu().numpy().copy()
+        for name, value in self._carried().items():
+            arrays[name] = value.cpu().numpy().copy()
         task = self.task
         meta: dict[str, Any] = {
             "phase": "network",
@@ -268,6 +273,10 @@ class Training:
                 self._start = base_arrays(self.base)
             start, meta["base"] = self._start
         return FitState(arrays, start, f"{self.form}-{self._generation}", meta)
+
+    def _carried(self) -> dict[str, Tensor]:
+        held = {"running": self._objective.running(), "outliers": self._outliers.state()}
+        return {f"{kind}/{name}": value for kind, maps in held.items() for name, value in maps.items()}
 
     @classmethod
     def restored(cls, task: FitTask, form: Form, state: FitState) -> Training:
@@ -299,12 +308,9 @@ class Training:
         device = task.image.device
         if "total" in state.arrays:
             self._predictions.total = torch.from_numpy(np.array(state.arrays["total"])).to(device)
-        running = {
-            name.removeprefix("running/"): torch.from_numpy(np.array(value)).to(device)
-            for name, value in state.arrays.items()
-            if name.startswith("running/")
-        }
-        self._objective.run_on(running)
+        for prefix, take_up in (("running/", self._objective.run_on), ("outliers/", self._outliers.restore)):
+            held = {name: value for name, value in state.arrays.items() if name.startswith(prefix)}
+            take_up({name.removeprefix(prefix): torch.from_numpy(np.array(x)).to(device) for name, x in held.items()})
         self._generator.set_state(torch.from_numpy(np.array(state.arrays["generator"])))
         return self
 

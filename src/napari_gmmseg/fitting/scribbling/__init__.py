@@ -2,5 +2,6 @@
 
 from napari_gmmseg.fitting.scribbling.answering import fit_scribbles
 from napari_gmmseg.fitting.scribbling.at_once import Answer, AtOnce
+from napari_gmmseg.fitting.scribbling.network_say import NetworkSay
 
-__all__ = ["Answer", "AtOnce", "fit_scribbles"]
+__all__ = ["Answer", "AtOnce", "NetworkSay", "fit_scribbles"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from napari_gmmseg.config.scribbles import ScribbleConfig
 from napari_gmmseg.fitting.runtime import choose_threads, torch_threads
 from napari_gmmseg.fitting.scribbling.at_once import Answer, AtOnce, painted_classes
+from napari_gmmseg.fitting.scribbling.network_say import NetworkSay
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import Command, Finding, FitReport, LabelMap, Look, Scribbles, Segmentation, Stop, Volume
 
@@ -27,6 +28,8 @@ def fit_scribbles(
     *,
     look: int | None = None,
     at_once: AtOnce | None = None,
+    network: NetworkSay | None = None,
+    painted: Scribbles | None = None,
 ) -> Generator[FitReport, Command | None, Segmentation]:
     """Answer strokes: first the shown slice, then the volume; a generator of reports that returns the segmentation.
 
@@ -46,6 +49,10 @@ def fit_scribbles(
         The slice of the volume's Z axis that is previewed first; None: no slice is.
     at_once : AtOnce or None
         What answered earlier strokes on this image, so that only what changed is computed; it has its own settings.
+    network : NetworkSay or None
+        What a network that was fine-tuned on this image says beside.
+    painted : Scribbles or None
+        What of the scribbles a person painted, for the network; None for all.
 
     Raises
     ------
@@ -59,10 +66,16 @@ def fit_scribbles(
     threads = choose_threads(config.threads)
     classes = painted_classes(scribbles, volume)
     engine = at_once or AtOnce(volume, prepared, config)
+
+    def answered(slice_index: int | None = None) -> Answer:
+        with torch_threads(threads):
+            if network is None:
+                return engine.update(scribbles, slice_index)
+            return network.answer(engine, scribbles, painted or scribbles, slice_index)
+
     step = 0
     while look is not None:
-        with torch_threads(threads):
-            answer = engine.update(scribbles, look)
+        answer = answered(look)
         preview = np.zeros(volume.grid_shape, dtype=np.uint8)
         preview[..., look : look + 1, :, :] = answer.labels
         step += 1
@@ -78,8 +91,7 @@ def fit_scribbles(
         look = command.slice_index if isinstance(command, Look) and command.slice_index != look else None
         if isinstance(command, Stop):
             break
-    with torch_threads(threads):
-        answer = engine.update(scribbles)
+    answer = answered()
     seconds = time.perf_counter() - began
     yield FitReport(
         PHASE,
@@ -91,7 +103,11 @@ def fit_scribbles(
         mixture=answer.mixture,
         classes=classes,
     )
-    return segmentation_of_answer(answer, volume, prepared, scribbles, config, seconds)
+    result = segmentation_of_answer(answer, volume, prepared, scribbles, config, seconds)
+    if network is None:
+        return result
+    told = {"network_counts": True, "network_steps": network.weights.steps}
+    return replace(result, provenance={**result.provenance, **told})
 
 
 def segmentation_of_answer(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,6 +94,7 @@ class AtOnce:
         self._unit = np.clip((data - low.reshape(shape)) / wide.reshape(shape), -0.5, 1.5).astype(np.float32)
         self._all: Mixture | None = None
         self._planes: OrderedDict[int | None, Plane] = OrderedDict()
+        self._newest: tuple[Any, Answer] | None = None
 
     @property
     def geometry(self) -> Geometry:
@@ -100,6 +103,8 @@ class AtOnce:
 
     def update(self, scribbles: Scribbles, slice_index: int | None = None) -> Answer:
         """Answer strokes; of what was computed before, only what a changed class needs is computed again.
+
+        The newest answer of the volume is kept: a fine-tuning on the same strokes begins with it.
 
         Parameters
         ----------
@@ -116,11 +121,26 @@ class AtOnce:
             Where fewer than two classes are painted.
         """
         classes = painted_classes(scribbles, self._volume)
-        plane = self._plane(slice_index)
         kinds = self._kinds(scribbles, classes)
+        weights = self._weights(scribbles, classes)
+        if slice_index is not None:
+            return self._answer(scribbles, classes, kinds, weights, slice_index)
+        told = classes, scribbles.background, weights, _digest(kinds, scribbles.weights())
+        if self._newest is None or self._newest[0] != told:
+            self._newest = told, self._answer(scribbles, classes, kinds, weights, None)
+        return self._newest[1]
+
+    def _answer(
+        self,
+        scribbles: Scribbles,
+        classes: ClassTable,
+        kinds: NDArray[np.int16],
+        weights: Weights,
+        slice_index: int | None,
+    ) -> Answer:
+        plane = self._plane(slice_index)
         priors = plane.log_priors(kinds, len(classes))
         mixture = self._fit(scribbles, classes, kinds, plane, priors)
-        weights = self._weights(scribbles, classes)
         evidence, log_likelihood = plane.place_and_intensity(mixture, priors, kinds, weights)
         probabilities, labels = plane.posterior(evidence, kinds, weights)
         values = np.array([0, *classes.values], dtype=np.uint8)
@@ -157,6 +177,35 @@ class AtOnce:
         """
         classes = painted_classes(scribbles, self._volume)
         return self._plane(None).distances(self._kinds(scribbles, classes), len(classes))
+
+    def nearest(self, scribbles: Scribbles, painted: Scribbles, slice_index: int | None = None) -> NDArray[np.float32]:
+        """Return the geodesic distance (*grid) float32 of each voxel from the nearest stroke; infinite without a path.
+
+        Parameters
+        ----------
+        scribbles : Scribbles
+            All strokes so far, with those that stand for classes that were not painted.
+        painted : Scribbles
+            The strokes that count.
+        slice_index : int or None
+            The one slice of the volume's Z axis; None for the volume.
+
+        Raises
+        ------
+        GeometryError
+            Where the scribbles lie on another grid.
+        SettingsError
+            Where fewer than two classes are painted.
+        """
+        classes = painted_classes(scribbles, self._volume)
+        kinds = self._kinds(scribbles, classes)
+        counts = painted.counts()
+        own = [k for k, value in enumerate(classes.values) if counts.get(value) and (kinds == k).any()]
+        plane = self._plane(slice_index)
+        if not own:
+            return np.full(plane.mask(kinds).shape, np.inf, dtype=np.float32)
+        nearest: NDArray[np.float32] = plane.distances_of(kinds, own).min(axis=0)
+        return nearest
 
     def _kinds(self, scribbles: Scribbles, classes: ClassTable) -> NDArray[np.int16]:
         """Return the class k of each voxel (*grid); background outside the mask is there already, and adds nothing."""
@@ -239,6 +288,13 @@ class AtOnce:
                 chosen, torch.zeros(n, dtype=torch.int64), torch.ones(n), self._scale, (EVERYTHING,)
             )
         return self._all
+
+
+def _digest(kinds: NDArray[np.int16], weights: NDArray[np.float32]) -> bytes:
+    """Return what is the same for the same labelled voxels, classes k and weights (*grid) alone."""
+    where = np.flatnonzero(kinds != OPEN)
+    parts = (where, kinds.reshape(-1)[where], weights.reshape(-1)[where])
+    return hashlib.blake2b(b"".join(part.tobytes() for part in parts)).digest()
 
 
 #: Not labelled, and left out of everything that is learnt.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from napari_gmmseg.config.finetuning import FinetuneConfig
 from napari_gmmseg.fitting.runtime import choose_device, choose_threads, torch_threads
@@ -70,6 +70,7 @@ def carry(
             "channels": list(volume.channels),
             "settings": asdict(config),
             "cases": weights.cases,
+            "network_counts": True,
         },
-        weights=weights,
+        weights=replace(weights, say=None),
     )

@@ -7,13 +7,16 @@ from collections.abc import Generator
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from napari_gmmseg.config.presets import GREY
 from napari_gmmseg.config.scribbles import ScribbleConfig
 from napari_gmmseg.errors import GeometryError, SettingsError
 from napari_gmmseg.fitting.runtime import choose_threads, torch_threads
 from napari_gmmseg.fitting.scribbling.answering import PHASE, segmentation_of_answer
-from napari_gmmseg.fitting.scribbling.at_once import AtOnce
+from napari_gmmseg.fitting.scribbling.at_once import Answer, AtOnce
+from napari_gmmseg.fitting.scribbling.plane import LEAST_PROBABILITY
+from napari_gmmseg.mixture import mean_log_likelihood
 from napari_gmmseg.mixture.geodesics import GeodesicGrid
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import (
@@ -23,6 +26,7 @@ from napari_gmmseg.volumes import (
     Command,
     FitReport,
     LabelMap,
+    Mixture,
     Scribbles,
     Segmentation,
     Stroke,
@@ -61,22 +65,28 @@ def correct_mask(
     GeometryError
         Where mask or scribbles lie on another grid than the image.
     SettingsError
-        Where the background's value is one of the mask's own.
+        Where the background's value is one of the mask's own, where mask and strokes both have the value `IGNORED`, or
+        where there is nothing: no class in the mask, and no stroke.
     """
     began = time.perf_counter()
     config = config or ScribbleConfig()
     _check(volume, init, scribbles)
-    held, background = _as_scribbles(volume, init, scribbles, config)
+    inner = _without_ignored(init, scribbles)
+    if not _contradicted(inner, scribbles):
+        answer = _as_it_is(volume, init)
+        yield FitReport(PHASE, 1, 1, preview=init.labels, mixture=answer.mixture, classes=answer.classes)
+        told = scribbles or Scribbles(volume.grid_shape, volume.geometry, answer.classes)
+        return segmentation_of_answer(answer, volume, prepared, told, config, time.perf_counter() - began)
+    held, background = _as_scribbles(volume, inner, scribbles, config)
     everywhere = replace(prepared, mask=np.ones(volume.grid_shape, dtype=bool))
     with torch_threads(choose_threads(config.threads)):
         answer = AtOnce(volume, everywhere, config).update(held)
-    labels = answer.labels
-    kept = held.labels()
-    same = (kept == init.labels) | ((kept == background) & (init.labels == UNLABELLED))
-    if bool(same.all()):
-        labels = init.labels
+    labels, table = answer.labels, held.classes
+    if inner is not init:
+        (carried,) = set(inner.classes.values) - set(init.classes.values)
+        labels = np.where(labels == carried, IGNORED, labels).astype(np.uint8)
+        table = ClassTable(tuple(replace(c, value=IGNORED) if c.value == carried else c for c in table))
     inside = labels > 0
-    table = ClassTable(tuple(c for c in held.classes))
     answer = replace(answer, classes=table, labels=labels, mask=inside)
     seconds = time.perf_counter() - began
     yield FitReport(PHASE, 1, 1, seconds=seconds, preview=labels, mixture=answer.mixture, classes=table)
@@ -103,6 +113,58 @@ def _check(volume: Volume, init: LabelMap, scribbles: Scribbles | None) -> None:
         )
 
 
+def _without_ignored(init: LabelMap, scribbles: Scribbles | None) -> LabelMap:
+    """Return a mask in which 255 has a free value, since strokes of 255 mean "ignore": many masks are 0 and 255."""
+    if not (init.labels == IGNORED).any():
+        return init
+    if scribbles is not None and any(stroke.value == IGNORED for stroke in scribbles.strokes):
+        raise SettingsError(
+            f"The mask to start from has a class {IGNORED}, and strokes of {IGNORED} mean that a region is ignored.",
+            "Give that class of the mask another value, such as 1, and paint with it.",
+        )
+    taken = {*init.classes.values, *(() if scribbles is None else scribbles.classes.values)}
+    free = next(value for value in range(1, IGNORED) if value not in taken)
+    classes = tuple(replace(c, value=free) if c.value == IGNORED else c for c in init.classes)
+    labels = np.where(init.labels == IGNORED, free, init.labels).astype(np.uint8)
+    return replace(init, labels=labels, classes=ClassTable(classes))
+
+
+def _contradicted(init: LabelMap, scribbles: Scribbles | None) -> bool:
+    """Return whether a stroke says something else than the mask."""
+    if scribbles is None:
+        return False
+    painted = scribbles.labels()
+    if scribbles.background is not None:
+        painted = np.where((painted == scribbles.background) & (init.labels == UNLABELLED), UNLABELLED, painted)
+    known = (painted != UNLABELLED) & (painted != IGNORED)
+    return bool((painted[known] != init.labels[known]).any())
+
+
+def _as_it_is(volume: Volume, init: LabelMap) -> Answer:
+    """Return a mask as an answer: a Gaussian of each class, and no doubt."""
+    there = [tissue for tissue in init.classes if (init.labels == tissue.value).any()]
+    if not there:
+        raise SettingsError(
+            "The mask to start from is empty, and there is no stroke.",
+            "Paint what is to be found, or give another mask.",
+        )
+    inside = init.labels > 0
+    held = np.stack([init.labels == tissue.value for tissue in there])
+    image = np.nan_to_num(volume.data, nan=0.0, posinf=0.0, neginf=0.0)
+    samples = [image[:, own].astype(np.float64) for own in held]
+    mixture = Mixture(
+        held.reshape(len(held), -1).mean(1) / inside.mean(),
+        np.stack([s.mean(1) for s in samples]),
+        np.stack([np.atleast_2d(np.cov(s, ddof=0)) + 1e-6 * np.eye(len(s)) for s in samples]),
+        np.arange(len(there)),
+    )
+    likelihood = mean_log_likelihood(mixture, torch.from_numpy(image[:, inside]), dtype=torch.float32)
+    certain = held.astype(np.float32)
+    evidence = np.log(np.maximum(certain, LEAST_PROBABILITY))
+    table, pull = ClassTable(tuple(there)), (0.0, 0.0, 0.0)
+    return Answer(table, init.labels, certain, inside, mixture, None, likelihood, evidence, pull)
+
+
 def _as_scribbles(
     volume: Volume, init: LabelMap, scribbles: Scribbles | None, config: ScribbleConfig
 ) -> tuple[Scribbles, int]:
@@ -125,7 +187,8 @@ def _as_scribbles(
     strokes = tuple(
         Stroke(value, np.argwhere(labels == value), id=n) for n, value in enumerate(classes.values, start=1)
     )
-    return Scribbles(volume.grid_shape, volume.geometry, classes, strokes, background), background
+    declared = background if background in present else None
+    return Scribbles(volume.grid_shape, volume.geometry, classes, strokes, declared), background
 
 
 def _near(volume: Volume, contradicts: np.ndarray, config: ScribbleConfig) -> np.ndarray:

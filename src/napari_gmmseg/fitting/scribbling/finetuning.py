@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_gmmseg.config.finetuning import FinetuneConfig
+from napari_gmmseg.config.outlier import OUTLIER_FIELDS, check_outliers
+from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.fitting.runtime import choose_device, choose_threads, torch_threads
 from napari_gmmseg.fitting.scribbling.at_once import AtOnce
 from napari_gmmseg.fitting.scribbling.budget import Budget
 from napari_gmmseg.fitting.scribbling.cases import Case, training_cases
-from napari_gmmseg.fitting.scribbling.held_out import UNCHECKED, UNHEARD, Examination, hold_out
+from napari_gmmseg.fitting.scribbling.held_out import NO_STEPS, UNCHECKED, UNHEARD, Examination, hold_out
 from napari_gmmseg.fitting.scribbling.placing import Place
 from napari_gmmseg.fitting.scribbling.situation import Observer, Situation, network_classes
 from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, looks_of, scale_of
-from napari_gmmseg.fitting.scribbling.tuned_weights import network_of, tensors_of, versions
+from napari_gmmseg.fitting.scribbling.tuned_weights import network_of, tensors_of, trained_further, versions
 from napari_gmmseg.fitting.scribbling.tuner import Tuner, load_optimiser
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import (
@@ -30,8 +32,8 @@ from napari_gmmseg.volumes import (
     FitReport,
     Look,
     NetworkWeights,
+    Retune,
     Scribbles,
-    Segmentation,
     Stop,
     Volume,
 )
@@ -41,9 +43,6 @@ PHASE = "Fine-tuning"
 _PREVIEW_INTERVAL = 0.3
 #: Steps between two looks at the held-out strokes.
 _BETWEEN_LOOKS = 10
-_NO_STEPS = Finding(
-    "no-steps", "There was no time for a step of the network: the answer at once stays.", "Give it more seconds."
-)
 
 
 def finetune(
@@ -52,7 +51,6 @@ def finetune(
     scribbles: Scribbles,
     config: FinetuneConfig | None = None,
     *,
-    start: Segmentation | None = None,
     weights: NetworkWeights | None = None,
     earlier: Sequence[Case] = (),
     look: int | None = None,
@@ -63,7 +61,7 @@ def finetune(
     It is distilled from the answer at once where that is sure, learns the strokes, the mixture and short borders, and
     sees how far each class's strokes are. Where each class has two strokes or more, some are held out at first: the
     answer at once stays unless the network does better on them. Send `Look(z)` to preview another slice, `Stop()` to
-    end with the best so far.
+    end with the best so far, `Retune({...})` to change windows or weight of the outlier-region loss.
 
     Parameters
     ----------
@@ -75,8 +73,6 @@ def finetune(
         Strokes of at least two classes; with `weights`, of any.
     config : FinetuneConfig or None
         How to learn, and for how long; None for the defaults.
-    start : Segmentation or None
-        The answer at once, where it is there already.
     weights : NetworkWeights or None
         A model to start from, such as that of the case before.
     earlier : sequence of Case
@@ -84,7 +80,7 @@ def finetune(
     look : int or None
         The slice of the volume's Z axis that is previewed; None: the middle one.
     at_once : AtOnce or None
-        What answered these strokes, so that nothing is computed twice.
+        What answered these strokes: it has kept that answer, and the time goes to the network.
 
     Raises
     ------
@@ -95,11 +91,10 @@ def finetune(
     """
     run = Finetuning(volume, prepared, scribbles, config or FinetuneConfig(), weights, earlier, look, at_once)
     with torch_threads(run.threads):
-        run.begin(start)
+        run.begin()
     command = yield run.report()
     while not run.done and not isinstance(command, Stop):
-        if isinstance(command, Look):
-            run.look(command.slice_index)
+        run.hear(command)
         with torch_threads(run.threads):
             run.step()
         command = yield run.report()
@@ -148,6 +143,7 @@ class Finetuning:
         self.threads = choose_threads(config.threads)
         self._device = choose_device(config.device)
         self._classes = network_classes(scribbles, volume, weights)
+        check_outliers(config, len(self._classes))
         background = scribbles.background
         if background is None and weights is not None:
             background = weights.background
@@ -156,24 +152,19 @@ class Finetuning:
         self._previewed_at = float("-inf")
         self._examination: Examination | None = None
         self._learns_all = True
+        self._refused: Finding | None = None
 
-    def begin(self, start: Segmentation | None) -> None:
-        """Answer at once, hold some strokes out, and draw the network.
-
-        Parameters
-        ----------
-        start : Segmentation or None
-            The answer at once, where it is there already.
-        """
+    def begin(self) -> None:
+        """Answer at once, hold some strokes out, and draw the network."""
         weights, config = self._weights, self._config
         painted = self._scribbles.class_indices() >= 0
-        mask = self._prepared.mask | painted if start is None else start.mask | painted
+        mask = self._prepared.mask | painted
         n_looks = looks_of(self._volume.geometry, mask.shape, config.view) if weights is None else weights.n_looks
         blank = TrainingCase.cut(self._volume, self._prepared, mask, len(self._classes), n_looks, self._device)
         observer = Observer(self._prepared, self._classes, config, self._engine, blank)
         if weights is not None:
             observer.carry(network_of(weights, self._device), weights)
-        self._whole = observer.look(self._scribbles, start)
+        self._whole = observer.look(self._scribbles)
         held = hold_out(self._scribbles, self._classes, blank.crop, config.seed)
         self._now = self._whole
         if held is not None:
@@ -212,6 +203,27 @@ class Finetuning:
             Position on the volume's Z axis.
         """
         self._look, self._previewed_at = slice_index, float("-inf")
+
+    def hear(self, command: Command | None) -> None:
+        """Do what was said: `Look`, or `Retune` of the outlier-region loss, which acts at the next step.
+
+        Parameters
+        ----------
+        command : Command or None
+            Others are not for a fine-tuning. What cannot be is refused in the next report.
+        """
+        if isinstance(command, Look):
+            self.look(command.slice_index)
+        elif isinstance(command, Retune):
+            told = {name: value for name, value in command.settings.items() if name in OUTLIER_FIELDS}
+            try:
+                config = replace(self._config, **told)
+                check_outliers(config, len(self._classes))
+            except SettingsError as error:
+                self._refused = Finding("refused", error.message, error.hint)
+            else:
+                self._config = config
+                self._tuner.retune(config)
 
     def step(self) -> None:
         """Take one step, and look at the held-out strokes now and then."""
@@ -262,6 +274,7 @@ class Finetuning:
             terms["held-out error, answer at once"] = self._examination.at_once
             if self._examination.losses:
                 terms["held-out error"] = self._examination.losses[-1]
+        refused, self._refused = self._refused, None
         return FitReport(
             PHASE,
             tuner.steps,
@@ -270,6 +283,7 @@ class Finetuning:
             seconds=self.budget.seconds,
             preview=self._preview(),
             classes=self._classes,
+            refused=refused,
         )
 
     def _preview(self) -> NDArray[np.uint8] | None:
@@ -326,12 +340,12 @@ class Finetuning:
             log_likelihood=situation.log_likelihood,
             findings=findings,
             provenance=self._provenance(better=better),
-            weights=self._trained(),
+            weights=self._trained(say=self._share if better else 0.0),
         )
 
     def _findings(self, *, stopped: bool) -> list[Finding]:
         examination = self._examination
-        found: list[Finding | None] = [_NO_STEPS if not self._tuner.steps else None]
+        found: list[Finding | None] = [NO_STEPS if not self._tuner.steps else None]
         if self._tuner.steps:
             unchecked = UNCHECKED if self._share else UNHEARD
             found.append(unchecked if examination is None else examination.finding())
@@ -359,21 +373,15 @@ class Finetuning:
             "scale": list(self._prepared.scale),
         }
 
-    def _trained(self) -> NetworkWeights | None:
+    def _trained(self, *, say: float) -> NetworkWeights | None:
         if not self._tuner.steps:
-            return self._weights
+            return None if self._weights is None else replace(self._weights, say=say)
         scale = scale_of(self._prepared)
         arrays = {name: value.numpy() for name, value in self._tuner.state().items()}
         mixture = scale.inward(self._whole.mixture)
+        snapshots = tuple({name: value.numpy() for name, value in one.items()} for one in self._tuner.snapshots())
         if self._weights is not None:
-            return replace(
-                self._weights,
-                arrays=arrays,
-                mixture=mixture,
-                cases=self._weights.cases + 1,
-                steps=self._weights.steps + self._tuner.steps,
-                provenance=versions(),
-            )
+            return trained_further(self._weights, self._tuner.steps, arrays, mixture, say, snapshots)
         return NetworkWeights(
             arrays=arrays,
             width=self._config.width,
@@ -387,4 +395,6 @@ class Finetuning:
             steps=self._tuner.steps,
             seed=self._config.seed,
             provenance=versions(),
+            say=say,
+            snapshots=snapshots,
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import log
 
+import torch
 from torch import Tensor
 
 from napari_gmmseg.fitting.deep.stacks import SliceStack
 from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase
-from napari_gmmseg.mixture.spatial import smoothed
+from napari_gmmseg.mixture.spatial import clamp_, smoothed
 
 #: Least probability of a class in an answer that is taken as evidence.
 _LEAST = 1e-4
@@ -69,7 +70,7 @@ class Grounds:
         case : TrainingCase
             Mask and strokes.
         """
-        return self._answer(prior, share, case.mask, case.labels)
+        return self.settled(self.heard(prior, share), share, case.mask, case.labels)
 
     def answer_piece(self, prior: Tensor, share: float, case: TrainingCase, piece: int) -> Tensor:
         """Return the answer (1, K, *S) of one slice, as `answer` does, with neighbours within the slice alone.
@@ -92,17 +93,44 @@ class Grounds:
         a, b = (self.pull[axis] for axis in _within(case.stack))
         slice_ = Grounds(here(self.evidence), (0.0, a, b), self.background)
         mask, labels = here(case.mask[None])[0], here(case.labels[None])[0]
-        return slice_._answer(prior.movedim(0, 1), share, mask, labels).movedim(1, 0)
+        return slice_.settled(slice_.heard(prior.movedim(0, 1), share), share, mask, labels).movedim(1, 0)
 
-    def _answer(self, prior: Tensor, share: float, mask: Tensor, labels: Tensor) -> Tensor:
+    def heard(self, prior: Tensor, share: float) -> Tensor:
+        """Return the evidence (K, *grid) float32 with what a network says, before neighbours are heard.
+
+        Parameters
+        ----------
+        prior : Tensor (K, *grid) float32
+            The network's.
+        share : float
+            How much it counts, 0 ... 1.
+        """
         said = prior.clamp_min(_LEAST_OF_NETWORK).log()
         if self.background is not None:
             said = (said - said[self.background] + log(_SURE)).clamp_max(0.0)
             said[self.background] = 0.0
-            share = _AGAINST_BACKGROUND * share
-        less = 1.0 - _LESS_PULL * share
+        return self.evidence + self._counts(share) * said
+
+    def settled(self, evidence: Tensor, share: float, mask: Tensor, labels: Tensor) -> Tensor:
+        """Return class probabilities (K, *grid) float32 after neighbours are heard; what is painted stays as it is.
+
+        Parameters
+        ----------
+        evidence : Tensor (K, *grid) float32
+            With a network's say.
+        share : float
+            How much that counts, 0 ... 1.
+        mask : Tensor (*grid) bool
+            Voxels that are answered.
+        labels : Tensor (*grid) int64
+            Painted class, or -1.
+        """
+        less = 1.0 - _LESS_PULL * self._counts(share)
         z, y, x = (less * pull for pull in self.pull)
-        return smoothed(self.evidence + share * said, mask, labels, (z, y, x), _SWEEPS)
+        return smoothed(evidence, mask, labels, (z, y, x), _SWEEPS)
+
+    def _counts(self, share: float) -> float:
+        return share if self.background is None else _AGAINST_BACKGROUND * share
 
 
 def _within(stack: SliceStack) -> list[int]:
@@ -121,5 +149,22 @@ def together(first: Tensor, second: Tensor, share: float | Tensor, case: Trainin
     case : TrainingCase
         Mask and strokes.
     """
+    result = joined(first, second, share, case.mask)
+    clamp_(result, case.labels)
+    return result
+
+
+def joined(first: Tensor, second: Tensor, share: float | Tensor, mask: Tensor) -> Tensor:
+    """Return two answers as one, their logarithms averaged.
+
+    Parameters
+    ----------
+    first, second : Tensor (K, *grid) float32
+        Class probabilities; the second are a network's.
+    share : float or Tensor (*grid) float32
+        Of the second, 0 ... 1.
+    mask : Tensor (*grid) bool
+        Voxels that are answered.
+    """
     logs = first.clamp_min(_LEAST).log() * (1.0 - share) + second.clamp_min(_LEAST_OF_NETWORK).log() * share
-    return smoothed(logs, case.mask, case.labels, (0.0, 0.0, 0.0), 0)
+    return torch.softmax(logs, 0).mul_(mask)

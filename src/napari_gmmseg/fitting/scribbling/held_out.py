@@ -16,7 +16,8 @@ from napari_gmmseg.volumes import ClassTable, Finding, Scribbles
 SHARE = 0.25
 #: Looks without a gain after which held-out strokes have told enough.
 PATIENCE = 4
-#: What is said where no strokes could be held out: of a network that counts, and of one that does not.
+#: What is said where no strokes could be held out, of a network that counts and of one that does not; and where there
+#: was no time to learn anything.
 UNCHECKED = Finding(
     "not-checked",
     "Too few strokes to hold some out: whether the network does better than the answer at once was not checked.",
@@ -29,6 +30,9 @@ UNHEARD = Finding(
     "checked, so that answer stays. The network has learnt, and can be carried to another image.",
     "Paint at least two strokes of each class.",
     "note",
+)
+NO_STEPS = Finding(
+    "no-steps", "There was no time for a step of the network: the answer at once stays.", "Give it more seconds."
 )
 
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from napari_gmmseg.config.scribbles import ScribbleConfig
+from napari_gmmseg.fitting.scribbling.blocks import (
+    any_of_eight,
+    around,
+    block_sums,
+    blocks_of,
+    doubled,
+    doubled_spacing,
+    faces_of,
+    halved,
+)
 from napari_gmmseg.mixture.geodesics import GeodesicGrid
 from napari_gmmseg.mixture.labelling import label_winners
 from napari_gmmseg.mixture.neighbours import axis_weights
@@ -22,6 +34,8 @@ from napari_gmmseg.volumes import Geometry, Mixture
 
 #: More voxels than this, and geodesic distances are computed on every second voxel of each axis.
 COARSE_FROM = 300_000
+#: Conductance of a block with strokes of several classes to each, by their shares: many times that to a neighbour.
+SHARED = 1e3
 #: No class is less likely than this by its place alone, so that intensities may object.
 LEAST_PROBABILITY = 1e-4
 #: No class is less likely than exp(-this) times the likeliest by its intensity alone, so that place may object.
@@ -150,16 +164,44 @@ class Plane:
         coarse = bool(mask.sum() > COARSE_FROM)
         inside = mask
         if coarse:
-            image, inside = _halved(image, mask)
-            here = _most_of_block(here, n_classes)
-            spacing = _doubled_spacing(spacing, mask.shape)
-            links = None if links is None else torch.from_numpy(np.stack([_block_sums(link) for link in links.numpy()]))
+            image, inside = halved(image, mask)
+            here, shares = blocks_of(here, n_classes)
+            spacing = doubled_spacing(spacing, mask.shape)
+            if links is not None:
+                links = torch.from_numpy(np.stack([block_sums(link) for link in links.numpy()]))
+            if shares is not None:
+                shared = torch.from_numpy(shares).mul_(SHARED)
+                links = shared if links is None else links.add_(shared)
         voxels = as_tensor(inside)
         edges = conductances(as_tensor(image), voxels, spacing, self._config.edge_sharpness)
         met = first_met(edges, voxels, torch.from_numpy(here.astype(np.int64)), n_classes, links)
         if coarse:
-            met = torch.from_numpy(np.stack([_doubled(one, mask.shape) for one in met.numpy()]))
+            met = torch.from_numpy(np.stack([doubled(one, mask.shape) for one in met.numpy()]))
+            if shares is not None:
+                self._refine_(met, shares.sum(0) > 0, self._here(kinds), mask)
         return met.clamp_min_(LEAST_PROBABILITY).log_()
+
+    def _refine_(
+        self, met: Tensor, mixed: NDArray[np.bool_], kinds: NDArray[np.int16], mask: NDArray[np.bool_]
+    ) -> None:
+        """Walk voxel by voxel around blocks with strokes of several classes, as far as there is time to, in place."""
+        n_left = COARSE_FROM
+        pieces, _ = ndimage.label(mixed, np.ones((3,) * mixed.ndim))
+        for blocks in ndimage.find_objects(pieces):
+            box = around(blocks, mask.shape)
+            inside = mask[box]
+            n_left -= inside.size
+            if n_left < 0:
+                return
+            voxels = as_tensor(inside)
+            edges = conductances(
+                as_tensor(self._unit[(slice(None), *box)]), voxels, self._spacing, self._config.edge_sharpness
+            )
+            here = met[(slice(None), *box)]
+            links = here * torch.from_numpy(faces_of(box, mask.shape)).mul_(SHARED)
+            met[(slice(None), *box)] = first_met(
+                edges, voxels, torch.from_numpy(kinds[box].astype(np.int64)), len(met), links
+            )
 
     def _links(self, kinds: NDArray[np.int16], n_classes: int) -> Tensor | None:
         """Return how strongly each voxel of a slice is tied to strokes right above or below it in the nearest slice."""
@@ -191,10 +233,22 @@ class Plane:
         n_classes : int
             Number of classes K.
         """
+        return self.distances_of(kinds, range(n_classes))
+
+    def distances_of(self, kinds: NDArray[np.int16], classes: Iterable[int]) -> NDArray[np.float32]:
+        """Return the geodesic distance (n, *grid) of the strokes of some classes; those of the last call are kept.
+
+        Parameters
+        ----------
+        kinds : ndarray (*grid of the volume) int16
+            Class k of each labelled voxel, negative elsewhere.
+        classes : iterable of int
+            Which k, each with strokes.
+        """
         mask = self.mask(kinds)
         maps = []
         kept = {}
-        for k in range(n_classes):
+        for k in classes:
             seeds, offset = self._seeds(kinds == k)
             key = seeds.tobytes()
             if key not in self._maps:
@@ -218,13 +272,13 @@ class Plane:
         if self._grid is None:
             image, inside, spacing = self._unit, mask, self._spacing
             if coarse:
-                image, inside = _halved(image, mask)
-                spacing = _doubled_spacing(spacing, mask.shape)
+                image, inside = halved(image, mask)
+                spacing = doubled_spacing(spacing, mask.shape)
             self._grid = GeodesicGrid(image, inside, spacing, self._config.edge_weight)
         if not coarse:
             return self._grid.distances(seeds)
-        small = self._grid.distances(_any_of_eight(seeds))
-        whole = _doubled(small, seeds.shape)
+        small = self._grid.distances(any_of_eight(seeds))
+        whole = doubled(small, seeds.shape)
         whole[seeds] = 0
         return whole
 
@@ -297,53 +351,3 @@ class Plane:
         fixed = torch.from_numpy(self._here(kinds).astype(np.int64))
         memberships = smoothed(evidence, mask, fixed, self.pull(weights), self._config.sweeps)
         return memberships.numpy(), label_winners(memberships, mask).numpy()
-
-
-def _halved(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return means over the masked voxels of blocks of two along each axis, and where there are any."""
-    count = _block_sums(mask.astype(np.float32))
-    total = np.stack([_block_sums(channel * mask) for channel in image])
-    return (total / np.maximum(count, 1.0)).astype(np.float32), count > 0
-
-
-def _doubled_spacing(spacing: tuple[float, float, float], shape: tuple[int, ...]) -> tuple[float, float, float]:
-    z, y, x = (2 * s if n > 1 else s for s, n in zip(spacing, shape[-3:], strict=True))
-    return z, y, x
-
-
-def _most_of_block(kinds: NDArray[np.int16], n_classes: int) -> NDArray[np.int16]:
-    """Return the class with most labelled voxels in each block of two, -1 where there is none."""
-    best = _block_sums((kinds == 0).astype(np.float32))
-    winner = np.where(best > 0, 0, -1).astype(np.int16)
-    for k in range(1, n_classes):
-        count = _block_sums((kinds == k).astype(np.float32))
-        winner[count > best] = k
-        best = np.maximum(best, count)
-    return winner
-
-
-def _any_of_eight(seeds: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return np.asarray(_block_sums(seeds.astype(np.float32)) > 0)
-
-
-def _block_sums(array: NDArray[np.float32]) -> NDArray[np.float32]:
-    for axis in (-3, -2, -1):
-        n = array.shape[axis]
-        if n > 1:
-            array = np.add.reduceat(array, np.arange(0, n, 2), axis=axis)
-    return array
-
-
-def _doubled(small: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Bring a map from blocks of two to voxels, linearly between the blocks' centres."""
-    finite = np.isfinite(small)
-    filled = np.where(finite, small, small[finite].max() if finite.any() else 0.0)
-    for axis in (-3, -2, -1):
-        n = shape[axis]
-        if n > 1:
-            at = np.clip((np.arange(n) - 0.5) / 2, 0, filled.shape[axis] - 1)
-            low = np.floor(at).astype(int)
-            high = np.minimum(low + 1, filled.shape[axis] - 1)
-            part = (at - low).astype(np.float32).reshape((-1,) + (1,) * (-axis - 1))
-            filled = filled.take(low, axis) * (1 - part) + filled.take(high, axis) * part
-    return np.ascontiguousarray(filled, dtype=np.float32)

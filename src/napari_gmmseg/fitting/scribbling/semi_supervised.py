@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from torch import Tensor
 
 from napari_gmmseg.config.finetuning import FinetuneConfig
+from napari_gmmseg.config.outlier import check_outliers
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.fitting.runtime import choose_device, choose_threads, torch_threads
 from napari_gmmseg.fitting.scribbling.budget import Budget
@@ -107,6 +108,7 @@ class _Several:
         declared += [weights.background if weights is not None else None]
         self._background = next((value for value in (background, *declared) if value is not None), None)
         self._classes = _classes(cases, weights, self._background)
+        check_outliers(config, len(self._classes))
         first = cases[0].volume
         for case in cases[1:]:
             if case.volume.n_channels != first.n_channels:

@@ -19,7 +19,7 @@ from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, on_cla
 from napari_gmmseg.fitting.scribbling.tuner import predict
 from napari_gmmseg.mixture.spatial import clamp_
 from napari_gmmseg.preparation.prepared import Prepared
-from napari_gmmseg.volumes import ClassTable, Mixture, NetworkWeights, Scribbles, Segmentation, Volume
+from napari_gmmseg.volumes import ClassTable, Mixture, NetworkWeights, Scribbles, Volume
 
 #: How steeply the say of an earlier model falls near strokes.
 NEAR = 2.0
@@ -93,15 +93,13 @@ class Observer:
         """
         self._carried = network, weights.mixture
 
-    def look(self, scribbles: Scribbles, start: Segmentation | None = None) -> Situation:
+    def look(self, scribbles: Scribbles) -> Situation:
         """Return what strokes say.
 
         Parameters
         ----------
         scribbles : Scribbles
             The strokes.
-        start : Segmentation or None
-            Their answer at once, where it is there already.
 
         Raises
         ------
@@ -113,16 +111,11 @@ class Observer:
         distances = probabilities = mixture = grounds = None
         log_likelihood = 0.0
         if len(painted) > 1:
-            # The answer's classes are in the order of the scribbles' own table.
-            values = [self._classes[int(k)].value for k in painted]
-            own = ClassTable(tuple(tissue for tissue in scribbles.classes if tissue.value in values))
-            distances = on_classes(self._engine.distances(scribbles), own, self._classes, np.inf)
-            answer = self._engine.update(scribbles) if start is None else start
-            known = own if start is None else start.label_map.classes
-            probabilities = on_classes(answer.probabilities, known, self._classes)
-            if isinstance(answer, Answer):
-                grounds = self._grounds(answer, known, scribbles)
-            mixture, log_likelihood = _of_classes(answer.mixture, known, self._classes), answer.log_likelihood
+            answer = self._engine.update(scribbles)
+            distances = on_classes(self._engine.distances(scribbles), answer.classes, self._classes, np.inf)
+            probabilities = on_classes(answer.probabilities, answer.classes, self._classes)
+            grounds = self._grounds(answer, scribbles.background)
+            mixture, log_likelihood = _of_classes(answer.mixture, answer.classes, self._classes), answer.log_likelihood
         case = self._blank.knowing(labels, scribbles.weights(), distances, self._config.geodesic_range)
         at_once = None if probabilities is None else self._here(probabilities)
         if self._carried is not None:
@@ -142,11 +135,9 @@ class Observer:
         )
         return Situation(case, at_once, grounds, mixture, log_likelihood)
 
-    def _grounds(self, answer: Answer, known: ClassTable, scribbles: Scribbles) -> Grounds:
-        evidence = self._here(on_classes(answer.evidence, known, self._classes))
-        values = self._classes.values
-        background = values.index(scribbles.background) if scribbles.background in values else None
-        return Grounds(evidence, answer.pull, background)
+    def _grounds(self, answer: Answer, background: int | None) -> Grounds:
+        evidence = self._here(on_classes(answer.evidence, answer.classes, self._classes))
+        return Grounds(evidence, answer.pull, number_of(background, self._classes))
 
     def _here(self, maps: NDArray[np.float32]) -> Tensor:
         """Return maps (K, *grid) on the crop (K, *crop)."""
@@ -169,6 +160,21 @@ class Observer:
         # Near strokes, these count; far from them the model does.
         share = self._config.carried_share * (1.0 - case.nearness.amax(0) ** NEAR)
         return whole, together(whole, carried, share, case), gaussians
+
+
+def number_of(value: int | None, classes: ClassTable) -> int | None:
+    """Return the number k of a class by its label value; None where it is none of them.
+
+    Parameters
+    ----------
+    value : int or None
+        Label value.
+    classes : ClassTable
+        The classes.
+    """
+    if value is None or value not in classes.values:
+        return None
+    return classes.values.index(value)
 
 
 def _of_classes(mixture: Mixture, given: ClassTable, wanted: ClassTable) -> Mixture:

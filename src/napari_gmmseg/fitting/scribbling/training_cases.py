@@ -76,6 +76,8 @@ class TrainingCase:
         Class probabilities to imitate.
     densities : Tensor (K, *crop) float32 or None
         Class log densities of the standardised intensities, in nat.
+    spacing : (dz, dy, dx)
+        Voxel size.
     """
 
     stack: SliceStack
@@ -87,6 +89,7 @@ class TrainingCase:
     weights: Tensor
     target: Tensor | None = None
     densities: Tensor | None = None
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     @classmethod
     def cut(
@@ -127,7 +130,8 @@ class TrainingCase:
         stack = SliceStack(inside, axis - 3, neighbours=(n_looks - 1) // 2, spacing=spacing)
         nothing = torch.full(inside.shape, -1, dtype=torch.int64, device=device)
         nearness = torch.zeros((n_classes, *inside.shape), device=device)
-        return cls(stack, image, nearness, inside, crop, nothing, torch.zeros(inside.shape, device=device))
+        counted = torch.zeros(inside.shape, device=device)
+        return cls(stack, image, nearness, inside, crop, nothing, counted, spacing=spacing)
 
     def knowing(
         self,

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from napari_gmmseg.config.finetuning import FinetuneConfig
 from napari_gmmseg.config.recipes import Recipe
 from napari_gmmseg.fitting.deep.training import Draws, Trainer, draw_axes
+from napari_gmmseg.fitting.scribbling.islands import CaseIslands
+from napari_gmmseg.fitting.scribbling.snapshots import Snapshots
 from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, TuneBatch
 from napari_gmmseg.losses import imitation, partial_cross_entropy, spatially_variant_nll, total_variation
 from napari_gmmseg.networks import UNet
@@ -75,7 +77,9 @@ class Tuner:
         self._mean = copy.deepcopy(network)
         self._shares = torch.tensor(shares, dtype=torch.float64)
         self._draws = [self._new_draws(case) for case in self._cases]
+        self._islands = [CaseIslands(case, config) for case in self._cases]
         self.steps = 0
+        self._snapshots = Snapshots()
         self._rate = config.learning_rate
         #: Each loss of the last step, unweighted, in nat a voxel; the total variation is a pure number.
         self.terms: dict[str, float] = {}
@@ -100,6 +104,22 @@ class Tuner:
         """Return the running mean of the weights."""
         return {name: value.detach().cpu().clone() for name, value in self._mean.state_dict().items()}
 
+    def retune(self, config: FinetuneConfig) -> None:
+        """Go on with other windows and another weight of the outlier-region loss, from the next step on.
+
+        Parameters
+        ----------
+        config : FinetuneConfig
+            Only these settings of it may be others than before.
+        """
+        self._config = config
+        for islands in self._islands:
+            islands.retune(config)
+
+    def snapshots(self) -> list[dict[str, Tensor]]:
+        """Return the same from earlier in the training, oldest first."""
+        return self._snapshots.newest(self.steps)
+
     def exchange(self, index: int, case: TrainingCase) -> None:
         """Learn from another case in place of one.
 
@@ -112,6 +132,7 @@ class Tuner:
         """
         self._cases[index] = case
         self._draws[index] = self._new_draws(case)
+        self._islands[index] = CaseIslands(case, self._config)
 
     def step(self, progress: float) -> None:
         """Take one step.
@@ -126,15 +147,24 @@ class Tuner:
             which = int(torch.multinomial(self._shares, 1, generator=self._generator))
         case = self._cases[which]
         hides = bool(torch.rand(1, generator=self._generator) < self._config.hidden_share)
-        batch = case.batch([p for draws in self._draws[which] for p in draws.next()], hides_strokes=hides)
+        pieces = [p for draws in self._draws[which] for p in draws.next()]
+        batch = case.batch(pieces, hides_strokes=hides)
         axes = draw_axes(2, self._generator)
         log_prior = torch.log_softmax(self._trainer.flipped_logits(batch.inputs, axes), 1)
         loss, self.terms = self._loss(batch, log_prior, case.stack.nearness)
+        weight = self._islands[which].weight(progress)
+        if weight:
+            part = self._islands[which].pull(
+                log_prior, batch, pieces, step=self.steps, first=lambda: predict(self._mean, case)
+            )
+            loss = loss + weight * part
+            self.terms |= {"loss": float(loss.detach()), "outlier region": float(part.detach())}
         # In the second half of the budget the rate falls, so that the weights come to rest.
         rate = self._rate * max(_LAST_RATE, min(1.0, 2.0 * (1.0 - progress)))
         self._trainer.step(loss, rate)
         self.steps += 1
         self._remember()
+        self._snapshots.offer(self.steps, self.state)
 
     def _loss(self, batch: TuneBatch, log_prior: Tensor, nearness: Sequence[float]) -> tuple[Tensor, dict[str, float]]:
         config = self._config

@@ -79,7 +79,7 @@ class ResultFiles:
         name = weights_name(weights)
         if not (self._folder / name).exists():
             write_weights(self._folder / name, weights)
-        return {"hash": name, "file": name}
+        return {"hash": name, "file": name, "say": weights.say}
 
     def remove_unused(self) -> None:
         """Remove the results that nothing refers to any more."""

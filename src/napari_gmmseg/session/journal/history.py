@@ -71,6 +71,8 @@ class RunRecord:
         What it ended with: its hash and file.
     moved : dict of int to int
         Label values of the fit, and what they became.
+    background : int or None
+        Label value of the class that is 0 in its result.
     before : mapping or None
         Settings, result, locks and names before the act that began it; None for those that the image was opened with.
     """
@@ -86,6 +88,7 @@ class RunRecord:
     reason: str | None = None
     result: Values | None = None
     moved: dict[int, int] = field(default_factory=dict)
+    background: int | None = None
     before: Values | None = None
 
     @property
@@ -278,6 +281,7 @@ def _take_of(run: RunRecord, event: Values) -> None:
         run.plans.append(event["plan"])
     elif event["kind"] == "ended":
         run.reason, run.result = event["reason"], event["result"]
+        run.background = ((event.get("situation") or {}).get("scribbles") or {}).get("background")
         run.moved = {int(old): new for old, new in (event.get("moved") or {}).items()}
 
 

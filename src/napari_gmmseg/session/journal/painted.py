@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import zlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -196,11 +198,31 @@ def write_weights(path: Path, weights: NetworkWeights) -> None:
         Where it cannot be written.
     """
     arrays = {f"network/{name}": array for name, array in weights.arrays.items()}
+    for number, snapshot in enumerate(weights.snapshots):
+        arrays |= {f"snapshot{number}/{name}": array for name, array in snapshot.items()}
     mixture = weights.mixture
     if mixture is not None:
         arrays |= {f"mixture/{name}": getattr(mixture, name) for name in _MIXTURE}
     meta = {name: plain(getattr(weights, name)) for name in (*_NETWORK, "classes", "provenance")}
     write_arrays(path, arrays, meta)
+
+
+def network_of(values: Values | None, folder: Path) -> NetworkWeights | None:
+    """Return a fine-tuned network that was recorded.
+
+    Parameters
+    ----------
+    values : mapping or None
+        What stands for it in a line.
+    folder : Path
+        The session's.
+
+    Raises
+    ------
+    InputError
+        Where its file is missing or damaged.
+    """
+    return None if values is None else replace(read_weights(folder / values["file"]), say=values.get("say"))
 
 
 def read_weights(path: Path) -> NetworkWeights:
@@ -217,14 +239,19 @@ def read_weights(path: Path) -> NetworkWeights:
         Where the file is missing or damaged.
     """
     arrays, meta = read_arrays(path)
-    parts = {name.removeprefix("mixture/"): array for name, array in arrays.items() if name.startswith("mixture/")}
-    network = {name.removeprefix("network/"): array for name, array in arrays.items() if name.startswith("network/")}
+    parts, network = _under("mixture/", arrays), _under("network/", arrays)
+    snapshots = itertools.takewhile(bool, (_under(f"snapshot{number}/", arrays) for number in itertools.count()))
     return NetworkWeights(
         arrays=network,
+        snapshots=tuple(snapshots),
         classes=ClassTable(tuple(tissue_of(tissue) for tissue in meta.pop("classes"))),
         mixture=Mixture(**parts) if parts else None,
         **{**meta, "channels": tuple(meta["channels"])},
     )
+
+
+def _under(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _found(painted: Mapping[str, Values], name: str) -> Values:

@@ -11,7 +11,7 @@ from napari_gmmseg.config import FitConfig
 from napari_gmmseg.session.journal.history import History
 from napari_gmmseg.session.journal.journal import Journal
 from napari_gmmseg.session.journal.nouns import numbers_of
-from napari_gmmseg.session.journal.painted import edits_of, read_weights, scribbles_of
+from napari_gmmseg.session.journal.painted import edits_of, network_of, scribbles_of
 from napari_gmmseg.session.journal.replaying import Replayer
 from napari_gmmseg.session.orders import Order
 from napari_gmmseg.session.painting import in_force
@@ -107,7 +107,7 @@ def _situation(values: Values | None, replayer: Replayer) -> Situation:
         edits=edits_of(values["edits"], painted, volume),
         seeds=None if seeds is None else result if seeds == shown else replayer.stored(seeds),
         answered=values["answered"],
-        weights=None if network is None else read_weights(replayer.history.folder / network["file"]),
+        weights=network_of(network, replayer.history.folder),
     )
     return in_force(now)
 

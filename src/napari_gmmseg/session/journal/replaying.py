@@ -10,14 +10,16 @@ from typing import Any
 from napari_gmmseg.config import FitConfig
 from napari_gmmseg.errors import InputError, ReplayError
 from napari_gmmseg.session.class_edits import adjust_classes, merge_classes, retabled, split_class
+from napari_gmmseg.session.cleaning import windows_of
 from napari_gmmseg.session.identities import relabelled
+from napari_gmmseg.session.islands import cleaned
 from napari_gmmseg.session.journal.history import History, RunRecord
 from napari_gmmseg.session.journal.nouns import numbers_of, tissue_of
-from napari_gmmseg.session.journal.painted import edits_of, scribbles_of
+from napari_gmmseg.session.journal.painted import edits_of, network_of, scribbles_of
 from napari_gmmseg.session.journal.requests import Opened, opened_of, versions
 from napari_gmmseg.session.journal.results import read_result, result_hash
 from napari_gmmseg.session.journal.states import SavedState, StateFiles
-from napari_gmmseg.session.painting import with_edits
+from napari_gmmseg.session.painting import with_background, with_edits
 from napari_gmmseg.session.segmenting import SegmentationRequest, segment_in_steps
 from napari_gmmseg.volumes import ClassTable, Command, FitReport, FitState, SaveState, Segmentation, TissueClass
 
@@ -67,12 +69,17 @@ class Replayer:
             )
         self.history = history
         self.opened: Opened = opened_of(history.opened, history.folder)
-        #: Whether everything that was done again came out as it was recorded.
-        self.equal = True
+        #: Results that came out otherwise than they were recorded: the hash now, and then, by their names.
+        self.others: dict[str, tuple[str, str]] = {}
         #: Called with each report of a fit that is done again.
         self.watch: Watch = _overlooked
         self._strict = strict
         self._made: dict[str, Segmentation] = {}
+
+    @property
+    def equal(self) -> bool:
+        """Whether everything that was done again came out as it was recorded."""
+        return not self.others
 
     @property
     def wanted(self) -> Values | None:
@@ -168,8 +175,9 @@ class Replayer:
         name = reference["name"]
         if name not in self._made:
             made = self._make_anew(name)
-            if result_hash(made) != reference["hash"]:
-                self.equal = False
+            now = result_hash(made)
+            if now != reference["hash"]:
+                self.others[name] = now, reference["hash"]
                 if self._strict:
                     raise _another(reference, made, self.history)
             self._made[name] = made
@@ -200,19 +208,26 @@ class Replayer:
     def _edited(self, event: Values, before: Values) -> Segmentation:
         """Do an edit of a result again."""
         volume, what, arguments = self.opened.request.volume, event["what"], event["arguments"]
+        background = (event["situation"].get("scribbles") or {}).get("background")
         if what == "adjust":
             situation = event["situation"]
             moved = {name: numbers_of(situation[name]) for name in ("means", "stds")}
-            return adjust_classes(volume, self._make(situation["fitted"]), **moved)
+            return with_background(adjust_classes(volume, self._make(situation["fitted"]), **moved), background)
         if what == "merge":
-            return merge_classes(volume, self._make(before["result"]), **arguments)
+            return with_background(merge_classes(volume, self._make(before["result"]), **arguments), background)
         if what == "finetune":
             raise InputError(
                 "A network was fine-tuned in this session: how far it came follows from the time it was given.",
                 "Its result cannot be done again to the last bit; it is there as long as the session has not ended.",
             )
         if what == "split":
-            return split_class(volume, self._make(before["result"]), **arguments)
+            return with_background(split_class(volume, self._make(before["result"]), **arguments), background)
+        if what == "clean":
+            model = None if before.get("model") is None else self._make(before["model"])
+            edits = edits_of(before["edits"], self.history.painted, volume)
+            return cleaned(self._make(before["result"]), model, windows_of(arguments), arguments["spared"], edits)
+        if what == "declare_background":
+            return with_background(self._make(before["model"] or before["result"]), background)
         raise InputError(
             f"The journal holds an edit that is not known: {what}.", "Another version of the program recorded it."
         )
@@ -225,15 +240,15 @@ class Replayer:
 
     def _answered(self, event: Values) -> Segmentation:
         """Answer strokes again."""
-        from napari_gmmseg.session.answering import answer_in_steps
-        from napari_gmmseg.session.seeding import with_seeds
+        from napari_gmmseg.session.answering import Question, answer_in_steps
 
         request = self.opened.request
         scribbles = scribbles_of(event["scribbles"], self.history.painted, request.volume)
         assert scribbles is not None
         start = None if event["start"] is None else self._make(event["start"])
         config = FitConfig(**event["situation"]["config"])
-        steps = answer_in_steps(replace(request, config=config), with_seeds(scribbles, start))
+        network = network_of(event.get("network"), self.history.folder)
+        steps = answer_in_steps(Question(replace(request, config=config), scribbles, start, network))
         try:
             while True:
                 self.watch(next(steps))
@@ -310,9 +325,9 @@ def _name(reference: Values | None) -> str | None:
 def _ended_with(run: RunRecord, result: Segmentation) -> Segmentation:
     """Return what a fit came to as its run ended with it: label values and names are those of an earlier result."""
     if not run.moved or run.result is None:
-        return result
+        return with_background(result, run.background)
     moved = {tissue.value: run.moved.get(tissue.value, tissue.value) for tissue in result.label_map.classes}
-    return relabelled(result, moved, _classes(run.result))
+    return with_background(relabelled(result, moved, _classes(run.result)), run.background)
 
 
 def _named(result: Segmentation, reference: Values) -> Segmentation:

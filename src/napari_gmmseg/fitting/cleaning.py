@@ -1,0 +1,325 @@
+"""Clean up a result without training: voxels of regions too small to be believed take the class around them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_gmmseg.config.outlier import OUTER_TO_INNER, windows_on_grid
+from napari_gmmseg.errors import SettingsError
+from napari_gmmseg.mixture.islands import label_around, voxels_of, without_islands
+from napari_gmmseg.mixture.outlier_score import surrounding_labels
+from napari_gmmseg.mixture.tensors import as_tensor
+from napari_gmmseg.preparation.masks import bounding_box
+from napari_gmmseg.volumes import ClassChange, Finding, Island, LabelMap, Segmentation, class_changes
+
+#: Rounds after which a clean-up ends, settled or not.
+_MOST_ROUNDS = 20
+#: Share of a class from which on it is said that much of it goes.
+MUCH = 0.05
+
+Windows = tuple[Sequence[int], Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """What a clean-up would do.
+
+    Parameters
+    ----------
+    labels : ndarray ([T,] Z, Y, X) uint8
+        Label values after it.
+    changes : tuple of ClassChange
+        What each class loses and gains, in voxels.
+    rounds : int
+        How often outliers took the class around them, until there were none left.
+    findings : tuple of Finding
+        Where much of a class would go, or it did not settle.
+    """
+
+    labels: NDArray[np.uint8]
+    changes: tuple[ClassChange, ...]
+    rounds: int
+    findings: tuple[Finding, ...]
+
+
+def windows_of_length(label_map: LabelMap, smaller_than_mm: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the windows that remove islands smaller than a length: the inner one this wide, the outer three times.
+
+    Parameters
+    ----------
+    label_map : LabelMap
+        For its grid.
+    smaller_than_mm : float
+        In mm.
+
+    Raises
+    ------
+    SettingsError
+        Where the length is no positive number, or no voxel size is known.
+    """
+    geometry = label_map.geometry
+    if not 0 < smaller_than_mm < np.inf:
+        raise SettingsError(f"Islands have a size above 0 mm; seen: {smaller_than_mm:g}.", "Give a length in mm.")
+    if geometry.unit != "mm":
+        raise SettingsError(
+            "No voxel size is known, so that a length in mm means nothing.", "Give its spacing (--spacing DZ DY DX)."
+        )
+    return windows_on_grid(smaller_than_mm, OUTER_TO_INNER * smaller_than_mm, "mm", geometry.spacing, geometry.shape)
+
+
+def outlier_map(
+    segmentation: Segmentation, windows: Windows, *, z: int | None = None, spared: Iterable[int] = ()
+) -> NDArray[np.float32]:
+    """Return how much of an outlier each voxel is: what a clean-up looks at; no network is asked.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        The result.
+    windows : (tuple of int, tuple of int)
+        i and j: odd voxels along (z, y, x).
+    z : int or None
+        One slice, scored with the slices around it; None: the whole grid.
+    spared : iterable of int
+        Label values whose voxels are never outliers.
+
+    Returns
+    -------
+    ndarray ([T,] Z, Y, X) float32, or ([T,] 1, Y, X) for a slice
+        0 ... 1.
+    """
+    numbers, _, classes = numbered_classes_of(segmentation, spared)
+    if z is not None:
+        reach = windows[1][0] // 2
+        low = max(z - reach, 0)
+        numbers = numbers[:, low : z + reach + 1]
+    score, _ = surrounding_labels(as_tensor(numbers), len(segmentation.label_map.classes), *windows, classes=classes)
+    if z is not None:
+        score = score[:, z - low : z - low + 1]
+    result: NDArray[np.float32] = score.numpy()
+    return result if segmentation.mask.ndim == 4 else result[0]
+
+
+def plan_cleaning(
+    segmentation: Segmentation,
+    windows: Windows,
+    *,
+    spared: Iterable[int] = (),
+    held: NDArray[np.bool_] | None = None,
+    islands: bool = False,
+) -> Cleaning:
+    """Return what a clean-up would make of a result, without doing it.
+
+    In each round, voxels with a score above 0 take the class that there is most of in the ring around them, until none
+    is left.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        The result; voxels outside its mask stay background.
+    windows : (tuple of int, tuple of int)
+        i and j: odd voxels along (z, y, x).
+    spared : iterable of int
+        Label values whose voxels stay.
+    held : ndarray ([T,] Z, Y, X) bool or None
+        Voxels that stay, whatever they are.
+    islands : bool
+        Whether connected regions with no more voxels than the inner window go, too, wherever they lie: the score leaves
+        those that have more of their class near.
+    """
+    steps = plan_in_rounds(segmentation, windows, spared=spared, held=held, islands=islands)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            planned: Cleaning = end.value
+            return planned
+
+
+def plan_in_rounds(
+    segmentation: Segmentation,
+    windows: Windows,
+    *,
+    spared: Iterable[int] = (),
+    held: NDArray[np.bool_] | None = None,
+    islands: bool = False,
+) -> Generator[int, None, Cleaning]:
+    """Plan a clean-up as a generator, which can be closed between its rounds.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        The result; voxels outside its mask stay background.
+    windows : (tuple of int, tuple of int)
+        i and j: odd voxels along (z, y, x).
+    spared : iterable of int
+        Label values whose voxels stay.
+    held : ndarray ([T,] Z, Y, X) bool or None
+        Voxels that stay, whatever they are.
+    islands : bool
+        Whether connected regions with no more voxels than the inner window go, too, wherever they lie: the score leaves
+        those that have more of their class near.
+
+    Yields
+    ------
+    int
+        How many rounds are done.
+
+    Returns
+    -------
+    Cleaning
+        The plan.
+    """
+    numbers, values, classes = numbered_classes_of(segmentation, spared)
+    # Beyond the mask there is no class: what lies there changes no count.
+    whole = (slice(None),) * 3
+    crop = (slice(None), *(bounding_box(segmentation.mask)[-3:] if segmentation.mask.any() else whole))
+    labels, rounds = as_tensor(np.ascontiguousarray(numbers[crop])), 0
+    stays = None if held is None else as_tensor(np.ascontiguousarray(held.reshape(numbers.shape)[crop]))
+    for rounds in range(_MOST_ROUNDS + 1):
+        yield rounds
+        score, around = surrounding_labels(labels, len(values) - 1, *windows, classes=classes)
+        flagged = score > 0 if stays is None else (score > 0) & ~stays
+        if rounds == _MOST_ROUNDS or not bool(flagged.any()):
+            break
+        labels = torch.where(flagged, around, labels)
+    old = segmentation.label_map
+    numbers = numbers.copy()
+    numbers[crop] = labels.numpy()
+    new = values[numbers.reshape(old.labels.shape)]
+    if islands:
+        yield rounds
+        small = [value for k, value in enumerate(values[1:].tolist()) if k in classes]
+        new = without_islands(new, island_voxels(windows), small, held)
+    new[~segmentation.mask] = old.labels[~segmentation.mask]
+    changes = class_changes(old, replace(old, labels=new))
+    settled = rounds < _MOST_ROUNDS
+    return Cleaning(new, changes, rounds, _doubts(changes, windows, settled=settled))
+
+
+def island_voxels(windows: Windows) -> int:
+    """Return how many voxels an island has at most: those of the inner window, and none where that is one voxel.
+
+    Parameters
+    ----------
+    windows : (tuple of int, tuple of int)
+        i and j: odd voxels along (z, y, x).
+    """
+    return int(np.prod(windows[0])) if max(windows[0]) > 1 else 0
+
+
+def clean(segmentation: Segmentation, cleaning: Cleaning) -> Segmentation:
+    """Return a result with a clean-up done.
+
+    Where a voxel changes its class, the probabilities of the two classes change places: the label stays the likeliest.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        The result.
+    cleaning : Cleaning
+        From `plan_cleaning`.
+    """
+    ml = segmentation.label_map.geometry.voxel_volume_ml if segmentation.label_map.geometry.unit == "mm" else None
+    gone = ", ".join(
+        f"{change.tissue.name} {change.lost} voxels" + ("" if ml is None else f" ({change.lost * ml:.2f} ml)")
+        for change in cleaning.changes
+        if change.lost
+    )
+    told = Finding("cleaned", f"Islands took the class around them: {gone or 'there were none'}.", severity="note")
+    return _relabelled(segmentation, cleaning.labels, (told, *cleaning.findings))
+
+
+def remove_islands(segmentation: Segmentation, islands: Iterable[Island]) -> Segmentation:
+    """Return a result in which some islands have the class of most voxels that touch them; those alone stay.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        The result.
+    islands : iterable of Island
+        From `napari_gmmseg.mixture.islands.find_islands`.
+    """
+    labels = segmentation.label_map.labels.copy()
+    for island in islands:
+        own = voxels_of(segmentation.label_map, island)
+        around = label_around(labels, island, own)
+        if around:
+            labels[island.slices][own] = around
+    return _relabelled(segmentation, labels, ())
+
+
+def numbered_classes_of(
+    segmentation: Segmentation, spared: Iterable[int]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], set[int]]:
+    """Return labels as class numbers, what label value each has, and the classes that may be outliers.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        The result.
+    spared : iterable of int
+        Label values whose voxels stay.
+
+    Returns
+    -------
+    numbers : ndarray (T, Z, Y, X) uint8
+        1 ... K, 0 outside the mask.
+    values : ndarray (K + 1,) uint8
+        Label value of each number.
+    classes : set of int
+        0 ... K - 1.
+    """
+    held = [c.value for c in segmentation.label_map.classes]
+    values = np.array([0, *held], dtype=np.uint8)
+    table = np.zeros(256, dtype=np.uint8)
+    table[held] = np.arange(1, len(held) + 1)
+    numbers = table[segmentation.label_map.labels] * segmentation.mask
+    kept = set(spared)
+    classes = {k for k, value in enumerate(held) if value not in kept}
+    return numbers if numbers.ndim == 4 else numbers[None], values, classes
+
+
+def _doubts(changes: Sequence[ClassChange], windows: Windows, *, settled: bool) -> tuple[Finding, ...]:
+    eaten = [change for change in changes if change.lost > MUCH * max(change.voxels_before, 1)]
+    findings = [
+        Finding(
+            "cleaning-eats-tissue",
+            f"{change.lost / change.voxels_before:.0%} of {change.tissue.name} would go: the windows of {windows[0]} "
+            f"and {windows[1]} voxels take thin tissue for islands.",
+            "Remove smaller islands only, or leave this class out.",
+        )
+        for change in eaten
+    ]
+    if not settled:
+        findings.append(
+            Finding("cleaning-unsettled", f"Islands were left after {_MOST_ROUNDS} rounds.", "Do it again.", "note")
+        )
+    return tuple(findings)
+
+
+def _relabelled(segmentation: Segmentation, labels: NDArray[np.uint8], findings: tuple[Finding, ...]) -> Segmentation:
+    old = segmentation.label_map
+    changed = old.labels != labels
+    probabilities = np.array(segmentation.probabilities)
+    row = np.zeros(256, dtype=np.int64)
+    row[[c.value for c in old.classes]] = np.arange(len(old.classes))
+    before, after = row[old.labels[changed]], row[labels[changed]]
+    there = probabilities[:, changed]
+    columns = np.arange(there.shape[1])
+    there[before, columns], there[after, columns] = there[after, columns], there[before, columns]
+    probabilities[:, changed] = there
+    provenance: dict[str, Any] = {**segmentation.provenance, "cleaned voxels": int(changed.sum())}
+    return replace(
+        segmentation,
+        label_map=replace(old, labels=labels),
+        probabilities=probabilities,
+        findings=(*segmentation.findings, *findings),
+        provenance=provenance,
+    )

@@ -1,0 +1,299 @@
+"""Regions of a result too small to be believed: what would go, where they are, what windows make of a slice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_gmmseg.config.outlier import windows_on_grid
+from napari_gmmseg.volumes import Edits, Finding, Island, LabelMap, Segmentation
+
+if TYPE_CHECKING:
+    from napari_gmmseg.fitting.plane_cleaning import ScoredPlane
+
+Windows = tuple[tuple[int, ...], tuple[int, ...]]
+#: What is shown of an island that goes for its size, where the score leaves it.
+FOR_SIZE = np.float32(0.5)
+
+
+@dataclass(frozen=True)
+class ClassLoss:
+    """What a class would lose.
+
+    Parameters
+    ----------
+    value : int
+        Its label value.
+    voxels, of_voxels : int
+        That would go, and that it has.
+    """
+
+    value: int
+    voxels: int
+    of_voxels: int
+
+    @property
+    def share(self) -> float:
+        """Of the class, 0 ... 1."""
+        return self.voxels / max(self.of_voxels, 1)
+
+
+@dataclass(frozen=True)
+class CleaningPlan:
+    """What a clean-up would do.
+
+    Parameters
+    ----------
+    losses : tuple of ClassLoss
+        Of each class.
+    findings : tuple of Finding
+        Where thin tissue would be eaten, or islands would be left.
+    islands : tuple of Island
+        Connected regions no larger than the inner window, largest first; those that a person decided on are left out.
+    most_voxels : int
+        Of an island.
+    """
+
+    losses: tuple[ClassLoss, ...]
+    findings: tuple[Finding, ...]
+    islands: tuple[Island, ...]
+    most_voxels: int = 0
+
+
+def windows_for(inner: int, outer: int, label_map: LabelMap) -> Windows:
+    """Return windows on a grid, from voxels along its finest axis.
+
+    Parameters
+    ----------
+    inner, outer : int
+        i and j, odd.
+    label_map : LabelMap
+        For its grid.
+    """
+    return windows_on_grid(inner, outer, "voxels", label_map.geometry.spacing, label_map.geometry.shape)
+
+
+def finest_spacing(label_map: LabelMap) -> float:
+    """Return the size of a voxel along the finest axis of more than one voxel.
+
+    Parameters
+    ----------
+    label_map : LabelMap
+        For its grid.
+    """
+    geometry = label_map.geometry
+    return min((s for s, n in zip(geometry.spacing, geometry.shape, strict=True) if n > 1), default=1.0)
+
+
+def scored_plane(result: Segmentation, plane: Sequence[int | slice]) -> ScoredPlane:
+    """Return what scores a plane of a result for windows that change.
+
+    Parameters
+    ----------
+    result : Segmentation
+        The result.
+    plane : tuple of (int or slice)
+        Index into the grid.
+
+    Raises
+    ------
+    GeometryError
+        Where that is no plane of one frame.
+    """
+    from napari_gmmseg.fitting.plane_cleaning import ScoredPlane
+
+    return ScoredPlane(result, plane)
+
+
+def plan_cleaning(
+    result: Segmentation,
+    windows: Windows,
+    spared: Collection[int],
+    edits: Edits | None,
+    wanted: Callable[[], bool] = lambda: True,
+) -> CleaningPlan | None:
+    """Work out what a clean-up would do, and list islands; None where nobody wants it any more. For any thread.
+
+    Parameters
+    ----------
+    result : Segmentation
+        The result.
+    windows : (tuple of int, tuple of int)
+        i and j: odd voxels along (z, y, x).
+    spared : collection of int
+        Label values whose voxels stay.
+    edits : Edits or None
+        Voxels that a person set: they stay.
+    wanted : callable
+        Whether to go on.
+    """
+    from napari_gmmseg.fitting.cleaning import island_voxels, plan_in_rounds
+    from napari_gmmseg.mixture.islands import find_islands
+
+    held = held_voxels(result, edits)
+    steps = plan_in_rounds(result, windows, spared=spared, held=held, islands=True)
+    while wanted():
+        try:
+            next(steps)
+        except StopIteration as end:
+            cleaning = end.value
+            break
+    else:
+        return None
+    losses = tuple(ClassLoss(c.tissue.value, c.lost, c.voxels_before) for c in cleaning.changes)
+    values = [value for value in result.label_map.classes.values if value not in spared]
+    most = island_voxels(windows)
+    islands = find_islands(result.label_map, most, values)
+    if held is not None:
+        islands = tuple(island for island in islands if not held[island.voxel])
+    return CleaningPlan(losses, cleaning.findings, islands, most)
+
+
+def region_sizes(result: Segmentation) -> NDArray[np.int32]:
+    """Return how many voxels the connected region of each voxel has. For any thread.
+
+    Parameters
+    ----------
+    result : Segmentation
+        The result.
+
+    Returns
+    -------
+    ndarray (*grid) int32
+        0 for background.
+    """
+    from napari_gmmseg.mixture.islands import region_sizes as sizes
+
+    return sizes(result.label_map)
+
+
+def goes(
+    score: NDArray[np.float32],
+    sizes: NDArray[np.int32],
+    labels: NDArray[np.uint8],
+    windows: Windows,
+    spared: Collection[int],
+) -> NDArray[np.float32]:
+    """Return the score of a plane, and at least a half for islands that go for their size, whatever is near.
+
+    Parameters
+    ----------
+    score : ndarray (H, W) float32
+        0 ... 1.
+    sizes : ndarray (H, W) int32
+        Voxels of the connected region of each voxel.
+    labels : ndarray (H, W) uint8
+        Label values.
+    windows : (tuple of int, tuple of int)
+        i and j: odd voxels along (z, y, x).
+    spared : collection of int
+        Label values whose voxels stay.
+
+    Returns
+    -------
+    ndarray (H, W) float32
+        0 ... 1.
+    """
+    from napari_gmmseg.fitting.cleaning import island_voxels
+
+    small = (sizes > 0) & (sizes <= island_voxels(windows))
+    for value in spared:
+        small &= labels != value
+    return np.where(small, np.maximum(score, FOR_SIZE), score)
+
+
+def cleaned(
+    shown: Segmentation,
+    model: Segmentation | None,
+    windows: Windows,
+    spared: Collection[int],
+    edits: Edits | None,
+) -> Segmentation:
+    """Return a result with a clean-up done, as it is without edits.
+
+    Parameters
+    ----------
+    shown : Segmentation
+        The result with edits, which decides what is an outlier.
+    model : Segmentation or None
+        The same without them; None where there are none.
+    windows : (tuple of int, tuple of int)
+        i and j: odd voxels along (z, y, x).
+    spared : collection of int
+        Label values whose voxels stay.
+    edits : Edits or None
+        Voxels that a person set: they stay.
+    """
+    from napari_gmmseg.fitting.cleaning import clean, plan_cleaning
+
+    cleaning = plan_cleaning(shown, windows, spared=spared, held=held_voxels(shown, edits), islands=True)
+    if model is None:
+        return clean(shown, cleaning)
+    changed = cleaning.labels != shown.label_map.labels
+    # A class that only edits have is none of the model's.
+    changed &= np.isin(cleaning.labels, model.label_map.classes.values)
+    return clean(model, replace(cleaning, labels=np.where(changed, cleaning.labels, model.label_map.labels)))
+
+
+def held_voxels(result: Segmentation, edits: Edits | None) -> NDArray[np.bool_] | None:
+    """Return which voxels a person set; None where there are none.
+
+    Parameters
+    ----------
+    result : Segmentation
+        For its grid.
+    edits : Edits or None
+        What was set.
+
+    Returns
+    -------
+    ndarray (*grid) bool or None
+        On the result's grid.
+    """
+    if edits is None or not len(edits):
+        return None
+    held = np.zeros(result.label_map.labels.shape, dtype=bool)
+    held.reshape(-1)[edits.positions] = True
+    return held
+
+
+def voxels_of(label_map: LabelMap, island: Island) -> NDArray[np.int64]:
+    """Return the positions of an island's voxels; none where the labels are others by now.
+
+    Parameters
+    ----------
+    label_map : LabelMap
+        Labels in which it was found.
+    island : Island
+        The island.
+
+    Returns
+    -------
+    ndarray (n, 3) or (n, 4) int64
+        On the grid's axes.
+    """
+    from napari_gmmseg.mixture.islands import voxels_of as own_voxels
+
+    found: NDArray[np.int64] = np.argwhere(own_voxels(label_map, island))
+    whole: NDArray[np.int64] = found + np.array([start for start, _ in island.box])
+    return whole
+
+
+def label_around(label_map: LabelMap, island: Island) -> int:
+    """Return the label that most of the voxels next to an island have; 0 where only background is next to it.
+
+    Parameters
+    ----------
+    label_map : LabelMap
+        Labels in which it was found.
+    island : Island
+        The island.
+    """
+    from napari_gmmseg.mixture.islands import label_around as around
+    from napari_gmmseg.mixture.islands import voxels_of as own_voxels
+
+    return around(label_map.labels, island, own_voxels(label_map, island))
