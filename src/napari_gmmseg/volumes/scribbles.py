@@ -163,6 +163,21 @@ class Scribbles:
             labels[tuple(stroke.voxels.T)] = stroke.value
         return labels
 
+    def told(self, mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        """Return the label value of each voxel (*grid) as `labels`, 0 where background lies outside a mask.
+
+        Background is there already: such strokes say nothing.
+
+        Parameters
+        ----------
+        mask : ndarray (*grid) bool
+            Voxels that are answered without a stroke.
+        """
+        labels = self.labels()
+        if self.background is not None:
+            labels[(labels == self.background) & ~mask] = UNLABELLED
+        return labels
+
     def class_indices(self) -> NDArray[np.int64]:
         """Return the class k of each voxel (*grid), in the order of the class table; -1 where none is known."""
         indices = np.full(256, -1, dtype=np.int64)

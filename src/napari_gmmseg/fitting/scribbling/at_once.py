@@ -18,7 +18,7 @@ from napari_gmmseg.fitting.scribbling.plane import Plane, Weights
 from napari_gmmseg.mixture.scribble_mixture import Evidence, fit_scribble_mixture, opened
 from napari_gmmseg.mixture.standardisation import Standardisation
 from napari_gmmseg.preparation.prepared import Prepared
-from napari_gmmseg.volumes import ClassTable, Geometry, Mixture, Scribbles, Volume
+from napari_gmmseg.volumes import ClassTable, Geometry, Mixture, Scribbles, Volume, told_apart
 
 #: Slices whose graphs are kept.
 KEPT_SLICES = 4
@@ -207,17 +207,35 @@ class AtOnce:
         nearest: NDArray[np.float32] = plane.distances_of(kinds, own).min(axis=0)
         return nearest
 
+    def told(self, scribbles: Scribbles) -> NDArray[np.uint8]:
+        """Return the label value that strokes tell of each voxel (*grid) uint8; background outside the mask adds none.
+
+        Parameters
+        ----------
+        scribbles : Scribbles
+            All strokes so far.
+        """
+        return scribbles.told(self._prepared.mask)
+
+    def mask(self, scribbles: Scribbles) -> NDArray[np.bool_]:
+        """Return the voxels (*grid) that are answered: the mask, and what strokes of any classes outside of it add.
+
+        Parameters
+        ----------
+        scribbles : Scribbles
+            All strokes so far.
+        """
+        return self._plane(None).mask(_kinds(self.told(scribbles), scribbles.classes))
+
     def _kinds(self, scribbles: Scribbles, classes: ClassTable) -> NDArray[np.int16]:
-        """Return the class k of each voxel (*grid); background outside the mask is there already, and adds nothing."""
-        kinds = _kinds(scribbles, classes)
-        if scribbles.background in classes.values:
-            k = classes.values.index(scribbles.background)
-            kinds[(kinds == k) & ~self._prepared.mask] = OPEN
-            if not (kinds == k).any():
-                raise SettingsError(
-                    "The background is painted outside the mask only, where it says nothing.",
-                    "Paint background inside the mask too, or widen the mask (--mask none).",
-                )
+        """Return the class k of each voxel (*grid)."""
+        kinds = _kinds(self.told(scribbles), classes)
+        known = scribbles.background in classes.values
+        if known and not (kinds == classes.values.index(scribbles.background)).any():
+            raise SettingsError(
+                "The background is painted outside the mask only, where it says nothing.",
+                "Paint background inside the mask too, or widen the mask (--mask none).",
+            )
         return kinds
 
     def _plane(self, slice_index: int | None) -> Plane:
@@ -290,6 +308,29 @@ class AtOnce:
         return self._all
 
 
+def check_grid(scribbles: Scribbles, volume: Volume) -> None:
+    """Refuse strokes on another grid than the image's.
+
+    Parameters
+    ----------
+    scribbles : Scribbles
+        The strokes.
+    volume : Volume
+        The image.
+
+    Raises
+    ------
+    GeometryError
+        Where they lie on another grid.
+    """
+    if tuple(scribbles.shape) != volume.grid_shape or not volume.geometry.same_grid(scribbles.geometry):
+        raise GeometryError(
+            "The scribbles lie on another grid than the image: "
+            f"{told_apart(scribbles.shape, scribbles.geometry, volume.grid_shape, volume.geometry)}.",
+            "Give the scribbles that were painted on this image.",
+        )
+
+
 def _digest(kinds: NDArray[np.int16], weights: NDArray[np.float32]) -> bytes:
     """Return what is the same for the same labelled voxels, classes k and weights (*grid) alone."""
     where = np.flatnonzero(kinds != OPEN)
@@ -318,12 +359,7 @@ def painted_classes(scribbles: Scribbles, volume: Volume) -> ClassTable:
     SettingsError
         Where they name fewer than two classes.
     """
-    if tuple(scribbles.shape) != volume.grid_shape or not volume.geometry.same_grid(scribbles.geometry):
-        raise GeometryError(
-            f"The scribbles lie on another grid than the image: {scribbles.geometry.describe()}, and the image "
-            f"{volume.geometry.describe()}.",
-            "Give the scribbles that were painted on this image.",
-        )
+    check_grid(scribbles, volume)
     counts = scribbles.counts()
     found = tuple(tissue for tissue in scribbles.classes if counts[tissue.value])
     if len(found) < 2:
@@ -335,10 +371,10 @@ def painted_classes(scribbles: Scribbles, volume: Volume) -> ClassTable:
     return ClassTable(found)
 
 
-def _kinds(scribbles: Scribbles, classes: ClassTable) -> NDArray[np.int16]:
-    """Return the class k of each voxel (*grid) among the painted classes; OPEN, or LEFT_OUT."""
+def _kinds(labels: NDArray[np.uint8], classes: ClassTable) -> NDArray[np.int16]:
+    """Return the class k of each voxel (*grid) of some label value; OPEN, or LEFT_OUT."""
     table = np.full(256, OPEN, dtype=np.int16)
     table[255] = LEFT_OUT
     table[list(classes.values)] = np.arange(len(classes))
-    kinds: NDArray[np.int16] = table[scribbles.labels()]
+    kinds: NDArray[np.int16] = table[labels]
     return kinds

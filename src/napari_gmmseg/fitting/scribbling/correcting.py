@@ -32,6 +32,7 @@ from napari_gmmseg.volumes import (
     Stroke,
     TissueClass,
     Volume,
+    told_apart,
 )
 
 
@@ -102,8 +103,8 @@ def _check(volume: Volume, init: LabelMap, scribbles: Scribbles | None) -> None:
     for what, shape, geometry in grids:
         if tuple(shape) != volume.grid_shape or not volume.geometry.same_grid(geometry):
             raise GeometryError(
-                f"The {what} and the image lie on different grids: {geometry.describe()}, and the image "
-                f"{volume.geometry.describe()}.",
+                f"The {what} and the image lie on different grids: "
+                f"{told_apart(shape, geometry, volume.grid_shape, volume.geometry)}.",
                 "Give one that was made for this image.",
             )
     if scribbles is not None and scribbles.background is not None and (init.labels == scribbles.background).any():

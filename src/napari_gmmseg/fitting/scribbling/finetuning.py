@@ -157,15 +157,15 @@ class Finetuning:
     def begin(self) -> None:
         """Answer at once, hold some strokes out, and draw the network."""
         weights, config = self._weights, self._config
-        painted = self._scribbles.class_indices() >= 0
-        mask = self._prepared.mask | painted
+        # Without a model, strokes that tell no classes apart are refused here, with the reason.
+        mask = self._engine.update(self._scribbles).mask if weights is None else self._engine.mask(self._scribbles)
         n_looks = looks_of(self._volume.geometry, mask.shape, config.view) if weights is None else weights.n_looks
         blank = TrainingCase.cut(self._volume, self._prepared, mask, len(self._classes), n_looks, self._device)
         observer = Observer(self._prepared, self._classes, config, self._engine, blank)
         if weights is not None:
             observer.carry(network_of(weights, self._device), weights)
         self._whole = observer.look(self._scribbles)
-        held = hold_out(self._scribbles, self._classes, blank.crop, config.seed)
+        held = hold_out(self._scribbles, self._classes, self._engine, config.seed)
         self._now = self._whole
         if held is not None:
             self._learns_all = False

@@ -72,7 +72,7 @@ def by_network(
         Voxel size.
     """
     before = prior if mixture is None else torch.softmax(_evidence(case, prior, mixture, 1.0), 0).mul_(case.mask)
-    found = gaussians_of(case, before, case.mask, mixture)
+    found = gaussians_of(case, before, case.counted, mixture)
     z, y, x = (_PULL * weight for weight in axis_weights(geometry.spacing, geometry.unit))
     unknown = torch.full_like(case.labels, -1)
     return smoothed(_evidence(case, prior, found, OWN_INTENSITY), case.mask, unknown, (z, y, x), _SWEEPS), found

@@ -93,7 +93,7 @@ class NetworkSay:
         prior, carried = self._maps(slice_index)
         told = torch.from_numpy(on_classes(prior, self.weights.classes, own.table))
         mask = torch.from_numpy(np.ascontiguousarray(first.mask))
-        labels = torch.from_numpy(_here(class_numbers(painted, classes), slice_index))
+        labels = torch.from_numpy(_here(class_numbers(at_once.told(painted), classes), slice_index))
         # On what the network was not asked about, and of classes that it does not know, it says nothing.
         asked = (told.sum(0) > 0) & mask
         if carried is None:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from napari_gmmseg.config.finetuning import FinetuneConfig
-from napari_gmmseg.errors import GeometryError, SettingsError
-from napari_gmmseg.fitting.scribbling.at_once import Answer, AtOnce, painted_classes
+from napari_gmmseg.errors import SettingsError
+from napari_gmmseg.fitting.scribbling.at_once import Answer, AtOnce, check_grid, painted_classes
 from napari_gmmseg.fitting.scribbling.gaussians import by_network
 from napari_gmmseg.fitting.scribbling.grounds import Grounds, together
 from napari_gmmseg.fitting.scribbling.held_out import class_numbers
@@ -19,7 +19,7 @@ from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, on_cla
 from napari_gmmseg.fitting.scribbling.tuner import predict
 from napari_gmmseg.mixture.spatial import clamp_
 from napari_gmmseg.preparation.prepared import Prepared
-from napari_gmmseg.volumes import ClassTable, Mixture, NetworkWeights, Scribbles, Volume
+from napari_gmmseg.volumes import IGNORED, ClassTable, Mixture, NetworkWeights, Scribbles, Volume
 
 #: How steeply the say of an earlier model falls near strokes.
 NEAR = 2.0
@@ -106,7 +106,8 @@ class Observer:
         SettingsError
             Where a class is not painted, and there is no earlier model to tell it.
         """
-        labels = class_numbers(scribbles, self._classes)
+        told = self._engine.told(scribbles)
+        labels = class_numbers(told, self._classes)
         painted = np.unique(labels[labels >= 0])
         distances = probabilities = mixture = grounds = None
         log_likelihood = 0.0
@@ -117,6 +118,7 @@ class Observer:
             grounds = self._grounds(answer, scribbles.background)
             mixture, log_likelihood = _of_classes(answer.mixture, answer.classes, self._classes), answer.log_likelihood
         case = self._blank.knowing(labels, scribbles.weights(), distances, self._config.geodesic_range)
+        case = case.leaving_out(told == IGNORED)
         at_once = None if probabilities is None else self._here(probabilities)
         if self._carried is not None:
             at_once, base, gaussians = self._with_carried(case, at_once, painted)
@@ -215,10 +217,7 @@ def network_classes(scribbles: Scribbles, volume: Volume, weights: NetworkWeight
     """
     if weights is None:
         return painted_classes(scribbles, volume)
-    if tuple(scribbles.shape) != volume.grid_shape or not volume.geometry.same_grid(scribbles.geometry):
-        raise GeometryError(
-            "The scribbles lie on another grid than the image.", "Give the scribbles that were painted on this image."
-        )
+    check_grid(scribbles, volume)
     check_channels(volume, weights)
     unknown = [value for value, n in scribbles.counts().items() if n and value not in weights.classes.values]
     if unknown:
