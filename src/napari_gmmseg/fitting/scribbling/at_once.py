@@ -14,6 +14,7 @@ from torch import Tensor
 
 from napari_gmmseg.config.scribbles import ScribbleConfig
 from napari_gmmseg.errors import GeometryError, SettingsError
+from napari_gmmseg.fitting.scribbling.corrections import painted_later, teaching_weights
 from napari_gmmseg.fitting.scribbling.plane import Plane, Weights
 from napari_gmmseg.mixture.scribble_mixture import Evidence, fit_scribble_mixture, opened
 from napari_gmmseg.mixture.standardisation import Standardisation
@@ -125,7 +126,7 @@ class AtOnce:
         weights = self._weights(scribbles, classes)
         if slice_index is not None:
             return self._answer(scribbles, classes, kinds, weights, slice_index)
-        told = classes, scribbles.background, weights, _digest(kinds, scribbles.weights())
+        told = classes, scribbles.background, weights, _digest(kinds, scribbles.weights(), scribbles.times())
         if self._newest is None or self._newest[0] != told:
             self._newest = told, self._answer(scribbles, classes, kinds, weights, None)
         return self._newest[1]
@@ -283,17 +284,17 @@ class AtOnce:
         evidence = None
         if self._config.evidence:
             evidence = Evidence(*plane.evidence(kinds, priors, EVIDENCE_VOXELS), self._config.evidence)
-        mixture = fit_scribble_mixture(
-            torch.from_numpy(self._data[:, known]),
-            torch.from_numpy(kinds[known].astype(np.int64)),
-            torch.from_numpy(np.maximum(scribbles.weights()[known], 1e-6)),
-            self._scale,
-            numbers,
-            evidence=evidence,
-            seed=self._config.seed,
-        )
+        labelled = torch.from_numpy(self._data[:, known]), torch.from_numpy(kinds[known].astype(np.int64))
+        weights = torch.from_numpy(np.maximum(scribbles.weights()[known], 1e-6))
+        seed = self._config.seed
+
+        def fit(samples: Tensor, own: Tensor, counts: Tensor) -> Mixture:
+            return fit_scribble_mixture(samples, own, counts, self._scale, numbers, evidence=evidence, seed=seed)
+
         if scribbles.background not in classes.values:
-            return mixture
+            later = painted_later(scribbles.times()[known], kinds[known], len(classes))
+            return fit(*labelled, teaching_weights(*labelled, weights, later, self._scale, fit))
+        mixture = fit(*labelled, weights)
         return opened(mixture, classes.values.index(scribbles.background), self._everything())
 
     def _everything(self) -> Mixture:
@@ -331,10 +332,10 @@ def check_grid(scribbles: Scribbles, volume: Volume) -> None:
         )
 
 
-def _digest(kinds: NDArray[np.int16], weights: NDArray[np.float32]) -> bytes:
-    """Return what is the same for the same labelled voxels, classes k and weights (*grid) alone."""
+def _digest(kinds: NDArray[np.int16], *told: NDArray[np.floating[Any]]) -> bytes:
+    """Return what is the same for the same labelled voxels, classes k and what is told of them (*grid) alone."""
     where = np.flatnonzero(kinds != OPEN)
-    parts = (where, kinds.reshape(-1)[where], weights.reshape(-1)[where])
+    parts = (where, *(part.reshape(-1)[where] for part in (kinds, *told)))
     return hashlib.blake2b(b"".join(part.tobytes() for part in parts)).digest()
 
 
