@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from scipy import ndimage
 from tests.scribbles.tuning_cases import image_of, prepared
 
 from napari_gmmseg.config import numbered_classes
+from napari_gmmseg.config.scribbles import ScribbleConfig
 from napari_gmmseg.fitting.scribbling import AtOnce
+from napari_gmmseg.fitting.scribbling.at_once import TISSUES
 from napari_gmmseg.fitting.scribbling.corrections import painted_later, teaching_weights
 from napari_gmmseg.mixture.scribble_mixture import fit_scribble_mixture
 from napari_gmmseg.mixture.standardisation import Standardisation
@@ -80,8 +83,8 @@ def test_later_is_what_was_painted_after_each_class_had_a_stroke():
     assert painted_later(np.array([0.0, 2.0, 3.0, 4.0, 5.0]), kinds, 2).tolist() == [False, False, False, True, True]
 
 
-def weights_of(later_value: float) -> float:
-    """How much a later voxel of class 0 counts whose classes lie around 0 and 10, first strokes as narrow as 0.5."""
+def weights_of(later_value: float) -> tuple[float, float]:
+    """How much a later voxel of class 0 counts whose classes lie around 0 and 10, and what it contradicts."""
     spread = np.linspace(-1, 1, 20)
     samples = torch.from_numpy(np.concatenate((spread, 10 + spread, [later_value]))[None].astype(np.float32))
     classes = torch.tensor([0] * 20 + [1] * 20 + [0])
@@ -91,15 +94,34 @@ def weights_of(later_value: float) -> float:
     def fit(x, k, w):
         return fit_scribble_mixture(x, k, w, scale, (1, 1))
 
-    found = teaching_weights(samples, classes, torch.ones(41), later, scale, fit)
+    found, contradicted = teaching_weights(samples, classes, torch.ones(41), later, scale, fit)
     assert (found[:40] == 1.0).all()
-    return float(found[40])
+    return float(found[40]), contradicted
 
 
 def test_a_later_voxel_teaches_its_class_unless_it_looks_like_another():
-    assert weights_of(0.3) > 0.95
-    assert weights_of(10.3) < 0.05
+    counts, contradicted = weights_of(0.3)
+    assert counts > 0.95
+    assert contradicted < 0.05 / 40
+    counts, contradicted = weights_of(10.3)
+    assert counts < 0.05
+    assert contradicted == pytest.approx((1 - counts) / 40)
 
 
 def test_a_later_voxel_that_looks_like_nothing_so_far_teaches():
-    assert weights_of(20.0) > 0.95
+    assert weights_of(20.0)[0] > 0.95
+
+
+def test_place_counts_more_the_more_strokes_contradict_intensities_unless_a_person_says_how_much():
+    volume = misleading()
+    _, corrected = painted(volume, known_times=True)
+    blind = {"intensity_weight": 0.0, "neighbour_weight": 0.0}
+
+    def evidence(**settings):
+        return AtOnce(volume, prepared(volume), ScribbleConfig(**blind, **settings)).update(corrected).evidence
+
+    told = evidence(spatial_weight=TISSUES.place)
+    more = float(evidence().min() / told.min())
+    assert more > 1.1
+    np.testing.assert_allclose(evidence(), more * told, rtol=1e-4)
+    np.testing.assert_allclose(evidence(spatial_weight=2 * TISSUES.place), 2 * told, rtol=1e-4)

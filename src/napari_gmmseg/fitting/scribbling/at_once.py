@@ -14,7 +14,7 @@ from torch import Tensor
 
 from napari_gmmseg.config.scribbles import ScribbleConfig
 from napari_gmmseg.errors import GeometryError, SettingsError
-from napari_gmmseg.fitting.scribbling.corrections import painted_later, teaching_weights
+from napari_gmmseg.fitting.scribbling.corrections import MORE_PLACE, painted_later, teaching_weights
 from napari_gmmseg.fitting.scribbling.plane import Plane, Weights
 from napari_gmmseg.mixture.scribble_mixture import Evidence, fit_scribble_mixture, opened
 from napari_gmmseg.mixture.standardisation import Standardisation
@@ -141,7 +141,9 @@ class AtOnce:
     ) -> Answer:
         plane = self._plane(slice_index)
         priors = plane.log_priors(kinds, len(classes))
-        mixture = self._fit(scribbles, classes, kinds, plane, priors)
+        mixture, contradicted = self._fit(scribbles, classes, kinds, plane, priors)
+        if self._config.spatial_weight is None:
+            weights = replace(weights, place=weights.place * (1.0 + MORE_PLACE * contradicted))
         evidence, log_likelihood = plane.place_and_intensity(mixture, priors, kinds, weights)
         probabilities, labels = plane.posterior(evidence, kinds, weights)
         values = np.array([0, *classes.values], dtype=np.uint8)
@@ -274,8 +276,8 @@ class AtOnce:
 
     def _fit(
         self, scribbles: Scribbles, classes: ClassTable, kinds: NDArray[np.int16], plane: Plane, priors: Tensor
-    ) -> Mixture:
-        """Fit the mixture to all strokes, with voxels of the shown part as evidence."""
+    ) -> tuple[Mixture, float]:
+        """Fit the mixture to all strokes, with voxels of the shown part as evidence; and tell what contradicts it."""
         known = kinds >= 0
         numbers = tuple(
             self._config.background_gaussians if value == scribbles.background else self._config.object_gaussians
@@ -293,9 +295,10 @@ class AtOnce:
 
         if scribbles.background not in classes.values:
             later = painted_later(scribbles.times()[known], kinds[known], len(classes))
-            return fit(*labelled, teaching_weights(*labelled, weights, later, self._scale, fit))
+            weights, contradicted = teaching_weights(*labelled, weights, later, self._scale, fit)
+            return fit(*labelled, weights), contradicted
         mixture = fit(*labelled, weights)
-        return opened(mixture, classes.values.index(scribbles.background), self._everything())
+        return opened(mixture, classes.values.index(scribbles.background), self._everything()), 0.0
 
     def _everything(self) -> Mixture:
         """Return Gaussians of all voxels inside the mask, found once."""

@@ -17,6 +17,8 @@ from napari_gmmseg.volumes import Mixture
 #: Density of what was not painted before, as a share of that of the whole mask's Gaussian: what looks like no class so
 #: far is new, and teaches.
 NEWS = 0.01
+#: How much more place counts for each contradicted stroke a class, as a share.
+MORE_PLACE = 0.5
 #: No voxel counts for less than this.
 _LEAST = 1e-3
 
@@ -43,13 +45,14 @@ def teaching_weights(
     later: NDArray[np.bool_],
     scale: Standardisation,
     fit: Callable[[Tensor, Tensor, Tensor], Mixture],
-) -> Tensor:
-    """Return how much each labelled voxel counts for what its class looks like.
+) -> tuple[Tensor, float]:
+    """Return how much each labelled voxel counts for what its class looks like, and how much was contradicted.
 
     A person paints later strokes where the answer is wrong, which is mostly where a voxel of one class has the
     intensity of another. They tell where that class lies. Taken as samples of its intensities, they made every class
     look like every other. So they count as far as their intensity is not another class's, as the first strokes tell:
-    (p_k + b) / (sum_j p_j + b), b the density of the whole mask's Gaussian times `NEWS`.
+    (p_k + b) / (sum_j p_j + b), b the density of the whole mask's Gaussian times `NEWS`. What is so taken from them, as
+    a share of what the first strokes count, tells how far intensities mislead in this image.
 
     Parameters
     ----------
@@ -67,7 +70,7 @@ def teaching_weights(
         Gives a mixture of samples, classes and weights.
     """
     if not later.any():
-        return weights
+        return weights, 0.0
     after = torch.from_numpy(later)
     first = fit(samples[:, ~after], classes[~after], weights[~after])
     here = samples[:, after]
@@ -78,4 +81,4 @@ def teaching_weights(
     credit = torch.logaddexp(own, news) - torch.logaddexp(torch.logsumexp(densities, 0), news)
     result = weights.clone()
     result[after] *= credit.exp().clamp_min(_LEAST)
-    return result
+    return result, float((weights - result).sum() / weights[~after].sum())
