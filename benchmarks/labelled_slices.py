@@ -39,8 +39,11 @@ class LabelledSlice:
         )
 
     def scribbles(self, strokes: list[tuple[int, NDArray[np.int64]]]) -> Scribbles:
-        """Return strokes of label value and pixels (n, 2) as scribbles."""
-        made = [Stroke(value, np.insert(pixels, 0, 0, axis=1)) for value, pixels in strokes]
+        """Return strokes of label value and pixels (n, 2) as scribbles, painted a second after one another."""
+        made = [
+            Stroke(value, np.insert(pixels, 0, 0, axis=1), time=float(second))
+            for second, (value, pixels) in enumerate(strokes, start=1)
+        ]
         empty = Scribbles((1, *self.truth.shape), self.volume.geometry, self.classes, background=self.background)
         return empty.with_strokes(made)
 

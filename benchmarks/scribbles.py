@@ -1,15 +1,17 @@
 """Dice against the number of strokes: a simulated annotator paints slices, and every method answers the same strokes.
 
-    python benchmarks/scribbles.py [--sets sunnybrook lgg] [--cases 10] [--counts 1 3 5 10] [--guide 1000]
-                                   [--methods mixture random-walker at-once fine-tuned-5 fine-tuned-30] [--random]
+    python benchmarks/scribbles.py [--sets sunnybrook lgg] [--begin 0] [--cases 10] [--counts 1 3 5 10] [--guide 1000]
+                                   [--methods mixture random-walker at-once fine-tuned-5 fine-tuned-30]
+                                   [--random | --own]
 
 Three slices a case, at most ten cases a set, from ../shared/data beside the checkout. Strokes correct the answer of the
 random walker (beta as --guide), so that they help it most, and no other method's answer moves them; --random paints
-anywhere in a class instead. Methods: "mixture" is the strokes' Gaussians alone; "random-walker" is scikit-image's on
-intensities brought to 0 ... 1, beta 130 or 1000, whichever is better as mean over the set; "at-once" has its defaults;
-"fine-tuned-S" trains for S seconds. Dice is the mean over CSF, grey and white matter for brains, and of the object for
-hearts (left ventricle) and gliomas (FLAIR abnormality), where the other class is declared background. Truths: experts'
-for hearts and lgg; five algorithms' vote for glioma3d; FAST, Atropos and template priors for brains.
+anywhere in a class instead, --own over the errors of the answer at once, as a person does. Methods: "mixture" is the
+strokes' Gaussians alone; "random-walker" is scikit-image's on intensities brought to 0 ... 1, beta 130 or 1000,
+whichever is better as mean over the set; "at-once" has its defaults; "fine-tuned-S" trains for S seconds. Dice is the
+mean over CSF, grey and white matter for brains, and of the object for hearts (left ventricle) and gliomas (FLAIR
+abnormality), where the other class is declared background. Truths: experts' for hearts and lgg; five algorithms' vote
+for glioma3d; FAST, Atropos and template priors for brains.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from PIL import Image
 from scipy import ndimage
 from skimage.segmentation import random_walker
 
-from annotator import annotate, painted, random_strokes
+from annotator import annotate, correcting_strokes, first_strokes, painted, random_strokes
 from labelled_slices import DATA, LabelledSlice
 from napari_gmmseg.api import follow
 from napari_gmmseg.config.scribbles import ScribbleConfig
@@ -140,6 +142,17 @@ def answer_of(slice_: LabelledSlice, scribbles: Scribbles, method: str, seed: in
     return labels if slice_.background is None else np.where(labels == 0, slice_.background, labels).astype(np.uint8)
 
 
+def over_own_errors(slice_: LabelledSlice, most: int, seed: int) -> list[list[dict[int, NDArray[np.int64]]]]:
+    """Return all strokes so far after each round, each painted over the errors of the answer at once."""
+    rng = np.random.default_rng(seed)
+    strokes = [first_strokes(slice_.truth, rng)]
+    for _ in range(most - 1):
+        so_far = slice_.scribbles([pair for one in strokes for pair in one.items()])
+        answer = answer_of(slice_, so_far, "at-once", seed)
+        strokes.append(correcting_strokes(slice_.truth, answer, rng))
+    return [strokes[: n + 1] for n in range(most)]
+
+
 def rounds_of(
     slice_: LabelledSlice, most: int, guide: int, seed: int, *, anywhere: bool
 ) -> list[list[dict[int, NDArray[np.int64]]]]:
@@ -162,11 +175,13 @@ def measure(name: str, arguments: argparse.Namespace) -> dict[str, dict[str, lis
         entry["dice"].append(score)
         entry["seconds"].append(seconds)
 
-    for case in list(cases_of(name))[: arguments.cases]:
+    for case in list(cases_of(name))[arguments.begin :][: arguments.cases]:
         for slice_ in case[: arguments.slices]:
-            rounds = rounds_of(
-                slice_, max(arguments.counts), arguments.guide, arguments.seed, anywhere=arguments.random
-            )
+            most = max(arguments.counts)
+            if arguments.own:
+                rounds = over_own_errors(slice_, most, arguments.seed)
+            else:
+                rounds = rounds_of(slice_, most, arguments.guide, arguments.seed, anywhere=arguments.random)
             for count in arguments.counts:
                 so_far = rounds[count - 1]
                 for method in arguments.methods:
@@ -206,11 +221,14 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS[:3])
     parser.add_argument("--counts", nargs="+", type=int, default=(1, 3, 5, 10))
     parser.add_argument("--cases", type=int, default=10)
+    parser.add_argument("--begin", type=int, default=0, help="cases of a set that are left out at its beginning")
     parser.add_argument("--slices", type=int, default=3)
     parser.add_argument(
         "--guide", type=int, default=1000, help="beta of the random walker whose errors are painted over"
     )
-    parser.add_argument("--random", action="store_true", help="strokes anywhere in a class")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--random", action="store_true", help="strokes anywhere in a class")
+    where.add_argument("--own", action="store_true", help="strokes over the errors of the answer at once")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", default="scribbles.json")
     arguments = parser.parse_args()

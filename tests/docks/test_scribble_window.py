@@ -13,6 +13,7 @@ from tests.docks.conftest import NEEDS_SCREEN
 from tests.docks.scribbling import SHAPE, halves
 
 from napari_gmmseg.docks.scribble.shown import Tuning
+from napari_gmmseg.fitting.scribbling.finetuning import Finetuning
 from napari_gmmseg.plugin.metadata import KEY
 
 pytestmark = NEEDS_SCREEN
@@ -221,9 +222,11 @@ def test_the_dock_fits_a_small_window_without_scrolling_sideways(painted):
     assert button.mapTo(dock, button.rect().bottomLeft()).y() < dock.height()
 
 
-def test_a_whole_round_by_mouse_and_key_paint_tune_paint_next_undo(painted, qtbot):
+def test_a_whole_round_by_mouse_and_key_paint_tune_paint_next_undo(painted, qtbot, monkeypatch):
     viewer, dock = painted
     session = dock.presenter.session
+    # Of tissues a network of which nothing is checked does not count.
+    monkeypatch.setattr(Finetuning, "_share", 1.0)
     masks = [answer_of(viewer).data.copy()]
     click(qtbot, dock, "tune_long")
     qtbot.waitUntil(

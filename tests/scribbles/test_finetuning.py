@@ -9,8 +9,9 @@ import torch
 from tests.scribbles.tuning_cases import TINY, drained, image_of, prepared, strokes_on, truth_of
 
 from napari_gmmseg.errors import SettingsError
-from napari_gmmseg.fitting.scribbling import budget, fit_scribbles
+from napari_gmmseg.fitting.scribbling import AtOnce, budget, fit_scribbles
 from napari_gmmseg.fitting.scribbling.finetuning import finetune
+from napari_gmmseg.fitting.scribbling.plane import Plane
 from napari_gmmseg.fitting.scribbling.tuner import Tuner
 from napari_gmmseg.volumes import IGNORED, Look, Retune, Scribbles, Stop, Stroke
 
@@ -120,6 +121,20 @@ def test_one_stroke_a_class_is_told_not_to_be_checked():
     assert "not-checked" in [finding.code for finding in result.findings]
 
 
+def test_a_network_of_tissues_that_nothing_checked_leaves_the_answer_at_once_and_can_be_carried():
+    strokes = strokes_on(VOLUME, TRUTH, per_class=1)
+    result = tuned(strokes)
+    at_once = drained(fit_scribbles(VOLUME, PREPARED, strokes))
+    np.testing.assert_array_equal(result.probabilities, at_once.probabilities)
+    assert result.provenance["network_counts"] is False
+    assert result.weights.steps == TINY.steps
+
+
+def test_an_unchecked_network_counts_against_a_background():
+    strokes = strokes_on(VOLUME, TRUTH, per_class=1, background=1)
+    assert tuned(strokes).provenance["network_counts"] is True
+
+
 def test_previews_lie_on_the_whole_grid_and_terms_are_named():
     steps = finetune(VOLUME, PREPARED, STROKES, TINY)
     first = next(steps)
@@ -130,9 +145,17 @@ def test_previews_lie_on_the_whole_grid_and_terms_are_named():
     steps.close()
 
 
-def test_a_start_that_is_there_is_what_is_distilled():
-    at_once = drained(fit_scribbles(VOLUME, PREPARED, STROKES))
-    assert (tuned(start=at_once).label_map.labels == TRUTH).mean() > 0.97
+def test_an_answer_that_is_there_is_not_computed_again(monkeypatch):
+    engine, walks = AtOnce(VOLUME, PREPARED), []
+    strokes = strokes_on(VOLUME, TRUTH, per_class=1)
+    drained(fit_scribbles(VOLUME, PREPARED, strokes, at_once=engine))
+    log_priors = Plane.log_priors
+    monkeypatch.setattr(Plane, "log_priors", lambda self, *told: walks.append(told) or log_priors(self, *told))
+    tuned(strokes, at_once=engine)
+    assert not walks
+    heavier = replace(strokes, strokes=(replace(strokes.strokes[0], weight=2.0), *strokes.strokes[1:]))
+    tuned(heavier, at_once=engine)
+    assert len(walks) == 1
 
 
 def test_ignored_voxels_teach_nothing():

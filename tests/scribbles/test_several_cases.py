@@ -136,3 +136,16 @@ def test_a_mask_of_another_grid_is_refused():
     mask = labels_on(image_of(truth), truth)
     with pytest.raises(GeometryError):
         Case(VOLUMES[0], PREPARED[0], labels=mask)
+
+
+def mean_dice(labels: np.ndarray, truth: np.ndarray) -> float:
+    pairs = [(labels == value, truth == value) for value in (1, 2, 3)]
+    return float(np.mean([2 * (a & b).sum() / (a.sum() + b.sum()) for a, b in pairs]))
+
+
+def test_the_second_case_needs_no_more_than_a_stroke_for_the_dice_of_the_first(first):
+    target = mean_dice(first.label_map.labels, TRUTHS[0])
+    strokes = strokes_on(VOLUMES[1], TRUTHS[1], per_class=1, values=(3,))
+    untouched = carry(first.weights, VOLUMES[1], PREPARED[1], TINY)
+    corrected = drained(finetune(VOLUMES[1], PREPARED[1], strokes, TINY, weights=first.weights))
+    assert max(mean_dice(r.label_map.labels, TRUTHS[1]) for r in (untouched, corrected)) >= target

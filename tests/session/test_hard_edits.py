@@ -142,6 +142,16 @@ def test_an_edit_without_a_result_is_refused():
     session.close()
 
 
+def test_an_edit_to_what_is_no_label_value_is_refused_and_changes_nothing(fitted):
+    refused, before = [], mask_hash(fitted)
+    fitted.refused.connect(refused.append)
+    fitted.edit(some_voxels(3), 300)
+    assert [finding.code for finding in refused] == ["refused"]
+    assert "300" in refused[0].message
+    assert mask_hash(fitted) == before
+    assert fitted.edits is None
+
+
 def blob(z: int, y: int, x: int, half: int = 1) -> np.ndarray:
     return np.stack(
         np.meshgrid([z], np.arange(y - half, y + half + 1), np.arange(x - half, x + half + 1), indexing="ij"), axis=-1

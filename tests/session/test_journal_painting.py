@@ -151,6 +151,8 @@ def test_a_fine_tuned_network_comes_back(tmp_path):
 
 def test_an_answer_with_a_fine_tuned_network_comes_back_after_a_crash(tmp_path):
     session, journal = painted_session(tmp_path / "s")
+    # A network of which nothing is checked counts against a background only.
+    session.declare_background(DARK)
     session.finetune(steps=3)
     await_answer(session)
     session.scribble(stroke(BRIGHT, 11))
@@ -175,6 +177,7 @@ def test_an_edited_answer_is_done_again_to_the_same_hash(tmp_path):
 
 def test_a_fine_tuned_result_is_not_claimed_to_be_replayable(tmp_path):
     session, journal = painted_session(tmp_path / "s")
+    session.declare_background(DARK)
     session.finetune(steps=3)
     await_answer(session)
     end(session, journal)

@@ -12,7 +12,8 @@ import torch
 from tests.session.scribble_making import BRIGHT, DARK, await_answer, halves_request, mask_hash, stroke
 
 from napari_gmmseg.fitting.scribbling.at_once import AtOnce
-from napari_gmmseg.session import JobState, Session
+from napari_gmmseg.fitting.scribbling.plane import Plane
+from napari_gmmseg.session import JobState, SegmentationRequest, Session
 
 
 @pytest.fixture
@@ -186,10 +187,10 @@ def test_an_accepted_model_stays_with_its_result(painted):
     assert painted.situation.weights is not None
 
 
-def confused(session: Session) -> np.ndarray:
+def confused(session: Session, request: SegmentationRequest) -> np.ndarray:
     """Return where a network that counts differs from the answer to the same strokes without it."""
     plain = Session()
-    plain.open(halves_request())
+    plain.open(request)
     for painted_stroke in session.scribbles.strokes:
         plain.scribble(painted_stroke)
     await_answer(plain)
@@ -198,19 +199,38 @@ def confused(session: Session) -> np.ndarray:
     return differing
 
 
+def heard(session: Session) -> None:
+    """Have the fine-tuned network count, as if strokes that it had not seen had told that it is better."""
+    result = session._now.result
+    counts = replace(result, provenance={**result.provenance, "network_counts": True})
+    session._put(replace(session._now, result=counts, weights=replace(session.situation.weights, say=1.0)))
+
+
 def opinionated(session: Session, region: tuple[slice, ...]) -> None:
     """Have the fine-tuned network say that a region is bright, whatever is to be seen there."""
-    weights = session.situation.weights
-    session._put(replace(session._now, weights=replace(weights, say=1.0)))
+    heard(session)
     say = session._answering._case.say(session.situation.weights)
     say.warm()
     say._prior[(slice(None), *region)] = torch.tensor([0.01, 0.99]).reshape(2, 1, 1, 1)
 
 
+def doubtful_request(region: tuple[slice, ...]) -> SegmentationRequest:
+    """The two halves, with a region that the strokes' mixture takes for dark by a little: 2 nat."""
+    request = halves_request()
+    image = request.volume.data.copy()
+    image[(0, *region)] = 46.2
+    return replace(request, volume=replace(request.volume, data=image))
+
+
 def test_a_stroke_after_a_fine_tuning_is_answered_with_the_network(painted):
+    region = (slice(0, 3), slice(9, 12), slice(0, 3))
+    request = doubtful_request(region)
+    painted.open(request)
+    painted.scribble(stroke(DARK, 2))
+    painted.scribble(stroke(BRIGHT, 13))
+    await_answer(painted)
     painted.finetune(steps=3)
     await_answer(painted)
-    region = (slice(0, 3), slice(9, 12), slice(0, 3))
     opinionated(painted, region)
     slices = []
     painted.slice_answered.connect(slices.append)
@@ -220,20 +240,22 @@ def test_a_stroke_after_a_fine_tuning_is_answered_with_the_network(painted):
     assert painted.result.provenance["network_counts"]
     assert (painted.result.label_map.labels[region] == BRIGHT).all()
     assert (slices[-1].labels[0][region[1:]] == BRIGHT).all()
-    assert confused(painted)[region].all()
+    assert confused(painted, request)[region].all()
     painted.scribble(stroke(DARK, 1, rows=(9, 12)))
     await_answer(painted)
     # Strokes count more than a network that contradicts them.
     assert (painted.result.label_map.labels[1, 9:12, 1] == DARK).all()
-    assert (painted.result.label_map.labels[region] == BRIGHT).any()
 
 
 def test_a_stroke_that_says_nothing_new_changes_next_to_nothing_after_a_fine_tuning(painted):
+    painted.declare_background(DARK)
     painted.finetune(steps=30)
     await_answer(painted)
     tuned = painted.result
+    assert tuned.provenance["network_counts"]
     painted.scribble(stroke(DARK, 2, rows=(4, 6)))
     await_answer(painted)
+    assert painted.result.provenance["network_counts"]
     inside = tuned.mask
     assert np.abs(painted.result.probabilities - tuned.probabilities)[:, inside].mean() < 0.02
     assert (painted.result.label_map.labels != tuned.label_map.labels)[inside].mean() < 0.01
@@ -248,12 +270,13 @@ def test_a_network_that_was_no_better_has_no_say_in_later_answers(painted):
     painted.scribble(stroke(BRIGHT, 12))
     await_answer(painted)
     assert not painted.result.provenance.get("network_counts")
-    assert not confused(painted).any()
+    assert not confused(painted, halves_request()).any()
 
 
 def test_a_class_that_the_network_does_not_know_is_answered_beside_it(painted):
     painted.finetune(steps=3)
     await_answer(painted)
+    heard(painted)
     painted.add_class()
     third = painted.scribbles.classes.values[-1]
     painted.scribble(stroke(third, 8))
@@ -283,18 +306,25 @@ def test_a_stroke_on_a_carried_result_keeps_what_the_model_says_elsewhere(painte
     assert (painted.result.label_map.labels != carried.label_map.labels).mean() < 0.02
 
 
-def test_a_fine_tuning_takes_the_answer_that_is_there_and_comes_to_the_same(painted):
-    assert painted._plain_answer is painted.result
+def test_a_fine_tuning_takes_the_answer_that_is_there_and_comes_to_the_same(painted, monkeypatch):
+    walks = []
+    log_priors = Plane.log_priors
+
+    def counted(self, *arguments):
+        walks.append(threading.current_thread().name)
+        return log_priors(self, *arguments)
+
+    monkeypatch.setattr(Plane, "log_priors", counted)
     painted.finetune(steps=5)
     await_answer(painted)
     first = painted.result
+    assert not walks
     painted.undo()
-    # Another object, as after settings were changed: it is answered again inside the fine-tuning.
-    told = {**painted.result.provenance, "edits": ["none"]}
-    painted._put(replace(painted._now, result=replace(painted.result, provenance=told)))
-    assert painted._plain_answer is None
+    # As where the engine was lost: it is answered again inside the fine-tuning.
+    painted._answering._case.ready()[3]._newest = None
     painted.finetune(steps=5)
     await_answer(painted)
+    assert walks
     assert np.array_equal(first.label_map.labels, painted.result.label_map.labels)
     np.testing.assert_allclose(first.probabilities, painted.result.probabilities, atol=1e-6)
 
@@ -341,9 +371,6 @@ def test_a_cancelled_fine_tuning_and_the_next_answer_do_not_share_an_engine(pain
             both.append(threading.current_thread().name)
         return update(self, *arguments, **options)
 
-    # Strokes that no answer has seen are answered inside the fine-tuning.
-    told = {**painted.result.provenance, "edits": ["none"]}
-    painted._put(replace(painted._now, result=replace(painted.result, provenance=told)))
     monkeypatch.setattr(AtOnce, "update", slow)
     painted.finetune(None)
     assert inside.wait(10)

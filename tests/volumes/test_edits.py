@@ -151,3 +151,14 @@ def test_frames_are_edited_one_by_one() -> None:
     shown = Edits.none(moving).paint(np.array([[1, 2, 3, 4]]), 3).apply(moving)
     assert shown.labels[1, 2, 3, 4] == 3
     assert (shown.labels[0] == 1).all()
+
+
+@pytest.mark.parametrize("value", [300, -1, 1.5])
+def test_what_is_no_label_value_is_refused(value: float) -> None:
+    edits = Edits.none(result(1))
+    with pytest.raises(SettingsError, match="no label value"):
+        edits.paint(np.array([(0, 0, 0)]), value)
+    with pytest.raises(SettingsError, match="no label value"):
+        replace(edits, positions=np.array([0]), values=[value])
+    with pytest.raises(SettingsError, match="no label value"):
+        replace(edits, positions=np.array([0]), values=np.array([value]))

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
         LabelMap,
         NetworkWeights,
         Scribbles,
-        Segmentation,
         Volume,
     )
 
@@ -36,7 +35,6 @@ def finetune(
     model: NetworkWeights | PathLike | None = None,
     save_model: PathLike | None = None,
     background: int | None = None,
-    start: Segmentation | None = None,
     preset: str | None = None,
     mask: PathLike | NDArray[Any] | LabelMap | None = "auto",
     region: PathLike | NDArray[Any] | LabelMap | None = None,
@@ -64,8 +62,6 @@ def finetune(
         Where the trained model is written, ending in `.safetensors`.
     background : int or None
         The value of the strokes that means background: it is 0 in the mask. None: as the strokes, else the model, say.
-    start : Segmentation or None
-        The answer of `segment(..., scribbles=...)`, where it is there already.
     preset : str or None
         Kind of image, for its mask and the names of its contrasts.
     mask, region, box, disc, resample
@@ -108,7 +104,7 @@ def finetune(
         strokes = _as_the_model(strokes, network, background)
     place = {"mask": mask, "region": region, "box": box, "disc": disc}
     volume, prepared, findings = prepared_for_strokes(volume, strokes, preset, place, resample)
-    fit = finetuning.finetune(volume, prepared, strokes, config, start=start, weights=network)
+    fit = finetuning.finetune(volume, prepared, strokes, config, weights=network)
     result = follow(fit, progress)
     assert isinstance(result, FinetunedSegmentation)
     if save_model is not None and result.weights is not None:

@@ -63,10 +63,10 @@ class FinetuneConfig(OutlierSettings):
             ge=0,
             le=1,
             title="Share of the network",
-            description="In the answer: 0 = the answer at once alone, 1 = the network alone, both on a log scale. "
-            "Where it could not be checked, half of it.",
+            description="In the answer: 0 = the answer at once alone, 1 = the network's probabilities count as much as "
+            "place and intensities do.",
         ),
-    ] = 0.5
+    ] = 1.0
     carried_share: Annotated[
         float,
         Field(

@@ -16,7 +16,17 @@ from napari_gmmseg.errors import NO_SPACE, GeometryError, GmmsegError, InputErro
 from napari_gmmseg.io.labels import read_labels
 from napari_gmmseg.io.sidecars import numbered
 from napari_gmmseg.io.writing import write_labels
-from napari_gmmseg.volumes import IGNORED, ClassTable, Geometry, LabelMap, Scribbles, Stroke, TissueClass, Volume
+from napari_gmmseg.volumes import (
+    IGNORED,
+    ClassTable,
+    Geometry,
+    LabelMap,
+    Scribbles,
+    Stroke,
+    TissueClass,
+    Volume,
+    told_apart,
+)
 
 FORMAT = "napari-gmmseg scribbles"
 VERSION = 1
@@ -114,8 +124,8 @@ def write_scribbles(path: str | Path, scribbles: Scribbles) -> Path:
 def _check_grid(path: Path, shape: tuple[int, ...], geometry: Geometry, like: Volume) -> None:
     if tuple(shape) != like.grid_shape or not like.geometry.same_grid(geometry):
         raise GeometryError(
-            f"The scribbles {path.name} lie on another grid than the image. Scribbles: {geometry.describe()}; image: "
-            f"{like.geometry.describe()}.",
+            f"The scribbles {path.name} lie on another grid than the image: "
+            f"{told_apart(shape, geometry, like.grid_shape, like.geometry)}.",
             "Give scribbles that were painted on this image, in its own format.",
         )
 

@@ -254,6 +254,34 @@ def mean_field(
             return result
 
 
+def smoothed(
+    evidence: Tensor, inside: Tensor, fixed_labels: Tensor, pull: tuple[float, float, float], sweeps: int
+) -> Tensor:
+    """Return memberships (K, *grid) float32 after mean-field sweeps with the classes' evidence held fixed.
+
+    w = softmax_k(e_k(x) + sum over face neighbours y of a(y) w_k(y)), the sweep of `mean_field` without its M-step.
+
+    Parameters
+    ----------
+    evidence : Tensor (K, ..., Z, Y, X) float32
+        What is known of each class without neighbours, in nat, up to a constant of the voxel.
+    inside : Tensor (..., Z, Y, X) bool
+        Voxels that count.
+    fixed_labels : Tensor (..., Z, Y, X) integer
+        Known class k of a voxel; negative elsewhere.
+    pull : (wz, wy, wx)
+        Of one neighbour along each axis, in nat.
+    sweeps : int
+        How many; none at 0.
+    """
+    memberships = torch.softmax(evidence, 0).mul_(inside)
+    clamp_(memberships, fixed_labels)
+    for _ in range(sweeps if any(pull) else 0):
+        memberships = torch.softmax(neighbour_sum(memberships, pull, evidence.clone()), 0).mul_(inside)
+        clamp_(memberships, fixed_labels)
+    return memberships
+
+
 def clamp_(memberships: Tensor, fixed_labels: Tensor) -> None:
     """Give voxels of known class a membership of 1 there, in place.
 

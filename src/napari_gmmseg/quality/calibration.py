@@ -207,6 +207,7 @@ def calibrate(
     answer: Callable[[Scribbles], FloatArray],
     scribbles: Scribbles,
     *,
+    mask: NDArray[np.bool_] | None = None,
     folds: int = FOLDS,
     seed: int = 0,
 ) -> Calibration:
@@ -229,6 +230,8 @@ def calibrate(
         the classes that have no stroke.
     scribbles : Scribbles
         All strokes.
+    mask : ndarray (*grid) bool or None
+        Voxels that are answered without a stroke: background outside says nothing. None for all.
     folds : int
         Most parts, and so most answers that are asked for.
     seed : int
@@ -240,11 +243,13 @@ def calibrate(
         With a finding "too-few-strokes-to-calibrate" where a class has fewer than two strokes or few voxels.
     """
     scribbles = _visible(scribbles)
-    few = _too_few(scribbles)
+    values = scribbles.labels() if mask is None else scribbles.told(mask)
+    owners = np.where(values == UNLABELLED, -1, _owners(scribbles))
+    strokes = _strokes_of(scribbles, owners)
+    few = _too_few(scribbles, strokes, np.bincount(values.reshape(-1), minlength=256))
     if few is not None:
         return Calibration(findings=(few,))
-    parts = _dealt(scribbles, folds, seed)
-    owners, weights, values = _owners(scribbles), scribbles.weights(), scribbles.labels()
+    parts, weights = _dealt(strokes, folds, seed), scribbles.weights()
     painted = [value for value in scribbles.classes.values if scribbles.counts()[value]]
     class_of = np.zeros(256, dtype=np.int64)
     class_of[painted] = np.arange(len(painted))
@@ -255,8 +260,10 @@ def calibrate(
         out = [stroke for stroke, part in parts.items() if part == number]
         left = replace(scribbles, strokes=tuple(s for s in scribbles.strokes if s.id not in out))
         asked = np.isin(owners, out) & (left.labels() == UNLABELLED)
+        p = answer(left) if asked.any() else whole
+        # Outside the mask an answer reaches no farther than its own strokes extend it.
+        asked &= p.any(axis=0)
         if asked.any():
-            p = answer(left)
             held.append(p[:, asked])
             classes.append(class_of[values[asked]])
             counts.append(weights[asked])
@@ -324,18 +331,20 @@ def _visible(scribbles: Scribbles) -> Scribbles:
     return replace(scribbles, strokes=kept)
 
 
-def _strokes_of(scribbles: Scribbles) -> dict[int, list[Stroke]]:
-    """Return the strokes of each class that has any."""
+def _strokes_of(scribbles: Scribbles, owners: NDArray[np.int64]) -> dict[int, list[Stroke]]:
+    """Return the strokes of each class that say what any voxel (*grid) is."""
+    seen = set(np.unique(owners).tolist())
     found: dict[int, list[Stroke]] = {}
     for stroke in scribbles.strokes:
-        if stroke.value not in (UNLABELLED, IGNORED):
+        if stroke.id in seen and stroke.value not in (UNLABELLED, IGNORED):
             found.setdefault(stroke.value, []).append(stroke)
     return found
 
 
-def _too_few(scribbles: Scribbles) -> Finding | None:
-    """Say which class has too little to hold out; None where none has."""
-    strokes, counts = _strokes_of(scribbles), scribbles.counts()
+def _too_few(
+    scribbles: Scribbles, strokes: dict[int, list[Stroke]], counts: NDArray[np.integer[Any]]
+) -> Finding | None:
+    """Say which class has too little to hold out, in strokes or in voxels by label value; None where none has."""
     if len(strokes) < 2:
         return _few("fewer than two classes are painted")
     for value, own in strokes.items():
@@ -357,13 +366,12 @@ def _few(why: str) -> Finding:
     )
 
 
-def _dealt(scribbles: Scribbles, folds: int, seed: int) -> dict[int, int]:
+def _dealt(strokes: dict[int, list[Stroke]], folds: int, seed: int) -> dict[int, int]:
     """Return the part of each stroke that may be left out: those of a class are spread over as many parts as can be.
 
     A class with fewer strokes than parts is left out in some of them; no part holds all strokes of a class.
     """
     rng = np.random.default_rng(seed)
-    strokes = _strokes_of(scribbles)
     most = min(folds, max(len(own) for own in strokes.values()))
     parts: dict[int, int] = {}
     for own in strokes.values():

@@ -170,9 +170,9 @@ def calibration_in_steps(
     from napari_gmmseg.session.answering import Answering
 
     yield FitReport("Calibrating", 0, 0)
-    _, _, at_once = Answering().engine(request)()
+    _, prepared, at_once = Answering().engine(request)()
 
     def answer(left: Scribbles) -> Any:
         return at_once.update(left).probabilities
 
-    return calibrate(answer, scribbles)
+    return calibrate(answer, scribbles, mask=prepared.mask)

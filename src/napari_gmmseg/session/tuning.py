@@ -23,7 +23,6 @@ from napari_gmmseg.volumes import (
     FitReport,
     NetworkWeights,
     Scribbles,
-    Segmentation,
 )
 
 _Steps = Generator[FitReport, Command | None, FinetunedSegmentation]
@@ -223,26 +222,17 @@ class TuningActs(CleaningActs):
         self._asked = None
         ready = self._answering.engine(request)
         look, job = self._look, self._tunings_left[-1] if self._tunings_left else None
-        start = self._plain_answer
 
         def steps() -> _Steps:
             if job is not None:
                 job.join()
             told = with_seeds(scribbles, seeds)
-            return (yield from finetune_in_steps(ready, told, weights, arguments, look=look, start=start))
+            return (yield from finetune_in_steps(ready, told, weights, arguments, look=look))
 
         made: Job[FinetunedSegmentation] = Job(steps, name="fine-tuning")
         self._tuning = _Tuning(made, words, self._now.scribbles, False, arguments)
         made.start()
         self._tell_tuning()
-
-    @property
-    def _plain_answer(self) -> Segmentation | None:
-        """The answer at once to all strokes, without edits or a network, where the result is that."""
-        result = self._now.model or self._now.result
-        if result is None or not self._now.answered or result.method != "scribbles":
-            return None
-        return None if result.provenance.get("network_counts") or result.provenance.get("edits") else result
 
     def _take_tuning(self) -> None:
         """Follow the fine-tuning that is on; its result is one act."""
@@ -324,7 +314,6 @@ def finetune_in_steps(
     arguments: dict[str, Any],
     *,
     look: int | None = None,
-    start: Segmentation | None = None,
 ) -> _Steps:
     """Fine-tune, as a generator.
 
@@ -340,8 +329,6 @@ def finetune_in_steps(
         "seconds" and "steps", as `Session.finetune` takes them, and the settings of the outlier-region loss.
     look : int or None
         The slice to preview.
-    start : Segmentation or None
-        The answer at once to these strokes, where it is there already: the time goes to the network.
 
     Yields
     ------
@@ -359,11 +346,7 @@ def finetune_in_steps(
     yield FitReport("Preparing", 0, 0)
     volume, prepared, at_once = ready()
     config = FinetuneConfig(seconds=arguments["seconds"], steps=arguments["steps"], **arguments["outlier"])
-    return (
-        yield from finetune(
-            volume, prepared, scribbles, config, start=start, weights=weights, look=look, at_once=at_once
-        )
-    )
+    return (yield from finetune(volume, prepared, scribbles, config, weights=weights, look=look, at_once=at_once))
 
 
 def carry_in_steps(ready: Callable[[], tuple[Any, Any, Any]], weights: NetworkWeights) -> _Steps:

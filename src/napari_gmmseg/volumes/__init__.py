@@ -5,7 +5,7 @@ from napari_gmmseg.volumes.changes import ClassChange, class_changes
 from napari_gmmseg.volumes.classes import ClassTable, Colour, TissueClass
 from napari_gmmseg.volumes.edits import Edits
 from napari_gmmseg.volumes.findings import Finding
-from napari_gmmseg.volumes.geometry import Geometry, SourceGrid, Unit, read_only
+from napari_gmmseg.volumes.geometry import Geometry, SourceGrid, Unit, read_only, told_apart
 from napari_gmmseg.volumes.islands import Island
 from napari_gmmseg.volumes.labelled_case import CaseSet, LabelledCase, Part
 from napari_gmmseg.volumes.locks import CheckedStroke, keep_out_of_locked
@@ -71,4 +71,5 @@ __all__ = [
     "is_outcome",
     "keep_out_of_locked",
     "read_only",
+    "told_apart",
 ]

@@ -58,7 +58,7 @@ class Edits:
                 f"The edits lie on a grid of {self.shape} voxels, and their geometry has {self.geometry.shape}.",
                 "Give the geometry of the result that was edited.",
             )
-        positions, values = np.asarray(self.positions, np.int64), np.asarray(self.values, np.uint8)
+        positions, values = np.asarray(self.positions, np.int64), _label_values(self.values)
         rising = len(positions) < 2 or bool((np.diff(positions) > 0).all())
         inside = not len(positions) or (positions[0] >= 0 and positions[-1] < np.prod(self.shape))
         if positions.shape != values.shape or not rising or not inside:
@@ -177,9 +177,11 @@ class Edits:
         ------
         GeometryError
             Where a voxel lies outside the grid.
+        SettingsError
+            Where no class has that value.
         """
         added = self._flat(voxels)
-        return self.merged(replace(self, positions=added, values=np.full(len(added), value, dtype=np.uint8)))
+        return self.merged(replace(self, positions=added, values=_label_values(np.full(len(added), value))))
 
     def erase(self, voxels: NDArray[np.integer[Any]]) -> Edits:
         """Return edits with further voxels made background.
@@ -305,6 +307,18 @@ class Edits:
                 f"Positions of shape {voxels.shape} leave the grid of {self.shape} voxels.", "Edit inside the image."
             )
         return np.unique(np.ravel_multi_index(tuple(voxels.T), self.shape)).astype(np.int64)
+
+
+def _label_values(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return label values (n,) as bytes, and refuse what is none."""
+    told = np.asarray(values)
+    wrong = told if told.dtype.kind not in "iu" else told[(told < 0) | (told > ERASED)]
+    if wrong.size:
+        raise SettingsError(
+            f"Voxels were set to what is no label value: {', '.join(str(v) for v in np.unique(wrong)[:5])}.",
+            f"Label values are whole numbers between 0 and {ERASED - 1}.",
+        )
+    return told.astype(np.uint8)
 
 
 def _kept(table: ClassTable, known: ClassTable, used: NDArray[np.uint8]) -> ClassTable:

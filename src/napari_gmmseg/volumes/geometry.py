@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -205,3 +206,25 @@ class Geometry:
         step = " x ".join(f"{s:.4g}" for s in self.spacing)
         place = ", ".join(f"{v:.4g}" for v in self.origin)
         return f"{size} voxels (z, y, x) of {step} {self.unit} from ({place})"
+
+
+def told_apart(shape: Sequence[int], geometry: Geometry, image_shape: Sequence[int], image: Geometry) -> str:
+    """Return what tells a grid and an image's apart, for messages: size and place, else frames, else directions.
+
+    Parameters
+    ----------
+    shape, image_shape : sequence of int
+        (Z, Y, X) or (T, Z, Y, X).
+    geometry, image : Geometry
+        Of the last three axes.
+    """
+    own, other = geometry.describe(), image.describe()
+    if own != other:
+        return f"{own}, and the image {other}"
+    if tuple(shape) != tuple(image_shape):
+        return f"{_series(shape)}, and the image {_series(image_shape)}"
+    return f"both {own}, with axes in other directions"
+
+
+def _series(shape: Sequence[int]) -> str:
+    return "one volume" if len(shape) == 3 else f"a series of {shape[0]}"

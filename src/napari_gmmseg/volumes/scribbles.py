@@ -34,7 +34,7 @@ class Stroke:
     weight : float
         How much the stroke counts beside the others, > 0.
     time : float
-        When it was painted, in s since 1970 (UTC); 0 where unknown.
+        When it was painted, in s since 1970 (UTC); 0 where unknown. What was painted later corrects an answer.
     """
 
     value: int
@@ -163,6 +163,21 @@ class Scribbles:
             labels[tuple(stroke.voxels.T)] = stroke.value
         return labels
 
+    def told(self, mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        """Return the label value of each voxel (*grid) as `labels`, 0 where background lies outside a mask.
+
+        Background is there already: such strokes say nothing.
+
+        Parameters
+        ----------
+        mask : ndarray (*grid) bool
+            Voxels that are answered without a stroke.
+        """
+        labels = self.labels()
+        if self.background is not None:
+            labels[(labels == self.background) & ~mask] = UNLABELLED
+        return labels
+
     def class_indices(self) -> NDArray[np.int64]:
         """Return the class k of each voxel (*grid), in the order of the class table; -1 where none is known."""
         indices = np.full(256, -1, dtype=np.int64)
@@ -180,6 +195,13 @@ class Scribbles:
             paints = stroke.value not in (UNLABELLED, IGNORED) and len(stroke.voxels)
             weights[tuple(stroke.voxels.T)] = stroke.weight / np.sqrt(len(stroke.voxels)) if paints else 0.0
         return weights
+
+    def times(self) -> NDArray[np.float64]:
+        """Return when the stroke was painted that tells of each voxel (*grid), in s; 0 where unknown or unlabelled."""
+        times = np.zeros(self.shape)
+        for stroke in self.strokes:
+            times[tuple(stroke.voxels.T)] = stroke.time
+        return times
 
     def counts(self) -> dict[int, int]:
         """Return the number of labelled voxels of each label value of the class table."""

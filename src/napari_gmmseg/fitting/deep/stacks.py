@@ -129,7 +129,8 @@ class SliceStack:
     def __init__(
         self, mask: Tensor, axis: int, *, neighbours: int = 0, spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
     ) -> None:
-        self._axis = axis
+        #: The axis that is sliced, -3, -2 or -1.
+        self.axis = axis
         self.shows_slices = axis == -3
         self.nearness = _nearness([size for a, size in enumerate(spacing) if a != axis % 3])
         self._n = mask.shape[axis]
@@ -149,7 +150,7 @@ class SliceStack:
 
     def _plane(self, maps: Tensor, frame: int, index: int) -> Tensor:
         chosen = maps[:, frame] if maps.ndim == 5 else maps
-        return chosen.select(self._axis, index)
+        return chosen.select(self.axis, index)
 
     def gather(self, maps: Tensor, pieces: Sequence[int]) -> Tensor:
         """Return slices (B, M, A, B) of maps.
@@ -184,6 +185,16 @@ class SliceStack:
                 planes.append(plane if inside else torch.zeros_like(plane))
             seen.append(torch.cat(planes))
         return torch.stack(seen)
+
+    def holding(self, marked: Tensor) -> list[int]:
+        """Return the numbers of the slices with a marked voxel.
+
+        Parameters
+        ----------
+        marked : Tensor ([T,] Z, Y, X) bool
+            Some voxels.
+        """
+        return [p for p in range(self.n_pieces) if bool(self.gather(marked[None], [p]).any())]
 
     def put(self, maps: Tensor, pieces: Sequence[int], values: Tensor) -> None:
         """Add slices to maps, in place.

@@ -14,8 +14,9 @@ from napari_gmmseg.config.scribbles import ScribbleConfig
 from napari_gmmseg.fitting.runtime import choose_threads, torch_threads
 from napari_gmmseg.fitting.scribbling.at_once import Answer, AtOnce, painted_classes
 from napari_gmmseg.fitting.scribbling.network_say import NetworkSay
+from napari_gmmseg.fitting.scribbling.placing import extended
 from napari_gmmseg.preparation.prepared import Prepared
-from napari_gmmseg.volumes import Command, Finding, FitReport, LabelMap, Look, Scribbles, Segmentation, Stop, Volume
+from napari_gmmseg.volumes import Command, FitReport, LabelMap, Look, Scribbles, Segmentation, Stop, Volume
 
 PHASE = "Scribbles"
 
@@ -157,21 +158,6 @@ def segmentation_of_answer(
         method="scribbles",
         log_likelihood=answer.log_likelihood,
         steps=config.sweeps,
-        findings=(*volume.findings, *prepared.findings, *_extended(answer, prepared)),
+        findings=(*volume.findings, *prepared.findings, *extended(answer.mask, prepared)),
         provenance=provenance,
-    )
-
-
-def _extended(answer: Answer, prepared: Prepared) -> tuple[Finding, ...]:
-    n_added = int((answer.mask & ~prepared.mask).sum())
-    if not n_added:
-        return ()
-    return (
-        Finding(
-            "mask-extended",
-            f"Strokes lie outside the mask: they extended it by {n_added} voxels, their own and what is near, "
-            "connected and alike.",
-            "Paint background there if that is too much, or give another mask.",
-            "note",
-        ),
     )

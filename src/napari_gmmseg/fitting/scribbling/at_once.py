@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,11 +14,12 @@ from torch import Tensor
 
 from napari_gmmseg.config.scribbles import ScribbleConfig
 from napari_gmmseg.errors import GeometryError, SettingsError
+from napari_gmmseg.fitting.scribbling.corrections import MORE_PLACE, painted_later, teaching_weights
 from napari_gmmseg.fitting.scribbling.plane import Plane, Weights
 from napari_gmmseg.mixture.scribble_mixture import Evidence, fit_scribble_mixture, opened
 from napari_gmmseg.mixture.standardisation import Standardisation
 from napari_gmmseg.preparation.prepared import Prepared
-from napari_gmmseg.volumes import ClassTable, Mixture, Scribbles, Volume
+from napari_gmmseg.volumes import ClassTable, Geometry, Mixture, Scribbles, Volume, told_apart
 
 #: Slices whose graphs are kept.
 KEPT_SLICES = 4
@@ -49,6 +52,10 @@ class Answer:
         The slice; None for the volume.
     log_likelihood : float
         Mean over the mask, in nat per voxel of standardised intensities.
+    evidence : ndarray (K, *grid) float32
+        What place and intensities say of each class, before neighbours do, in nat, up to a constant of the voxel.
+    pull : (wz, wy, wx)
+        Of one face neighbour along each axis, in nat.
     """
 
     classes: ClassTable
@@ -58,6 +65,8 @@ class Answer:
     mixture: Mixture
     slice_index: int | None
     log_likelihood: float
+    evidence: NDArray[np.float32]
+    pull: tuple[float, float, float]
 
 
 class AtOnce:
@@ -86,9 +95,17 @@ class AtOnce:
         self._unit = np.clip((data - low.reshape(shape)) / wide.reshape(shape), -0.5, 1.5).astype(np.float32)
         self._all: Mixture | None = None
         self._planes: OrderedDict[int | None, Plane] = OrderedDict()
+        self._newest: tuple[Any, Answer] | None = None
+
+    @property
+    def geometry(self) -> Geometry:
+        """The image's voxel size and place."""
+        return self._volume.geometry
 
     def update(self, scribbles: Scribbles, slice_index: int | None = None) -> Answer:
         """Answer strokes; of what was computed before, only what a changed class needs is computed again.
+
+        The newest answer of the volume is kept: a fine-tuning on the same strokes begins with it.
 
         Parameters
         ----------
@@ -105,16 +122,44 @@ class AtOnce:
             Where fewer than two classes are painted.
         """
         classes = painted_classes(scribbles, self._volume)
-        plane = self._plane(slice_index)
         kinds = self._kinds(scribbles, classes)
-        priors = plane.log_priors(kinds, len(classes))
-        mixture = self._fit(scribbles, classes, kinds, plane, priors)
         weights = self._weights(scribbles, classes)
-        probabilities, labels, log_likelihood = plane.posterior(mixture, priors, kinds, weights)
+        if slice_index is not None:
+            return self._answer(scribbles, classes, kinds, weights, slice_index)
+        told = classes, scribbles.background, weights, _digest(kinds, scribbles.weights(), scribbles.times())
+        if self._newest is None or self._newest[0] != told:
+            self._newest = told, self._answer(scribbles, classes, kinds, weights, None)
+        return self._newest[1]
+
+    def _answer(
+        self,
+        scribbles: Scribbles,
+        classes: ClassTable,
+        kinds: NDArray[np.int16],
+        weights: Weights,
+        slice_index: int | None,
+    ) -> Answer:
+        plane = self._plane(slice_index)
+        priors = plane.log_priors(kinds, len(classes))
+        mixture, contradicted = self._fit(scribbles, classes, kinds, plane, priors)
+        if self._config.spatial_weight is None:
+            weights = replace(weights, place=weights.place * (1.0 + MORE_PLACE * contradicted))
+        evidence, log_likelihood = plane.place_and_intensity(mixture, priors, kinds, weights)
+        probabilities, labels = plane.posterior(evidence, kinds, weights)
         values = np.array([0, *classes.values], dtype=np.uint8)
         if scribbles.background in classes.values:
             values[1 + classes.values.index(scribbles.background)] = 0
-        return Answer(classes, values[labels], probabilities, plane.mask(kinds), mixture, slice_index, log_likelihood)
+        return Answer(
+            classes,
+            values[labels],
+            probabilities,
+            plane.mask(kinds),
+            mixture,
+            slice_index,
+            log_likelihood,
+            evidence.numpy(),
+            plane.pull(weights),
+        )
 
     def distances(self, scribbles: Scribbles) -> NDArray[np.float32]:
         """Return the geodesic distance (K, *grid) float32 of each voxel from each painted class's strokes.
@@ -165,17 +210,35 @@ class AtOnce:
         nearest: NDArray[np.float32] = plane.distances_of(kinds, own).min(axis=0)
         return nearest
 
+    def told(self, scribbles: Scribbles) -> NDArray[np.uint8]:
+        """Return the label value that strokes tell of each voxel (*grid) uint8; background outside the mask adds none.
+
+        Parameters
+        ----------
+        scribbles : Scribbles
+            All strokes so far.
+        """
+        return scribbles.told(self._prepared.mask)
+
+    def mask(self, scribbles: Scribbles) -> NDArray[np.bool_]:
+        """Return the voxels (*grid) that are answered: the mask, and what strokes of any classes outside of it add.
+
+        Parameters
+        ----------
+        scribbles : Scribbles
+            All strokes so far.
+        """
+        return self._plane(None).mask(_kinds(self.told(scribbles), scribbles.classes))
+
     def _kinds(self, scribbles: Scribbles, classes: ClassTable) -> NDArray[np.int16]:
-        """Return the class k of each voxel (*grid); background outside the mask is there already, and adds nothing."""
-        kinds = _kinds(scribbles, classes)
-        if scribbles.background in classes.values:
-            k = classes.values.index(scribbles.background)
-            kinds[(kinds == k) & ~self._prepared.mask] = OPEN
-            if not (kinds == k).any():
-                raise SettingsError(
-                    "The background is painted outside the mask only, where it says nothing.",
-                    "Paint background inside the mask too, or widen the mask (--mask none).",
-                )
+        """Return the class k of each voxel (*grid)."""
+        kinds = _kinds(self.told(scribbles), classes)
+        known = scribbles.background in classes.values
+        if known and not (kinds == classes.values.index(scribbles.background)).any():
+            raise SettingsError(
+                "The background is painted outside the mask only, where it says nothing.",
+                "Paint background inside the mask too, or widen the mask (--mask none).",
+            )
         return kinds
 
     def _plane(self, slice_index: int | None) -> Plane:
@@ -213,8 +276,8 @@ class AtOnce:
 
     def _fit(
         self, scribbles: Scribbles, classes: ClassTable, kinds: NDArray[np.int16], plane: Plane, priors: Tensor
-    ) -> Mixture:
-        """Fit the mixture to all strokes, with voxels of the shown part as evidence."""
+    ) -> tuple[Mixture, float]:
+        """Fit the mixture to all strokes, with voxels of the shown part as evidence; and tell what contradicts it."""
         known = kinds >= 0
         numbers = tuple(
             self._config.background_gaussians if value == scribbles.background else self._config.object_gaussians
@@ -223,18 +286,19 @@ class AtOnce:
         evidence = None
         if self._config.evidence:
             evidence = Evidence(*plane.evidence(kinds, priors, EVIDENCE_VOXELS), self._config.evidence)
-        mixture = fit_scribble_mixture(
-            torch.from_numpy(self._data[:, known]),
-            torch.from_numpy(kinds[known].astype(np.int64)),
-            torch.from_numpy(np.maximum(scribbles.weights()[known], 1e-6)),
-            self._scale,
-            numbers,
-            evidence=evidence,
-            seed=self._config.seed,
-        )
+        labelled = torch.from_numpy(self._data[:, known]), torch.from_numpy(kinds[known].astype(np.int64))
+        weights = torch.from_numpy(np.maximum(scribbles.weights()[known], 1e-6))
+        seed = self._config.seed
+
+        def fit(samples: Tensor, own: Tensor, counts: Tensor) -> Mixture:
+            return fit_scribble_mixture(samples, own, counts, self._scale, numbers, evidence=evidence, seed=seed)
+
         if scribbles.background not in classes.values:
-            return mixture
-        return opened(mixture, classes.values.index(scribbles.background), self._everything())
+            later = painted_later(scribbles.times()[known], kinds[known], len(classes))
+            weights, contradicted = teaching_weights(*labelled, weights, later, self._scale, fit)
+            return fit(*labelled, weights), contradicted
+        mixture = fit(*labelled, weights)
+        return opened(mixture, classes.values.index(scribbles.background), self._everything()), 0.0
 
     def _everything(self) -> Mixture:
         """Return Gaussians of all voxels inside the mask, found once."""
@@ -246,6 +310,36 @@ class AtOnce:
                 chosen, torch.zeros(n, dtype=torch.int64), torch.ones(n), self._scale, (EVERYTHING,)
             )
         return self._all
+
+
+def check_grid(scribbles: Scribbles, volume: Volume) -> None:
+    """Refuse strokes on another grid than the image's.
+
+    Parameters
+    ----------
+    scribbles : Scribbles
+        The strokes.
+    volume : Volume
+        The image.
+
+    Raises
+    ------
+    GeometryError
+        Where they lie on another grid.
+    """
+    if tuple(scribbles.shape) != volume.grid_shape or not volume.geometry.same_grid(scribbles.geometry):
+        raise GeometryError(
+            "The scribbles lie on another grid than the image: "
+            f"{told_apart(scribbles.shape, scribbles.geometry, volume.grid_shape, volume.geometry)}.",
+            "Give the scribbles that were painted on this image.",
+        )
+
+
+def _digest(kinds: NDArray[np.int16], *told: NDArray[np.floating[Any]]) -> bytes:
+    """Return what is the same for the same labelled voxels, classes k and what is told of them (*grid) alone."""
+    where = np.flatnonzero(kinds != OPEN)
+    parts = (where, *(part.reshape(-1)[where] for part in (kinds, *told)))
+    return hashlib.blake2b(b"".join(part.tobytes() for part in parts)).digest()
 
 
 #: Not labelled, and left out of everything that is learnt.
@@ -269,12 +363,7 @@ def painted_classes(scribbles: Scribbles, volume: Volume) -> ClassTable:
     SettingsError
         Where they name fewer than two classes.
     """
-    if tuple(scribbles.shape) != volume.grid_shape or not volume.geometry.same_grid(scribbles.geometry):
-        raise GeometryError(
-            f"The scribbles lie on another grid than the image: {scribbles.geometry.describe()}, and the image "
-            f"{volume.geometry.describe()}.",
-            "Give the scribbles that were painted on this image.",
-        )
+    check_grid(scribbles, volume)
     counts = scribbles.counts()
     found = tuple(tissue for tissue in scribbles.classes if counts[tissue.value])
     if len(found) < 2:
@@ -286,10 +375,10 @@ def painted_classes(scribbles: Scribbles, volume: Volume) -> ClassTable:
     return ClassTable(found)
 
 
-def _kinds(scribbles: Scribbles, classes: ClassTable) -> NDArray[np.int16]:
-    """Return the class k of each voxel (*grid) among the painted classes; OPEN, or LEFT_OUT."""
+def _kinds(labels: NDArray[np.uint8], classes: ClassTable) -> NDArray[np.int16]:
+    """Return the class k of each voxel (*grid) of some label value; OPEN, or LEFT_OUT."""
     table = np.full(256, OPEN, dtype=np.int16)
     table[255] = LEFT_OUT
     table[list(classes.values)] = np.arange(len(classes))
-    kinds: NDArray[np.int16] = table[scribbles.labels()]
+    kinds: NDArray[np.int16] = table[labels]
     return kinds

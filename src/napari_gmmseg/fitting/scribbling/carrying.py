@@ -54,7 +54,7 @@ def carry(
     with torch_threads(threads):
         case = TrainingCase.cut(volume, prepared, prepared.mask, len(weights.classes), weights.n_looks, device)
         prior = predict(network_of(weights, device), case)
-        answer, mixture = by_network(case, prior, weights.mixture)
+        answer, mixture = by_network(case, prior, weights.mixture, volume.geometry)
     scale = scale_of(prepared)
     return place.segmentation(
         answer,

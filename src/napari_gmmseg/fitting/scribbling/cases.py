@@ -10,12 +10,12 @@ import torch
 
 from napari_gmmseg.config.finetuning import FinetuneConfig
 from napari_gmmseg.errors import GeometryError, SettingsError
-from napari_gmmseg.fitting.scribbling.at_once import AtOnce
+from napari_gmmseg.fitting.scribbling.at_once import AtOnce, check_grid
 from napari_gmmseg.fitting.scribbling.gaussians import gaussians_of
 from napari_gmmseg.fitting.scribbling.situation import Observer, Situation
 from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, scale_of
 from napari_gmmseg.preparation.prepared import Prepared
-from napari_gmmseg.volumes import ClassTable, LabelMap, Mixture, Scribbles, Volume
+from napari_gmmseg.volumes import ClassTable, LabelMap, Mixture, Scribbles, Volume, told_apart
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,16 @@ class Case:
     scribbles: Scribbles | None = None
 
     def __post_init__(self) -> None:
-        for known in (self.labels, self.scribbles):
-            if known is not None and not self.volume.geometry.same_grid(known.geometry):
-                raise GeometryError(
-                    "A mask or strokes lie on another grid than their image.", "Give what was made from this image."
-                )
+        if self.scribbles is not None:
+            check_grid(self.scribbles, self.volume)
+        if self.labels is None:
+            return
+        shape, geometry = self.labels.labels.shape, self.labels.geometry
+        if shape != self.volume.grid_shape or not self.volume.geometry.same_grid(geometry):
+            apart = told_apart(shape, geometry, self.volume.grid_shape, self.volume.geometry)
+            raise GeometryError(
+                f"A mask lies on another grid than its image: {apart}.", "Give what was made from this image."
+            )
 
     @property
     def known(self) -> bool:
@@ -108,11 +113,11 @@ def training_cases(
     """
     found: list[LearntCase | None] = []
     for case in cases:
-        blank = TrainingCase.cut(case.volume, case.prepared, _mask(case), len(classes), n_looks, device)
         if case.labels is not None:
+            blank = TrainingCase.cut(case.volume, case.prepared, case.prepared.mask, len(classes), n_looks, device)
             found.append(_labelled(blank, case.labels, classes, background))
         elif case.known:
-            found.append(_painted(blank, case, classes, config))
+            found.append(_painted(case, classes, config, n_looks, device))
         else:
             found.append(None)
     shared = mixture or pooled([one.mixture for one in found if one is not None])
@@ -129,12 +134,6 @@ def training_cases(
     return learnt
 
 
-def _mask(case: Case) -> np.ndarray:
-    if case.labels is not None or case.scribbles is None:
-        return case.prepared.mask
-    return case.prepared.mask | (case.scribbles.class_indices() >= 0)
-
-
 def _labelled(blank: TrainingCase, labels: LabelMap, classes: ClassTable, background: int | None) -> LearntCase:
     numbers = np.full(256, -1, dtype=np.int64)
     numbers[list(classes.values)] = np.arange(len(classes))
@@ -147,9 +146,12 @@ def _labelled(blank: TrainingCase, labels: LabelMap, classes: ClassTable, backgr
     return LearntCase(case.under(mixture), None, mixture)
 
 
-def _painted(blank: TrainingCase, case: Case, classes: ClassTable, config: FinetuneConfig) -> LearntCase:
+def _painted(case: Case, classes: ClassTable, config: FinetuneConfig, n_looks: int, device: torch.device) -> LearntCase:
     assert case.scribbles is not None
-    observer = Observer(case.prepared, classes, config, AtOnce(case.volume, case.prepared), blank)
+    engine = AtOnce(case.volume, case.prepared)
+    mask = engine.mask(case.scribbles)
+    blank = TrainingCase.cut(case.volume, case.prepared, mask, len(classes), n_looks, device)
+    observer = Observer(case.prepared, classes, config, engine, blank)
     situation = observer.look(case.scribbles)
     scale = scale_of(case.prepared)
     return LearntCase(situation.case, situation, scale.inward(situation.mixture))

@@ -15,6 +15,7 @@ from napari_gmmseg.errors import GeometryError, SettingsError
 from napari_gmmseg.fitting.runtime import choose_threads, torch_threads
 from napari_gmmseg.fitting.scribbling.answering import PHASE, segmentation_of_answer
 from napari_gmmseg.fitting.scribbling.at_once import Answer, AtOnce
+from napari_gmmseg.fitting.scribbling.plane import LEAST_PROBABILITY
 from napari_gmmseg.mixture import mean_log_likelihood
 from napari_gmmseg.mixture.geodesics import GeodesicGrid
 from napari_gmmseg.preparation.prepared import Prepared
@@ -31,6 +32,7 @@ from napari_gmmseg.volumes import (
     Stroke,
     TissueClass,
     Volume,
+    told_apart,
 )
 
 
@@ -86,7 +88,7 @@ def correct_mask(
         labels = np.where(labels == carried, IGNORED, labels).astype(np.uint8)
         table = ClassTable(tuple(replace(c, value=IGNORED) if c.value == carried else c for c in table))
     inside = labels > 0
-    answer = Answer(table, labels, answer.probabilities, inside, answer.mixture, None, answer.log_likelihood)
+    answer = replace(answer, classes=table, labels=labels, mask=inside)
     seconds = time.perf_counter() - began
     yield FitReport(PHASE, 1, 1, seconds=seconds, preview=labels, mixture=answer.mixture, classes=table)
     told = scribbles or replace(held, strokes=())
@@ -101,8 +103,8 @@ def _check(volume: Volume, init: LabelMap, scribbles: Scribbles | None) -> None:
     for what, shape, geometry in grids:
         if tuple(shape) != volume.grid_shape or not volume.geometry.same_grid(geometry):
             raise GeometryError(
-                f"The {what} and the image lie on different grids: {geometry.describe()}, and the image "
-                f"{volume.geometry.describe()}.",
+                f"The {what} and the image lie on different grids: "
+                f"{told_apart(shape, geometry, volume.grid_shape, volume.geometry)}.",
                 "Give one that was made for this image.",
             )
     if scribbles is not None and scribbles.background is not None and (init.labels == scribbles.background).any():
@@ -158,8 +160,10 @@ def _as_it_is(volume: Volume, init: LabelMap) -> Answer:
         np.arange(len(there)),
     )
     likelihood = mean_log_likelihood(mixture, torch.from_numpy(image[:, inside]), dtype=torch.float32)
-    table = ClassTable(tuple(there))
-    return Answer(table, init.labels, held.astype(np.float32), inside, mixture, None, likelihood)
+    certain = held.astype(np.float32)
+    evidence = np.log(np.maximum(certain, LEAST_PROBABILITY))
+    table, pull = ClassTable(tuple(there)), (0.0, 0.0, 0.0)
+    return Answer(table, init.labels, certain, inside, mixture, None, likelihood, evidence, pull)
 
 
 def _as_scribbles(

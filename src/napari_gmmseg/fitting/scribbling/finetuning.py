@@ -18,9 +18,9 @@ from napari_gmmseg.fitting.runtime import choose_device, choose_threads, torch_t
 from napari_gmmseg.fitting.scribbling.at_once import AtOnce
 from napari_gmmseg.fitting.scribbling.budget import Budget
 from napari_gmmseg.fitting.scribbling.cases import Case, training_cases
-from napari_gmmseg.fitting.scribbling.held_out import NO_STEPS, UNCHECKED, Examination, hold_out
+from napari_gmmseg.fitting.scribbling.held_out import NO_STEPS, UNCHECKED, UNHEARD, Examination, hold_out
 from napari_gmmseg.fitting.scribbling.placing import Place
-from napari_gmmseg.fitting.scribbling.situation import Observer, Situation, network_classes, together
+from napari_gmmseg.fitting.scribbling.situation import Observer, Situation, network_classes
 from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, looks_of, scale_of
 from napari_gmmseg.fitting.scribbling.tuned_weights import network_of, tensors_of, trained_further, versions
 from napari_gmmseg.fitting.scribbling.tuner import Tuner, load_optimiser
@@ -34,7 +34,6 @@ from napari_gmmseg.volumes import (
     NetworkWeights,
     Retune,
     Scribbles,
-    Segmentation,
     Stop,
     Volume,
 )
@@ -52,7 +51,6 @@ def finetune(
     scribbles: Scribbles,
     config: FinetuneConfig | None = None,
     *,
-    start: Segmentation | None = None,
     weights: NetworkWeights | None = None,
     earlier: Sequence[Case] = (),
     look: int | None = None,
@@ -75,8 +73,6 @@ def finetune(
         Strokes of at least two classes; with `weights`, of any.
     config : FinetuneConfig or None
         How to learn, and for how long; None for the defaults.
-    start : Segmentation or None
-        The answer at once, where it is there already.
     weights : NetworkWeights or None
         A model to start from, such as that of the case before.
     earlier : sequence of Case
@@ -84,7 +80,7 @@ def finetune(
     look : int or None
         The slice of the volume's Z axis that is previewed; None: the middle one.
     at_once : AtOnce or None
-        What answered these strokes, so that nothing is computed twice.
+        What answered these strokes: it has kept that answer, and the time goes to the network.
 
     Raises
     ------
@@ -95,7 +91,7 @@ def finetune(
     """
     run = Finetuning(volume, prepared, scribbles, config or FinetuneConfig(), weights, earlier, look, at_once)
     with torch_threads(run.threads):
-        run.begin(start)
+        run.begin()
     command = yield run.report()
     while not run.done and not isinstance(command, Stop):
         run.hear(command)
@@ -158,24 +154,18 @@ class Finetuning:
         self._learns_all = True
         self._refused: Finding | None = None
 
-    def begin(self, start: Segmentation | None) -> None:
-        """Answer at once, hold some strokes out, and draw the network.
-
-        Parameters
-        ----------
-        start : Segmentation or None
-            The answer at once, where it is there already.
-        """
+    def begin(self) -> None:
+        """Answer at once, hold some strokes out, and draw the network."""
         weights, config = self._weights, self._config
-        painted = self._scribbles.class_indices() >= 0
-        mask = self._prepared.mask | painted if start is None else start.mask | painted
+        # Without a model, strokes that tell no classes apart are refused here, with the reason.
+        mask = self._engine.update(self._scribbles).mask if weights is None else self._engine.mask(self._scribbles)
         n_looks = looks_of(self._volume.geometry, mask.shape, config.view) if weights is None else weights.n_looks
         blank = TrainingCase.cut(self._volume, self._prepared, mask, len(self._classes), n_looks, self._device)
         observer = Observer(self._prepared, self._classes, config, self._engine, blank)
         if weights is not None:
             observer.carry(network_of(weights, self._device), weights)
-        self._whole = observer.look(self._scribbles, start)
-        held = hold_out(self._scribbles, self._classes, blank.crop, config.seed)
+        self._whole = observer.look(self._scribbles)
+        held = hold_out(self._scribbles, self._classes, self._engine, config.seed)
         self._now = self._whole
         if held is not None:
             self._learns_all = False
@@ -248,7 +238,11 @@ class Finetuning:
 
     def _examine(self) -> None:
         assert self._examination is not None
-        self._examination.take(self._answer(self._now, self._tuner.prior(self._now.case)))
+        case = self._now.case
+        answer = torch.zeros_like(case.nearness)
+        for piece in case.stack.holding(self._examination.where):
+            case.stack.put(answer, [piece], self._answer_piece(self._now, piece))
+        self._examination.take(answer)
 
     def _learn_all(self) -> None:
         """Learn from the held-out strokes, too, from now on."""
@@ -257,14 +251,20 @@ class Finetuning:
         self._learns_all, self._now = True, self._whole
         self._tuner.exchange(0, self._whole.case)
 
-    def _answer(self, situation: Situation, prior: Tensor) -> Tensor:
-        return together(situation.base, prior, self._share, situation.case)
-
     @property
     def _share(self) -> float:
-        # What was not checked on strokes that it had not seen has less say.
-        checked = self._examination is not None or self._weights is not None
-        return self._config.network_share * (1.0 if checked else 0.5)
+        """How much the network counts.
+
+        Tissues lie everywhere, and of one stroke each a network learns nothing that the answer at once does not know:
+        unchecked, it made brains worse. Against a background it only takes away, which measured better there, too.
+        """
+        unchecked = self._examination is None and self._weights is None and self._place.background is None
+        return 0.0 if unchecked else self._config.network_share
+
+    def _answer_piece(self, situation: Situation, piece: int) -> Tensor:
+        """Return the answer (1, K, *S) of one slice."""
+        prior = self._tuner.slice_prior(situation.case, piece)
+        return situation.grounds.answer_piece(prior, self._share, situation.case, piece)
 
     def report(self) -> FitReport:
         """Return what is told of the last step, with a preview now and then."""
@@ -296,19 +296,19 @@ class Finetuning:
         began = time.perf_counter()
         if self._tuner.steps:
             shown = stack.n_pieces // 2 if piece is None else piece
-            prior = self._tuner.slice_prior(case, shown)
+            answer = self._answer_piece(self._whole, shown)
             # What all slices will take at the end, with as much again for the rest of the answer.
             self.budget.reserve = 2.0 * stack.n_pieces * (time.perf_counter() - began)
-            self._show(shown, prior)
+            self._show(shown, answer)
         self._previewed_at = time.perf_counter()
         return self._labels
 
-    def _show(self, piece: int, prior: Tensor) -> None:
+    def _show(self, piece: int, answer: Tensor) -> None:
         """Bring one slice of the preview up to date."""
         case = self._whole.case
-        maps = torch.zeros((1 + len(prior[0]), *case.mask.shape), device=case.mask.device)
-        case.stack.put(maps, [piece], torch.cat([torch.ones_like(prior[:, :1]), prior], 1))
-        labels = self._place.labels(self._answer(self._whole, maps[1:]), case)
+        maps = torch.zeros((1 + len(answer[0]), *case.mask.shape), device=case.mask.device)
+        case.stack.put(maps, [piece], torch.cat([torch.ones_like(answer[:, :1]), answer], 1))
+        labels = self._place.labels(maps[1:], case)
         here = np.zeros(self._volume.grid_shape, dtype=bool)
         here[case.crop] = (maps[0] > 0).cpu().numpy()
         self._labels = np.where(here, labels, self._labels)
@@ -324,10 +324,13 @@ class Finetuning:
         if not self._learns_all and self._tuner.steps:
             self._learn_all()
         situation, findings = self._whole, self._findings(stopped=stopped)
-        better = not any(finding.code in ("no-gain", "no-steps") for finding in findings)
+        better = self._share > 0.0 and not any(finding.code in ("no-gain", "no-steps") for finding in findings)
         prior = self._tuner.prior(situation.case) if self._tuner.steps or self._weights is not None else None
+        answer = situation.at_once
+        if better and prior is not None:
+            answer = situation.grounds.answer(prior, self._share, situation.case)
         return self._place.segmentation(
-            self._answer(situation, prior) if better and prior is not None else situation.at_once,
+            answer,
             prior,
             situation.case,
             situation.mixture,
@@ -344,7 +347,8 @@ class Finetuning:
         examination = self._examination
         found: list[Finding | None] = [NO_STEPS if not self._tuner.steps else None]
         if self._tuner.steps:
-            found.append(UNCHECKED if examination is None else examination.finding())
+            unchecked = UNCHECKED if self._share else UNHEARD
+            found.append(unchecked if examination is None else examination.finding())
         if stopped:
             found.append(Finding("stopped-early", "The fine-tuning was stopped by hand.", "", "note"))
         return [finding for finding in found if finding is not None]

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase
-from napari_gmmseg.volumes import Mixture
+from napari_gmmseg.mixture.neighbours import axis_weights
+from napari_gmmseg.mixture.spatial import smoothed
+from napari_gmmseg.volumes import Geometry, Mixture
 
 #: Least variance of a class in standardised intensity: a standard deviation of 10 %.
 _LEAST_VARIANCE = 1e-2
@@ -15,6 +17,8 @@ _LEAST_VARIANCE = 1e-2
 OWN_INTENSITY = 0.5
 #: Least probability of a class in the logarithm of the prior.
 _LEAST = 1e-4
+#: Pull of one face neighbour at 1 mm, in nat, and mean-field sweeps.
+_PULL, _SWEEPS = 1.0, 10
 
 
 def gaussians_of(case: TrainingCase, memberships: Tensor, counted: Tensor, prior: Mixture | None = None) -> Mixture:
@@ -47,11 +51,14 @@ def gaussians_of(case: TrainingCase, memberships: Tensor, counted: Tensor, prior
     return Mixture(shares / shares.sum(), told, spread[:, :, None] * np.eye(c), np.arange(k))
 
 
-def by_network(case: TrainingCase, prior: Tensor, mixture: Mixture | None) -> tuple[Tensor, Mixture]:
+def by_network(
+    case: TrainingCase, prior: Tensor, mixture: Mixture | None, geometry: Geometry
+) -> tuple[Tensor, Mixture]:
     """Return the answer of a network to an image without strokes, and the classes' Gaussians there.
 
     The Gaussians of the images before are the start of one EM step with the network's prior: what they and the prior
-    say together has the image's own Gaussians, under which each voxel's own intensity then counts in part.
+    say together has the image's own Gaussians, under which each voxel's own intensity then counts in part;
+    neighbours are heard last.
 
     Parameters
     ----------
@@ -61,13 +68,18 @@ def by_network(case: TrainingCase, prior: Tensor, mixture: Mixture | None) -> tu
         What the network says.
     mixture : Mixture or None
         Gaussians of the images before, in standardised intensities.
+    geometry : Geometry
+        Voxel size.
     """
-    before = prior if mixture is None else _posterior(case, prior, mixture, 1.0)
-    found = gaussians_of(case, before, case.mask, mixture)
-    return _posterior(case, prior, found, OWN_INTENSITY), found
+    before = prior if mixture is None else torch.softmax(_evidence(case, prior, mixture, 1.0), 0).mul_(case.mask)
+    found = gaussians_of(case, before, case.counted, mixture)
+    z, y, x = (_PULL * weight for weight in axis_weights(geometry.spacing, geometry.unit))
+    unknown = torch.full_like(case.labels, -1)
+    return smoothed(_evidence(case, prior, found, OWN_INTENSITY), case.mask, unknown, (z, y, x), _SWEEPS), found
 
 
-def _posterior(case: TrainingCase, prior: Tensor, mixture: Mixture, share: float) -> Tensor:
+def _evidence(case: TrainingCase, prior: Tensor, mixture: Mixture, share: float) -> Tensor:
     densities = case.under(mixture).densities
     assert densities is not None
-    return torch.softmax(prior.clamp_min(_LEAST).log() + share * densities, 0).mul_(case.mask)
+    evidence: Tensor = prior.clamp_min(_LEAST).log() + share * densities
+    return evidence

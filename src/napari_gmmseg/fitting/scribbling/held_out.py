@@ -10,16 +10,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_gmmseg.fitting.scribbling.at_once import AtOnce
 from napari_gmmseg.volumes import ClassTable, Finding, Scribbles
 
 #: Share of each class's strokes that are held out; one at least.
 SHARE = 0.25
 #: Looks without a gain after which held-out strokes have told enough.
 PATIENCE = 4
-#: What is said where nothing could be held out, and where there was no time to learn anything.
+#: What is said where no strokes could be held out, of a network that counts and of one that does not; and where there
+#: was no time to learn anything.
 UNCHECKED = Finding(
     "not-checked",
     "Too few strokes to hold some out: whether the network does better than the answer at once was not checked.",
+    "Paint at least two strokes of each class.",
+    "note",
+)
+UNHEARD = Finding(
+    "not-checked",
+    "Too few strokes to hold some out: whether the network does better than the answer at once could not be "
+    "checked, so that answer stays. The network has learnt, and can be carried to another image.",
     "Paint at least two strokes of each class.",
     "note",
 )
@@ -89,6 +98,11 @@ class Examination:
         self.losses: list[float] = []
 
     @property
+    def where(self) -> Tensor:
+        """The voxels that are held out; (*crop) bool on the CPU."""
+        return torch.from_numpy(self._held.labels[self._crop] >= 0)
+
+    @property
     def n_strokes(self) -> int:
         """Number of strokes held out."""
         return self._held.n_strokes
@@ -126,7 +140,7 @@ class Examination:
         )
 
 
-def hold_out(scribbles: Scribbles, classes: ClassTable, crop: tuple[slice, ...], seed: int) -> HeldOut | None:
+def hold_out(scribbles: Scribbles, classes: ClassTable, engine: AtOnce, seed: int) -> HeldOut | None:
     """Hold out some strokes of each class; None where a painted class would have none left, or none held out.
 
     Parameters
@@ -135,13 +149,13 @@ def hold_out(scribbles: Scribbles, classes: ClassTable, crop: tuple[slice, ...],
         All strokes.
     classes : ClassTable
         What the classes' numbers mean.
-    crop : tuple of slice
-        The part of the grid that is looked at.
+    engine : AtOnce
+        What answers them; voxels that its answer to the others does not reach are not held against it.
     seed : int
         Which strokes are held out.
     """
     rng = np.random.default_rng(seed)
-    final = scribbles.labels()
+    final = engine.told(scribbles)
     visible = [s for s in scribbles.strokes if s.value in classes.values and _shows(final, s.voxels, s.value)]
     chosen: list[int] = []
     for value in sorted({s.value for s in visible}):
@@ -155,30 +169,28 @@ def hold_out(scribbles: Scribbles, classes: ClassTable, crop: tuple[slice, ...],
     kept = replace(scribbles, strokes=tuple(s for s in scribbles.strokes if s.id not in chosen))
     others = replace(scribbles, strokes=tuple(s for s in scribbles.strokes if s.id in chosen))
     # What was painted over again, or is learnt from, cannot be held against an answer.
-    open_ = (kept.labels() == 0) & (others.labels() == final)
-    inside = np.zeros(final.shape, dtype=bool)
-    inside[crop] = True
-    labels = np.where(open_ & inside, class_numbers(others, classes), -1)
+    told, asked = engine.told(kept), engine.told(others)
+    labels = np.where((told == 0) & (asked == final) & engine.mask(kept), class_numbers(asked, classes), -1)
     known = labels >= 0
-    left = {s.value for s in kept.strokes if _shows(kept.labels(), s.voxels, s.value)}
+    left = {s.value for s in kept.strokes if _shows(told, s.voxels, s.value)}
     if not known.any() or left != {s.value for s in visible}:
         return None
     return HeldOut(kept, labels, np.where(known, others.weights(), 0).astype(np.float32), len(chosen))
 
 
-def class_numbers(scribbles: Scribbles, classes: ClassTable) -> NDArray[np.int64]:
+def class_numbers(told: NDArray[np.uint8], classes: ClassTable) -> NDArray[np.int64]:
     """Return the class of each painted voxel (*grid) in the order of a class table; -1 elsewhere.
 
     Parameters
     ----------
-    scribbles : Scribbles
-        Strokes.
+    told : ndarray (*grid) uint8
+        Label values that strokes tell, 0 where they tell none.
     classes : ClassTable
         The order.
     """
     numbers = np.full(256, -1, dtype=np.int64)
     numbers[list(classes.values)] = np.arange(len(classes))
-    known: NDArray[np.int64] = numbers[scribbles.labels()]
+    known: NDArray[np.int64] = numbers[told]
     return known
 
 

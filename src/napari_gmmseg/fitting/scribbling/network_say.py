@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,8 +15,10 @@ from napari_gmmseg.config.finetuning import FinetuneConfig
 from napari_gmmseg.fitting.runtime import choose_threads, torch_threads
 from napari_gmmseg.fitting.scribbling.at_once import Answer, AtOnce
 from napari_gmmseg.fitting.scribbling.gaussians import by_network
+from napari_gmmseg.fitting.scribbling.grounds import Grounds, joined
 from napari_gmmseg.fitting.scribbling.held_out import class_numbers
-from napari_gmmseg.fitting.scribbling.situation import NEAR, joined
+from napari_gmmseg.fitting.scribbling.plane import LEAST_PROBABILITY
+from napari_gmmseg.fitting.scribbling.situation import NEAR, number_of
 from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, on_classes, scale_of
 from napari_gmmseg.fitting.scribbling.tuned_weights import network_of
 from napari_gmmseg.fitting.scribbling.tuner import predict
@@ -30,8 +32,9 @@ _CPU = torch.device("cpu")
 class NetworkSay:
     """Puts what a network says together with answers to strokes; what it says is predicted once, without strokes.
 
-    A network that was tuned on this image counts as it did at the end of that (`NetworkWeights.say`). One that knows
-    earlier images counts far from strokes, as it does where a fine-tuning starts from it.
+    A network that was tuned on this image counts as it did at the end of that (`NetworkWeights.say`), beside place and
+    intensities, and neighbours are heard after it. One that knows earlier images counts far from strokes, as it does
+    where a fine-tuning starts from it.
 
     Parameters
     ----------
@@ -83,31 +86,56 @@ class NetworkSay:
             Where fewer than two classes are painted.
         """
         first = at_once.update(scribbles, slice_index)
-        prior, carried = self._maps(slice_index)
         classes = self._classes(scribbles, first.classes)
-        known = np.asarray([tissue.value in self.weights.classes.values for tissue in classes])
+        own = _OwnClasses.of(classes, self.weights.classes, first.classes)
+        if len(own.missing) == len(own.known):
+            return first
+        prior, carried = self._maps(slice_index)
+        told = torch.from_numpy(on_classes(prior, self.weights.classes, own.table))
         mask = torch.from_numpy(np.ascontiguousarray(first.mask))
-        labels = torch.from_numpy(_here(class_numbers(painted, classes), slice_index))
-        table = ClassTable(tuple(tissue for tissue in classes if tissue.value in self.weights.classes.values))
-        prior = on_classes(prior, self.weights.classes, table)
+        labels = torch.from_numpy(_here(class_numbers(at_once.told(painted), classes), slice_index))
         # On what the network was not asked about, and of classes that it does not know, it says nothing.
-        asked = torch.from_numpy(prior.sum(0) > 0) & mask
-        base = torch.from_numpy(np.array(on_classes(first.probabilities, first.classes, classes)))
-        told = base[known].sum(0)
-        answer = base[known] / told.clamp_min(1e-6)
-        missing = [i for i, v in enumerate(np.asarray(classes.values)[known]) if v not in first.classes.values]
-        if carried is not None:
-            whole = torch.from_numpy(np.array(on_classes(carried, self.weights.classes, table)))
-            answer = _filled(answer, whole, missing)
+        asked = (told.sum(0) > 0) & mask
+        if carried is None:
+            grounds = Grounds(
+                torch.from_numpy(np.array(on_classes(first.evidence, first.classes, classes))),
+                first.pull,
+                number_of(scribbles.background, own.table),
+            )
+            maps = self._beside_evidence(grounds, own, told, asked, mask, labels)
+        else:
             near = np.exp(-at_once.nearest(scribbles, painted, slice_index) / self.weights.geodesic_range)
             share = FinetuneConfig().carried_share * (1.0 - torch.from_numpy(near.astype(np.float32)) ** NEAR)
-            answer = joined(answer, whole, share, asked)
+            others = torch.from_numpy(np.array(on_classes(carried, self.weights.classes, own.table)))
+            base = torch.from_numpy(np.array(on_classes(first.probabilities, first.classes, classes)))
+            maps = self._beside_answer(base, own, told, others, share, asked)
+        return self._placed(first, classes, maps, labels, mask, scribbles.background)
+
+    def _beside_evidence(
+        self, grounds: Grounds, own: _OwnClasses, prior: Tensor, asked: Tensor, mask: Tensor, labels: Tensor
+    ) -> Tensor:
+        """Return probabilities (K, *grid) of all classes, as a fine-tuning on this image alone has them."""
+        say = self.weights.say or 0.0
+        evidence = _completed(grounds.evidence[own.known], prior, own.missing)
+        heard = torch.where(asked, replace(grounds, evidence=evidence).heard(prior, say), evidence)
+        # How likely other classes are beside all that the network knows stays as it is.
+        total = grounds.evidence + (torch.logsumexp(heard, 0) - torch.logsumexp(evidence, 0))
+        total[own.known] = heard
+        return grounds.settled(total, say, mask, labels)
+
+    def _beside_answer(
+        self, base: Tensor, own: _OwnClasses, prior: Tensor, others: Tensor, share: Tensor, asked: Tensor
+    ) -> Tensor:
+        """Return probabilities (K, *grid) of all classes, as a fine-tuning of a carried network has them."""
+        told = base[own.known].sum(0)
+        answer = _filled(base[own.known] / told.clamp_min(1e-6), others, own.missing)
+        answer = joined(answer, others, share, asked)
         if self.weights.say is not None:
-            own = torch.from_numpy(prior)
-            answer = joined(_filled(answer, own, missing), own, self.weights.say, asked)
-        for k, row in zip(np.flatnonzero(known), answer * told, strict=True):
+            grounds, unknown = Grounds.of_answer(answer), torch.full_like(asked, -1, dtype=torch.int64)
+            answer = grounds.settled(grounds.heard(prior, self.weights.say), self.weights.say, asked, unknown)
+        for k, row in zip(own.known, answer * told, strict=True):
             base[k] = torch.where(asked, row, base[k])
-        return self._placed(first, classes, base, labels, mask, scribbles.background)
+        return base
 
     def _placed(
         self, first: Answer, classes: ClassTable, maps: Tensor, labels: Tensor, mask: Tensor, background: int | None
@@ -199,7 +227,7 @@ class NetworkSay:
                 assert self._case is not None
                 prior = predict(self._network, self._case)
                 if self._knows_others:
-                    self._carried, _ = by_network(self._case, prior, self.weights.mixture)
+                    self._carried, _ = by_network(self._case, prior, self.weights.mixture, self._volume.geometry)
                 self._prior = prior
             return self._prior, self._carried
 
@@ -247,6 +275,32 @@ def _here(numbers: NDArray[np.int64], slice_index: int | None) -> NDArray[np.int
     return np.ascontiguousarray(part)
 
 
+@dataclass(frozen=True)
+class _OwnClasses:
+    """What a network knows of the classes of an answer.
+
+    Parameters
+    ----------
+    table : ClassTable
+        The classes that it knows, in the answer's order.
+    known : list of int
+        Their numbers in the answer.
+    missing : list of int
+        Numbers in `table` of those that no stroke tells about.
+    """
+
+    table: ClassTable
+    known: list[int]
+    missing: list[int]
+
+    @classmethod
+    def of(cls, classes: ClassTable, learnt: ClassTable, told: ClassTable) -> _OwnClasses:
+        """Compare the classes of an answer with those that a network has learnt, and that strokes tell about."""
+        table = ClassTable(tuple(tissue for tissue in classes if tissue.value in learnt.values))
+        known = [classes.values.index(value) for value in table.values]
+        return cls(table, known, [k for k, value in enumerate(table.values) if value not in told.values])
+
+
 def _filled(answer: Tensor, prior: Tensor, missing: list[int]) -> Tensor:
     """Return an answer in which classes that it knows nothing of are as the network has them."""
     if not missing:
@@ -254,3 +308,14 @@ def _filled(answer: Tensor, prior: Tensor, missing: list[int]) -> Tensor:
     whole = answer * (1.0 - prior[missing].sum(0))
     whole[missing] = prior[missing]
     return whole
+
+
+def _completed(evidence: Tensor, prior: Tensor, missing: list[int]) -> Tensor:
+    """Return evidence (K, *grid) with that of classes that strokes say nothing of as the network has them."""
+    if not missing:
+        return evidence
+    told = [k for k in range(len(evidence)) if k not in missing]
+    mass = torch.logsumexp(evidence[told], 0)
+    result = evidence - mass + (1.0 - prior[missing].sum(0)).clamp_min(LEAST_PROBABILITY).log()
+    result[missing] = prior[missing].clamp_min(LEAST_PROBABILITY).log()
+    return result + mass

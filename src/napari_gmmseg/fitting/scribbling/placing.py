@@ -130,8 +130,32 @@ class Place:
             log_likelihood=log_likelihood,
             steps=steps,
             stopped=stopped,
-            findings=(*self.volume.findings, *self.prepared.findings, *findings),
+            findings=(*self.volume.findings, *self.prepared.findings, *extended(mask, self.prepared), *findings),
             provenance={**provenance, "method": method, "background": self.background},
             prior=None if prior is None else self.maps(prior, case),
             weights=weights,
         )
+
+
+def extended(mask: NDArray[np.bool_], prepared: Prepared) -> tuple[Finding, ...]:
+    """Return what is said where strokes extended a mask.
+
+    Parameters
+    ----------
+    mask : ndarray (*grid) bool
+        Voxels that are answered.
+    prepared : Prepared
+        The mask without strokes.
+    """
+    n_added = int((mask & ~prepared.mask).sum())
+    if not n_added:
+        return ()
+    return (
+        Finding(
+            "mask-extended",
+            f"Strokes lie outside the mask: they extended it by {n_added} voxels, their own and what is near, "
+            "connected and alike.",
+            "Paint background there if that is too much, or give another mask.",
+            "note",
+        ),
+    )

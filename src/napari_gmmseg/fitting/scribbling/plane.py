@@ -24,10 +24,10 @@ from napari_gmmseg.fitting.scribbling.blocks import (
 )
 from napari_gmmseg.mixture.geodesics import GeodesicGrid
 from napari_gmmseg.mixture.labelling import label_winners
-from napari_gmmseg.mixture.neighbours import axis_weights, neighbour_sum
+from napari_gmmseg.mixture.neighbours import axis_weights
 from napari_gmmseg.mixture.random_walks import conductances, first_met
 from napari_gmmseg.mixture.scribble_mixture import class_log_likelihoods
-from napari_gmmseg.mixture.spatial import clamp_
+from napari_gmmseg.mixture.spatial import smoothed
 from napari_gmmseg.mixture.standardisation import Standardisation
 from napari_gmmseg.mixture.tensors import as_tensor
 from napari_gmmseg.volumes import Geometry, Mixture
@@ -299,10 +299,10 @@ class Plane:
         samples = torch.from_numpy(self._data.reshape(len(self._data), -1)[:, chosen])
         return samples, torch.log_softmax(priors.reshape(len(priors), -1)[:, torch.from_numpy(chosen)], 0)
 
-    def posterior(
+    def place_and_intensity(
         self, mixture: Mixture, priors: Tensor, kinds: NDArray[np.int16], weights: Weights
-    ) -> tuple[NDArray[np.float32], NDArray[np.uint8], float]:
-        """Return memberships (K, *grid), labels (*grid) 0 ... K, and the mean log-likelihood in nat per voxel.
+    ) -> tuple[Tensor, float]:
+        """Return what place and intensities say of each class (K, *grid) in nat, and the mean log-likelihood.
 
         Parameters
         ----------
@@ -316,18 +316,38 @@ class Plane:
             What counts how much.
         """
         mask = as_tensor(self.mask(kinds))
-        fixed = torch.from_numpy(self._here(kinds).astype(np.int64))
         samples = as_tensor(self._data).reshape(len(self._data), -1)
         unary = class_log_likelihoods(mixture, samples, self._scale).reshape(priors.shape)
-        inside = mask.float()
         log_likelihood = float(torch.logsumexp(priors + unary, 0)[mask].double().mean())
         unary = (unary - unary.amax(0)).clamp_min_(-MOST_OBJECTION)
-        total = weights.place * priors + weights.intensity * unary
-        memberships = torch.softmax(total, 0).mul_(inside)
-        clamp_(memberships, fixed)
-        for _ in range(self._config.sweeps):
-            logits = neighbour_sum(memberships, self._weights, total.clone(), weights.neighbours)
-            memberships = torch.softmax(logits, 0).mul_(inside)
-            clamp_(memberships, fixed)
-        labels = label_winners(memberships, mask)
-        return memberships.numpy(), labels.numpy(), log_likelihood
+        return weights.place * priors + weights.intensity * unary, log_likelihood
+
+    def pull(self, weights: Weights) -> tuple[float, float, float]:
+        """Return the pull (wz, wy, wx) of one face neighbour along each axis, in nat.
+
+        Parameters
+        ----------
+        weights : Weights
+            What counts how much.
+        """
+        z, y, x = (weights.neighbours * weight for weight in self._weights)
+        return z, y, x
+
+    def posterior(
+        self, evidence: Tensor, kinds: NDArray[np.int16], weights: Weights
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Return memberships (K, *grid) and labels (*grid) 0 ... K, with what neighbours say.
+
+        Parameters
+        ----------
+        evidence : Tensor (K, *grid) float32
+            From `place_and_intensity`.
+        kinds : ndarray (*grid of the volume) int16
+            Class k of each labelled voxel, negative elsewhere.
+        weights : Weights
+            What counts how much.
+        """
+        mask = as_tensor(self.mask(kinds))
+        fixed = torch.from_numpy(self._here(kinds).astype(np.int64))
+        memberships = smoothed(evidence, mask, fixed, self.pull(weights), self._config.sweeps)
+        return memberships.numpy(), label_winners(memberships, mask).numpy()

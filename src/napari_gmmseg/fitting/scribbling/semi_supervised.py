@@ -16,7 +16,7 @@ from napari_gmmseg.fitting.scribbling.budget import Budget
 from napari_gmmseg.fitting.scribbling.cases import Case, LearntCase, pooled, training_cases
 from napari_gmmseg.fitting.scribbling.gaussians import by_network
 from napari_gmmseg.fitting.scribbling.placing import Place
-from napari_gmmseg.fitting.scribbling.situation import check_channels, together
+from napari_gmmseg.fitting.scribbling.situation import check_channels
 from napari_gmmseg.fitting.scribbling.training_cases import looks_of, scale_of
 from napari_gmmseg.fitting.scribbling.tuned_weights import tensors_of, versions
 from napari_gmmseg.fitting.scribbling.tuner import Tuner, load_optimiser
@@ -26,6 +26,7 @@ from napari_gmmseg.volumes import (
     Command,
     FinetunedSegmentation,
     FitReport,
+    Geometry,
     Mixture,
     NetworkWeights,
     Stop,
@@ -192,7 +193,7 @@ class _Several:
     ) -> FinetunedSegmentation:
         prior = self._tuner.prior(learnt.case)
         scale = scale_of(case.prepared)
-        answer, mixture = self._probabilities(learnt, prior)
+        answer, mixture = self._probabilities(learnt, prior, case.volume.geometry)
         return Place(case.volume, case.prepared, self._classes, self._background).segmentation(
             answer,
             prior,
@@ -213,12 +214,12 @@ class _Several:
             weights=weights,
         )
 
-    def _probabilities(self, learnt: LearntCase, prior: Tensor) -> tuple[Tensor, Mixture]:
+    def _probabilities(self, learnt: LearntCase, prior: Tensor, geometry: Geometry) -> tuple[Tensor, Mixture]:
         """Return a case's answer, and its Gaussians in standardised intensities."""
         if learnt.situation is not None:
             share = self._config.network_share
-            return together(learnt.situation.base, prior, share, learnt.case), learnt.mixture
-        answer, mixture = by_network(learnt.case, prior, learnt.mixture)
+            return learnt.situation.grounds.answer(prior, share, learnt.case), learnt.mixture
+        answer, mixture = by_network(learnt.case, prior, learnt.mixture, geometry)
         answer = answer.clone()
         clamp_(answer, learnt.case.labels)
         return answer, mixture

@@ -10,20 +10,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from napari_gmmseg.config.finetuning import FinetuneConfig
-from napari_gmmseg.errors import GeometryError, SettingsError
-from napari_gmmseg.fitting.scribbling.at_once import AtOnce, painted_classes
+from napari_gmmseg.errors import SettingsError
+from napari_gmmseg.fitting.scribbling.at_once import Answer, AtOnce, check_grid, painted_classes
 from napari_gmmseg.fitting.scribbling.gaussians import by_network
+from napari_gmmseg.fitting.scribbling.grounds import Grounds, together
 from napari_gmmseg.fitting.scribbling.held_out import class_numbers
 from napari_gmmseg.fitting.scribbling.training_cases import TrainingCase, on_classes, scale_of
 from napari_gmmseg.fitting.scribbling.tuner import predict
 from napari_gmmseg.mixture.spatial import clamp_
 from napari_gmmseg.preparation.prepared import Prepared
-from napari_gmmseg.volumes import ClassTable, Mixture, NetworkWeights, Scribbles, Segmentation, Volume
+from napari_gmmseg.volumes import IGNORED, ClassTable, Mixture, NetworkWeights, Scribbles, Volume
 
-#: Least probability of a class where answers are put together on a log scale: of the answer at once, and of a network.
-#: A network is sure of much that it has not seen; so bounded, it cannot overrule strokes that leave no doubt.
-_LEAST, _LEAST_OF_NETWORK = 1e-4, 0.03
-
+#: How steeply the say of an earlier model falls near strokes.
 NEAR = 2.0
 
 
@@ -37,8 +35,9 @@ class Situation:
         With what is to be learnt.
     at_once : Tensor (K, *crop) float32
         The answer at once; where too few classes are painted for one, what an earlier model says.
-    base : Tensor (K, *crop) float32
-        The same together with what an earlier model says, where there is one.
+    grounds : Grounds
+        What a network's say is added to: place and intensities, or where there is an earlier model the answer at once
+        together with what that says.
     mixture : Mixture
         In the image's own unit, its classes in the order of the network's.
     log_likelihood : float
@@ -47,7 +46,7 @@ class Situation:
 
     case: TrainingCase
     at_once: Tensor
-    base: Tensor
+    grounds: Grounds
     mixture: Mixture
     log_likelihood: float = 0.0
 
@@ -94,39 +93,33 @@ class Observer:
         """
         self._carried = network, weights.mixture
 
-    def look(self, scribbles: Scribbles, start: Segmentation | None = None) -> Situation:
+    def look(self, scribbles: Scribbles) -> Situation:
         """Return what strokes say.
 
         Parameters
         ----------
         scribbles : Scribbles
             The strokes.
-        start : Segmentation or None
-            Their answer at once, where it is there already.
 
         Raises
         ------
         SettingsError
             Where a class is not painted, and there is no earlier model to tell it.
         """
-        labels = class_numbers(scribbles, self._classes)
+        told = self._engine.told(scribbles)
+        labels = class_numbers(told, self._classes)
         painted = np.unique(labels[labels >= 0])
-        distances = probabilities = mixture = None
+        distances = probabilities = mixture = grounds = None
         log_likelihood = 0.0
         if len(painted) > 1:
-            # The answer's classes are in the order of the scribbles' own table.
-            values = [self._classes[int(k)].value for k in painted]
-            own = ClassTable(tuple(tissue for tissue in scribbles.classes if tissue.value in values))
-            distances = on_classes(self._engine.distances(scribbles), own, self._classes, np.inf)
-            answer = self._engine.update(scribbles) if start is None else start
-            known = own if start is None else start.label_map.classes
-            probabilities = on_classes(answer.probabilities, known, self._classes)
-            mixture, log_likelihood = _of_classes(answer.mixture, known, self._classes), answer.log_likelihood
+            answer = self._engine.update(scribbles)
+            distances = on_classes(self._engine.distances(scribbles), answer.classes, self._classes, np.inf)
+            probabilities = on_classes(answer.probabilities, answer.classes, self._classes)
+            grounds = self._grounds(answer, scribbles.background)
+            mixture, log_likelihood = _of_classes(answer.mixture, answer.classes, self._classes), answer.log_likelihood
         case = self._blank.knowing(labels, scribbles.weights(), distances, self._config.geodesic_range)
-        at_once = None
-        if probabilities is not None:
-            here = np.ascontiguousarray(probabilities[(slice(None), *case.crop)])
-            at_once = torch.from_numpy(here).to(case.mask.device)
+        case = case.leaving_out(told == IGNORED)
+        at_once = None if probabilities is None else self._here(probabilities)
         if self._carried is not None:
             at_once, base, gaussians = self._with_carried(case, at_once, painted)
             mixture = self._scale.outward(gaussians)
@@ -137,10 +130,21 @@ class Observer:
             )
         else:
             base = at_once
+        if grounds is None or self._carried is not None:
+            grounds = Grounds.of_answer(base)
         case = case.imitating(base, self._config.trust if self._carried is None else 0.0).under(
             self._scale.inward(mixture)
         )
-        return Situation(case, at_once, base, mixture, log_likelihood)
+        return Situation(case, at_once, grounds, mixture, log_likelihood)
+
+    def _grounds(self, answer: Answer, background: int | None) -> Grounds:
+        evidence = self._here(on_classes(answer.evidence, answer.classes, self._classes))
+        return Grounds(evidence, answer.pull, number_of(background, self._classes))
+
+    def _here(self, maps: NDArray[np.float32]) -> Tensor:
+        """Return maps (K, *grid) on the crop (K, *crop)."""
+        here = np.ascontiguousarray(maps[(slice(None), *self._blank.crop)])
+        return torch.from_numpy(here).to(self._blank.mask.device)
 
     def _with_carried(
         self, case: TrainingCase, at_once: Tensor | None, painted: NDArray[np.int64]
@@ -148,7 +152,7 @@ class Observer:
         """Return the answer at once, the same together with the earlier model's, and that model's Gaussians here."""
         assert self._carried is not None
         network, mixture = self._carried
-        carried, gaussians = by_network(case, predict(network, case), mixture)
+        carried, gaussians = by_network(case, predict(network, case), mixture, self._engine.geometry)
         clamp_(carried, case.labels)
         if at_once is None:
             return carried, carried, gaussians
@@ -158,6 +162,21 @@ class Observer:
         # Near strokes, these count; far from them the model does.
         share = self._config.carried_share * (1.0 - case.nearness.amax(0) ** NEAR)
         return whole, together(whole, carried, share, case), gaussians
+
+
+def number_of(value: int | None, classes: ClassTable) -> int | None:
+    """Return the number k of a class by its label value; None where it is none of them.
+
+    Parameters
+    ----------
+    value : int or None
+        Label value.
+    classes : ClassTable
+        The classes.
+    """
+    if value is None or value not in classes.values:
+        return None
+    return classes.values.index(value)
 
 
 def _of_classes(mixture: Mixture, given: ClassTable, wanted: ClassTable) -> Mixture:
@@ -174,39 +193,6 @@ def _some(mixture: Mixture, chosen: NDArray[np.bool_], class_of: NDArray[np.int6
         covariances=mixture.covariances[chosen],
         class_of=class_of,
     )
-
-
-def together(first: Tensor, second: Tensor, share: float | Tensor, case: TrainingCase) -> Tensor:
-    """Return two answers as one, their logarithms averaged; what is painted stays as it is.
-
-    Parameters
-    ----------
-    first, second : Tensor (K, *crop) float32
-        Class probabilities; the second are a network's.
-    share : float or Tensor (*crop) float32
-        Of the second, 0 ... 1.
-    case : TrainingCase
-        Mask and strokes.
-    """
-    result = joined(first, second, share, case.mask)
-    clamp_(result, case.labels)
-    return result
-
-
-def joined(first: Tensor, second: Tensor, share: float | Tensor, mask: Tensor) -> Tensor:
-    """Return two answers as one, their logarithms averaged.
-
-    Parameters
-    ----------
-    first, second : Tensor (K, *grid) float32
-        Class probabilities; the second are a network's.
-    share : float or Tensor (*grid) float32
-        Of the second, 0 ... 1.
-    mask : Tensor (*grid) bool
-        Voxels that are answered.
-    """
-    logs = first.clamp_min(_LEAST).log() * (1.0 - share) + second.clamp_min(_LEAST_OF_NETWORK).log() * share
-    return torch.softmax(logs, 0).mul_(mask)
 
 
 def network_classes(scribbles: Scribbles, volume: Volume, weights: NetworkWeights | None) -> ClassTable:
@@ -231,10 +217,7 @@ def network_classes(scribbles: Scribbles, volume: Volume, weights: NetworkWeight
     """
     if weights is None:
         return painted_classes(scribbles, volume)
-    if tuple(scribbles.shape) != volume.grid_shape or not volume.geometry.same_grid(scribbles.geometry):
-        raise GeometryError(
-            "The scribbles lie on another grid than the image.", "Give the scribbles that were painted on this image."
-        )
+    check_grid(scribbles, volume)
     check_channels(volume, weights)
     unknown = [value for value, n in scribbles.counts().items() if n and value not in weights.classes.values]
     if unknown:

@@ -78,6 +78,8 @@ class TrainingCase:
         Class log densities of the standardised intensities, in nat.
     spacing : (dz, dy, dx)
         Voxel size.
+    left_out : Tensor (*crop) bool or None
+        Voxels of the mask from which nothing is learnt; None: there are none.
     """
 
     stack: SliceStack
@@ -90,6 +92,7 @@ class TrainingCase:
     target: Tensor | None = None
     densities: Tensor | None = None
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    left_out: Tensor | None = None
 
     @classmethod
     def cut(
@@ -119,7 +122,7 @@ class TrainingCase:
             Where to.
         """
         crop = bounding_box(mask)
-        inside = torch.from_numpy(np.ascontiguousarray(mask[crop])).to(device)
+        inside = torch.from_numpy(np.array(mask[crop])).to(device)
         shape = (-1,) + (1,) * inside.ndim
         centre = np.asarray(prepared.centre, dtype=np.float32).reshape(shape)
         scale = np.asarray(prepared.scale, dtype=np.float32).reshape(shape)
@@ -161,6 +164,22 @@ class TrainingCase:
             nearness = torch.from_numpy(near).to(self.mask.device)
         return replace(self, labels=known.masked_fill(~self.mask, -1), weights=counted, nearness=nearness)
 
+    def leaving_out(self, left_out: NDArray[np.bool_]) -> TrainingCase:
+        """Return the case with voxels that are answered, and from which nothing is learnt.
+
+        Parameters
+        ----------
+        left_out : ndarray (*grid) bool
+            Which.
+        """
+        here = np.array(left_out[self.crop])
+        return replace(self, left_out=torch.from_numpy(here).to(self.mask.device) if here.any() else None)
+
+    @property
+    def counted(self) -> Tensor:
+        """Voxels from which something is learnt; (*crop) bool."""
+        return self.mask if self.left_out is None else self.mask & ~self.left_out
+
     def imitating(self, probabilities: Tensor, trust: float = 0.0) -> TrainingCase:
         """Return the case with class probabilities to imitate.
 
@@ -199,9 +218,7 @@ class TrainingCase:
     @property
     def painted(self) -> Tensor:
         """Numbers of the pieces with known voxels; (n,) int64 on the CPU."""
-        known = (self.labels >= 0).to(torch.float32)[None]
-        holds = [bool(self.stack.gather(known, [p]).any()) for p in range(self.stack.n_pieces)]
-        return torch.tensor(holds).nonzero()[:, 0]
+        return torch.tensor(self.stack.holding(self.labels >= 0), dtype=torch.int64)
 
     def batch(self, pieces: Sequence[int], *, hides_strokes: bool) -> TuneBatch:
         """Return some slices.
@@ -216,7 +233,7 @@ class TrainingCase:
         gather = self.stack.gather
         return TuneBatch(
             inputs=self.inputs(pieces, hides_strokes=hides_strokes),
-            mask=gather(self.mask[None], pieces)[:, 0],
+            mask=gather(self.counted[None], pieces)[:, 0],
             labels=gather(self.labels[None], pieces)[:, 0],
             weights=gather(self.weights[None], pieces)[:, 0],
             target=None if self.target is None else gather(self.target, pieces),
