@@ -98,7 +98,13 @@ class Driver:
         task = FitTask.cut(self._volume, self._prepared, plan.config, plan.device, fixed, look, known=known)
         self._predicted = plan.predicted
         self._noticed.extend(plan.findings)
-        return replace(task, savings=plan.savings)
+        return replace(task, savings=plan.savings, bright=self._bright(plan.config.n_classes))
+
+    def _bright(self, n_classes: int) -> tuple[str, ...]:
+        """Return the contrasts in which a class without a name is looked for, beside the tissues."""
+        table = self._preset.classes_in(self._volume.channels, n_classes)
+        named = table is not None and self._prepared.tissue_names
+        return tuple(tissue.bright_in for tissue in table or () if tissue.bright_in) if named else ()
 
     def _plan(self, config: FitConfig, *, exactly: bool) -> Plan:
         """Return the plan that was made at this report, or, where a run is taken up, before it; else a new one."""
