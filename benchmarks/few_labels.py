@@ -1,10 +1,10 @@
 """Few labelled slices, with and without the likelihood of a mixture: ``python benchmarks/few_labels.py``.
 
 Ma (2022) adds the negative log-likelihood of a Gaussian mixture to the loss of a supervised network. Here: generated
-gliomas with all six classes, three labelled slices each of two patients, six slices each of six more without labels, and
-six others to measure on. "labels alone": the labelled slices, nothing else. "mixture on labelled": the same with the
-term. "mixture on all": the slices without labels count by the term, too. The same seeds, and the same number of steps;
-the last epoch, and no choice by any validation.
+gliomas with all six classes, three labelled slices each of two patients, six slices each of six more without labels,
+and six others to measure on. "labels alone": the labelled slices, nothing else. "mixture on labelled": the same with
+the term. "mixture on all": the slices without labels count by the term, too. The same seeds, and the same number of
+steps; the last epoch, and no choice by any validation.
 """
 
 from __future__ import annotations

@@ -4,15 +4,16 @@
 
 No stroke: the preset glioma, and its class that is bright on FLAIR, as it is, and as its largest region with its holes
 filled; neither looks at the truth. "bright, either" adds what is bright on T1Gd where it touches that region. "best
-threshold" is what FLAIR alone gives above the level that the truth likes best, which no person can know. LGG slices show
-the head, which the preset does not take: they are left out there.
+threshold" is what FLAIR alone gives above the level that the truth likes best, which no person can know. LGG slices
+show the head, which the preset does not take: they are left out there.
 
 With strokes: a box around the tumour, 5 voxels wider in a slice and two slices longer on each side, as a person would
 draw it, and strokes by the annotator of `annotator.py`, which looks at the truth as a person looks at the image.
 "corrected": what first sight found in the box (its largest region), and three strokes, one after the other, each where
-the answer is wrong most. "at once": from nothing, a stroke of the tumour and one of the background on its largest slice,
-and a third where the answer to these is wrong most. "fine-tuned" goes on from there with what is left of the budget, of
-which `--person` seconds are the person's. Truths: five algorithms' vote (glioma3d), experts' (lgg), the generator's.
+the answer is wrong most. "at once": from nothing, a stroke of the tumour and one of the background on its largest
+slice, and a third where the answer to these is wrong most. "fine-tuned" goes on from there with what is left of the
+budget, of which `--person` seconds are the person's; with less than 5 s left it is "at once" again. Truths: five
+algorithms' vote (glioma3d), experts' (lgg), the generator's. Seconds are wall and processor time, of one thread.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ from napari_gmmseg.volumes import Geometry, LabelMap, Scribbles, Segmentation, S
 
 MARGIN, SLICE_MARGIN = 5, 2
 TUMOUR, BACKGROUND = 2, 1
+#: With less than this, in s, no network is trained.
+SHORTEST = 5.0
 FLAIR, T1GD = 4, 5
 Mask = NDArray[np.bool_]
 
@@ -93,13 +96,27 @@ def with_touching(region: Mask, other: Mask) -> Mask:
     return ndimage.binary_fill_holes(region | np.isin(pieces, touching[touching > 0]))
 
 
+class Clock:
+    """Wall and processor seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter(), time.process_time()
+
+    @property
+    def wall(self) -> float:
+        return time.perf_counter() - self._began[0]
+
+    def told(self, what: str = "") -> dict[str, float]:
+        return {f"s{what}": self.wall, f"CPU s{what}": time.process_time() - self._began[1]}
+
+
 def at_first_sight(case: Case) -> dict[str, float]:
-    began = time.perf_counter()
+    clock = Clock()
     result = api.segment(case.volume, preset="glioma", refine=False, threads=1)
-    seconds = time.perf_counter() - began
-    began = time.perf_counter()
+    seconds = clock.told()
+    clock = Clock()
     refined = api.segment(case.volume, preset="glioma", threads=1)
-    more = time.perf_counter() - began
+    more = clock.told(" refined")
     labels = result.label_map.labels
     bright = labels == FLAIR
     flair = case.volume.data[case.volume.channels.index("flair")]
@@ -110,8 +127,8 @@ def at_first_sight(case: Case) -> dict[str, float]:
         "bright, either": dice(with_touching(largest(bright), labels == T1GD), case.truth),
         "refined": dice(refined.label_map.labels == FLAIR, case.truth),
         "best threshold": max(dice((flair > level) & result.mask, case.truth) for level in levels),
-        "s": seconds,
-        "s refined": more,
+        **seconds,
+        **more,
     }
 
 
@@ -174,7 +191,7 @@ def in_box(case: Case, box: tuple[int, ...]) -> Case:
 
 def corrected(case: Case, seed: int) -> dict[str, float]:
     """Correct what first sight found in the box by three strokes."""
-    began = time.perf_counter()
+    clock = Clock()
     first = api.segment(case.volume, preset="glioma", refine=False, threads=1).label_map.labels == FLAIR
     box = box_of(case.truth)
     part = in_box(case, box)
@@ -190,33 +207,26 @@ def corrected(case: Case, seed: int) -> dict[str, float]:
             scribbles = scribbles.with_strokes([stroke])
             answer = api.segment(part.volume, scribbles=scribbles, init=init, threads=1).label_map.labels == TUMOUR
         scores[f"{n} stroke"] = dice(answer, part.truth)
-    return {**scores, "s": time.perf_counter() - began}
+    return {**scores, **clock.told()}
 
 
 def by_strokes(case: Case, budget: float, person: float, seed: int) -> dict[str, float]:
     annotator = Annotator(case, seed)
     empty = Scribbles(case.truth.shape, case.volume.geometry, numbered_classes(2), background=BACKGROUND)
-    spent = 0.0
+    clock = Clock()
 
-    def answered(scribbles: Scribbles) -> tuple[Segmentation, float]:
-        began = time.perf_counter()
-        found = api.segment(case.volume, scribbles=scribbles, box=annotator.box, threads=1)
-        return found, time.perf_counter() - began
+    def answered(scribbles: Scribbles) -> Segmentation:
+        return api.segment(case.volume, scribbles=scribbles, box=annotator.box, threads=1)
 
     strokes = empty.with_strokes(annotator.first())
-    two, seconds = answered(strokes)
-    spent += seconds
+    two = answered(strokes)
     correction = annotator.correction(two.label_map.labels == TUMOUR)
     if correction is not None:
         strokes = strokes.with_strokes([correction])
-    three, seconds = answered(strokes)
-    spent += seconds
-    left = budget - person - spent
-    began = time.perf_counter()
-    tuned = api.finetune(
-        case.volume, strokes, seconds=max(left, 1.0), start=three, box=annotator.box, threads=1, seed=seed
-    )
-    more = time.perf_counter() - began
+    three = tuned = answered(strokes)
+    told, left = clock.told(" at once"), budget - person - clock.wall
+    if left >= SHORTEST:
+        tuned = api.finetune(case.volume, strokes, seconds=left, start=three, box=annotator.box, threads=1, seed=seed)
     scores = {
         name: dice(result.label_map.labels == TUMOUR, case.truth)
         for name, result in (("two strokes", two), ("at once", three), ("fine-tuned", tuned))
@@ -224,7 +234,7 @@ def by_strokes(case: Case, budget: float, person: float, seed: int) -> dict[str,
     z0, y0, x0, z1, y1, x1 = annotator.box
     boxed = np.zeros_like(case.truth)
     boxed[z0:z1, y0:y1, x0:x1] = True
-    return {"the box": dice(boxed, case.truth), **scores, "s at once": seconds, "s in all": person + spent + more}
+    return {"the box": dice(boxed, case.truth), **scores, **told, **clock.told(" in all")}
 
 
 def show(rows: dict[str, dict[str, float]]) -> None:
@@ -233,7 +243,7 @@ def show(rows: dict[str, dict[str, float]]) -> None:
     if len(rows) > 1:
         rows = {**rows, "median": {name: median(row[name] for row in rows.values()) for name in names}}
     for case, row in rows.items():
-        cells = [f"{row[name]:.1f}" if name.split()[0] == "s" else f"{row[name]:.3f}" for name in names]
+        cells = [f"{row[name]:.1f}" if "s" in name.split()[:2] else f"{row[name]:.3f}" for name in names]
         print(f"| {case} | {' | '.join(cells)} |", flush=True)
 
 
