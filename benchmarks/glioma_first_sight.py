@@ -3,13 +3,13 @@
     python benchmarks/glioma_first_sight.py [--cases glioma3d lgg generated] [--budget 60] [--person 20]
 
 No stroke: the preset glioma, and its class that is bright on FLAIR, as it is, and as its largest region with its holes
-filled; neither looks at the truth. "bright, either" adds what is bright on T1Gd where it touches that region. "best
+filled; neither looks at the truth. "bright, either" adds what is bright on T1Gd where it lies in that region. "best
 threshold" is what FLAIR alone gives above the level that the truth likes best, which no person can know. LGG slices
 show the head, which the preset does not take: they are left out there.
 
 With strokes: a box around the tumour, 5 voxels wider in a slice and two slices longer on each side, as a person would
 draw it, and strokes by the annotator of `annotator.py`, which looks at the truth as a person looks at the image.
-"corrected": what first sight found in the box (its largest region), and three strokes, one after the other, each where
+"corrected": what first sight found in the box ("bright, either"), and three strokes, one after the other, each where
 the answer is wrong most. "at once": from nothing, a stroke of the tumour and one of the background on its largest
 slice, and a third where the answer to these is wrong most. "fine-tuned" goes on from there with what is left of the
 budget, of which `--person` seconds are the person's; with less than 5 s left it is "at once" again. Truths: five
@@ -41,6 +41,8 @@ MARGIN, SLICE_MARGIN = 5, 2
 TUMOUR, BACKGROUND = 2, 1
 #: With less than this, in s, no network is trained.
 SHORTEST = 5.0
+#: A region that is bright on T1Gd is counted with one on FLAIR if this share of its neighbours lies in it.
+EMBEDDED = 0.3
 FLAIR, T1GD = 4, 5
 Mask = NDArray[np.bool_]
 
@@ -89,11 +91,17 @@ def largest(mask: Mask) -> Mask:
     return ndimage.binary_fill_holes(pieces == 1 + np.bincount(pieces.reshape(-1))[1:].argmax())
 
 
-def with_touching(region: Mask, other: Mask) -> Mask:
-    """Add the regions of another mask that touch one, and fill holes."""
+def with_embedded(region: Mask, other: Mask) -> Mask:
+    """Add the regions of another mask of whose neighbours at least `EMBEDDED` lie in one, and fill holes."""
     pieces, n = ndimage.label(other)
     touching = np.unique(pieces[ndimage.binary_dilation(region)]) if n else np.array([], dtype=int)
-    return ndimage.binary_fill_holes(region | np.isin(pieces, touching[touching > 0]))
+    added = region.copy()
+    for piece in touching[touching > 0]:
+        own = pieces == piece
+        shell = ndimage.binary_dilation(own) & ~own
+        if region[shell].mean() >= EMBEDDED:
+            added |= own
+    return ndimage.binary_fill_holes(added)
 
 
 class Clock:
@@ -124,7 +132,7 @@ def at_first_sight(case: Case) -> dict[str, float]:
     return {
         "bright on FLAIR": dice(bright, case.truth),
         "its largest region": dice(largest(bright), case.truth),
-        "bright, either": dice(with_touching(largest(bright), labels == T1GD), case.truth),
+        "bright, either": dice(with_embedded(largest(bright), labels == T1GD), case.truth),
         "refined": dice(refined.label_map.labels == FLAIR, case.truth),
         "best threshold": max(dice((flair > level) & result.mask, case.truth) for level in levels),
         **seconds,
@@ -192,11 +200,12 @@ def in_box(case: Case, box: tuple[int, ...]) -> Case:
 def corrected(case: Case, seed: int) -> dict[str, float]:
     """Correct what first sight found in the box by three strokes."""
     clock = Clock()
-    first = api.segment(case.volume, preset="glioma", refine=False, threads=1).label_map.labels == FLAIR
+    first = api.segment(case.volume, preset="glioma", refine=False, threads=1).label_map.labels
     box = box_of(case.truth)
     part = in_box(case, box)
     z0, y0, x0, z1, y1, x1 = box
-    answer = largest(first[z0:z1, y0:y1, x0:x1])
+    first = first[z0:z1, y0:y1, x0:x1]
+    answer = with_embedded(largest(first == FLAIR), first == T1GD)
     classes = numbered_classes(2)
     init = LabelMap(np.where(answer, TUMOUR, BACKGROUND).astype(np.uint8), part.volume.geometry, classes)
     scribbles, annotator = Scribbles(part.truth.shape, part.volume.geometry, classes), Annotator(part, seed)
