@@ -72,6 +72,6 @@ def record_checksums() -> None:
     lines = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
         for path in sorted(FOLDER.iterdir())
-        if path.name.endswith((".nii.gz", ".tsv", ".json"))
+        if path.name.endswith((".nii.gz", ".tsv", ".json", ".safetensors"))
     ]
     CHECKSUMS.write_text("".join(lines))

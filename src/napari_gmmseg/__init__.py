@@ -6,13 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_gmmseg.api import evaluate, finetune, predict, read, segment, train, write
+    from napari_gmmseg.api import evaluate, finetune, predict, predict_cases, read, segment, train, write
 
-__all__ = ["__version__", "evaluate", "finetune", "predict", "read", "segment", "train", "write"]
+__all__ = ["__version__", "evaluate", "finetune", "predict", "predict_cases", "read", "segment", "train", "write"]
 
 __version__ = "0.1.0.dev0"
 
-_VERBS = frozenset({"evaluate", "finetune", "predict", "read", "segment", "train", "write"})
+_VERBS = frozenset({"evaluate", "finetune", "predict", "predict_cases", "read", "segment", "train", "write"})
 
 
 def __getattr__(name: str) -> Any:

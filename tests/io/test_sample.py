@@ -29,7 +29,7 @@ from napari_gmmseg.io.sample import (
 def test_files_are_what_their_checksums_say():
     folder = sample_folder()
     recorded = dict(line.split()[::-1] for line in (folder / "checksums.sha256").read_text().splitlines())
-    data = {p.name for p in folder.iterdir() if p.name.endswith((".nii.gz", ".tsv", ".json"))}
+    data = {p.name for p in folder.iterdir() if p.name.endswith((".nii.gz", ".tsv", ".json", ".safetensors"))}
     assert set(recorded) == data
     for name, checksum in recorded.items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == checksum, name

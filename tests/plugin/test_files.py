@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import nibabel
@@ -12,7 +13,10 @@ from napari.layers import Image, Labels, Layer
 from tests.plugin.layer_making import SHAPE, file_affine, like_napari_nifti
 from tests.plugin.test_layers import mask_of
 
+from napari_gmmseg import api
+from napari_gmmseg.config.presets import YELLOW
 from napari_gmmseg.errors import MaskError, OutputError
+from napari_gmmseg.io.sample import load_sample, sample_path
 from napari_gmmseg.plugin.layers import volume_from_layer
 from napari_gmmseg.plugin.metadata import preset_of, volume_of
 from napari_gmmseg.plugin.reader import get_reader, read_layers
@@ -54,6 +58,24 @@ def test_the_head_stands_upright_with_the_right_side_on_the_left(make_file):
     assert step(anterior)[1] < 0
     assert step(right)[2] < 0
     assert [str(u) for u in layer.units] == ["millimeter"] * 3
+
+
+def test_a_predicted_mask_opens_with_names_and_colours_over_its_image(tmp_path):
+    for name in ("glioma_flair.nii.gz", "glioma_dseg.nii.gz", "glioma_dseg.tsv"):
+        shutil.copyfile(sample_path(name), tmp_path / name)
+    # An image beside a mask shares its stem with the mask's sidecar, and is none.
+    shutil.copyfile(sample_path("glioma_flair.nii.gz"), tmp_path / "glioma.nii.gz")
+    result = api.predict(sample_path("glioma_model.safetensors"), load_sample("glioma"), threads=1)
+    api.write(tmp_path / "out.nii.gz", result)
+    names = ("glioma_flair", "glioma", "glioma_dseg", "out")
+    opened = read_layers([str(tmp_path / f"{name}.nii.gz") for name in names])
+    assert [kind for _, _, kind in opened] == ["image", "image", "labels", "labels"]
+    data, settings, _ = opened[3]
+    layer, image = Labels(data, **settings), Image(opened[0][0], **opened[0][1])
+    assert layer.features["class"].tolist() == ["Background", "Oedema", "Enhancing tumour", "Necrotic core"]
+    np.testing.assert_allclose(layer.colormap.color_dict[4], (*YELLOW, 1.0), atol=1 / 255)
+    np.testing.assert_array_equal(layer.data, result.label_map.labels)
+    assert layer.data_to_world((3, 4, 5)) == image.data_to_world((3, 4, 5))
 
 
 def test_the_transform_shown_is_diagonal_and_the_true_affine_is_kept(make_file):

@@ -4,6 +4,7 @@ from napari_gmmseg.api.cleaning import remove_islands
 from napari_gmmseg.api.evaluating import evaluate
 from napari_gmmseg.api.finetuning import finetune
 from napari_gmmseg.api.following import follow
+from napari_gmmseg.api.listing import ListedResult, predict_cases
 from napari_gmmseg.api.options import PathLike
 from napari_gmmseg.api.reading import read
 from napari_gmmseg.api.segmenting import finished, open_case, segment
@@ -11,6 +12,7 @@ from napari_gmmseg.api.training import predict, train
 from napari_gmmseg.api.writing import check_writable, write
 
 __all__ = [
+    "ListedResult",
     "PathLike",
     "check_writable",
     "evaluate",
@@ -19,6 +21,7 @@ __all__ = [
     "follow",
     "open_case",
     "predict",
+    "predict_cases",
     "read",
     "remove_islands",
     "segment",

@@ -180,7 +180,7 @@ def open_case(
 
     volume = image if isinstance(image, Volume) else read(image, resample=resample)
     kind = _choose_preset(preset, volume)
-    k = n_classes if n_classes is not None else len(kind.classes) if kind.classes else 3
+    k = n_classes if n_classes is not None else _expected_classes(kind, volume)
     wanted = fit_config(dict(settings, method=method, n_classes=k, seed=seed))
     config = preparation_config(mask, box, disc)
     given, notes = opened_mask(mask if config.mask == "given" else None, volume, resample, "auto, none, or ")
@@ -212,6 +212,13 @@ def _choose_preset(name: str | None, volume: Volume) -> Preset:
     from napari_gmmseg.config import find_preset
 
     return find_preset(name or ("brain-t1" if volume.n_channels == 1 else "brain-multi"))
+
+
+def _expected_classes(kind: Preset, volume: Volume) -> int:
+    from napari_gmmseg.preparation.preparing import with_expected_contrasts
+
+    table = kind.classes_in(with_expected_contrasts(volume, kind).channels)
+    return 3 if table is None else len(table)
 
 
 def _named(mask: PathLike | NDArray[Any] | LabelMap | None) -> str | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_gmmseg.api.options import PathLike
 from napari_gmmseg.errors import SettingsError
+from napari_gmmseg.volumes import ClassTable
 
 if TYPE_CHECKING:
-    from napari_gmmseg.volumes import Segmentation, Volume
+    from napari_gmmseg.volumes import LabelMap, Segmentation, Volume
 
 
 def write(
@@ -57,7 +59,7 @@ def write(
             "Segment with blindspot or deepsvg, whose network gives one.",
         )
     like = segmentation.label_map
-    written = [write_labels(Path(path), like)]
+    written = [write_labels(Path(path), _with_classes_of_the_mask(like))]
     if probabilities is not None:
         written.append(write_map(Path(probabilities), segmentation.probabilities, like))
     if uncertainty is not None:
@@ -65,6 +67,14 @@ def write(
     if prior is not None and segmentation.prior is not None:
         written.append(write_map(Path(prior), segmentation.prior, like))
     return tuple(written)
+
+
+def _with_classes_of_the_mask(label_map: LabelMap) -> LabelMap:
+    """Return a label map without a background class: that is 0 in a mask, and its own value stands nowhere."""
+    kept = tuple(tissue for tissue in label_map.classes if tissue.role != "background")
+    if len(kept) == len(label_map.classes):
+        return label_map
+    return replace(label_map, classes=ClassTable(kept))
 
 
 def check_writable(

@@ -11,7 +11,7 @@ import tyro
 from napari_gmmseg.cli.settings import about, otherwise
 from napari_gmmseg.config import FitConfig, PreparationConfig
 from napari_gmmseg.config.deep import Gradient, Precision, RecipeName, View
-from napari_gmmseg.config.fit import Covariance, Means
+from napari_gmmseg.config.fit import CovarianceChoice, Means
 from napari_gmmseg.config.outlier import OutlierMode, OutlierUnit
 from napari_gmmseg.errors import SettingsError
 
@@ -24,6 +24,7 @@ class ChannelFlags:
     """Channels by their contrast, and what a file leaves open."""
 
     t1: Annotated[_Files, tyro.conf.arg(metavar="FILE", help="A T1-weighted channel.")] = ()
+    t1gd: Annotated[_Files, tyro.conf.arg(metavar="FILE", help="A T1-weighted channel with gadolinium.")] = ()
     t2: Annotated[_Files, tyro.conf.arg(metavar="FILE", help="A T2-weighted channel.")] = ()
     flair: Annotated[_Files, tyro.conf.arg(metavar="FILE", help="A FLAIR channel.")] = ()
     pd: Annotated[_Files, tyro.conf.arg(metavar="FILE", help="A proton-density channel.")] = ()
@@ -52,7 +53,7 @@ class ChannelFlags:
 
     def named(self) -> dict[str, tuple[Path, ...]]:
         """Return the files that were given by their contrast."""
-        return {"t1": self.t1, "t2": self.t2, "flair": self.flair, "pd": self.pd}
+        return {"t1": self.t1, "t1gd": self.t1gd, "t2": self.t2, "flair": self.flair, "pd": self.pd}
 
     def reading(self) -> dict[str, Any]:
         """Return what `api.read` takes."""
@@ -135,7 +136,7 @@ class ScribbleFlags:
 class MixtureFlags:
     """How a mixture is fitted; defaults are what measured best."""
 
-    covariance: Annotated[Covariance, about(FitConfig, "covariance")] = FitConfig.covariance
+    covariance: Annotated[CovarianceChoice, about(FitConfig, "covariance")] = FitConfig.covariance
     means: Annotated[Means | None, about(FitConfig, "means", "default: as measured best")] = FitConfig.means
     beta: Annotated[float | None, about(FitConfig, "neighbour_weight", "default: from the noise in the image")] = (
         FitConfig.neighbour_weight

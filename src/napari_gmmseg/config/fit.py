@@ -13,6 +13,7 @@ from napari_gmmseg.config.strict import STRICT
 
 Method = Literal["auto", "gmm", "svgmm", "spatial", "deepg", "deepsvg", "blindspot"]
 Covariance = Literal["diagonal", "full"]
+CovarianceChoice = Literal["auto", "diagonal", "full"]
 Initialisation = Literal["quantiles", "k-means++"]
 Means = Literal["free", "anchored", "fixed"]
 
@@ -35,12 +36,13 @@ class MixtureSettings:
         int, Field(ge=2, le=16, title="Classes K", description="Number of tissue classes inside the mask.")
     ] = 3
     covariance: Annotated[
-        Covariance,
+        CovarianceChoice,
         Field(
             title="Covariance",
-            description="diagonal: channels independent within a class; full: correlated. Same for one channel.",
+            description="diagonal: channels independent within a class; full: correlated. Same for one channel. auto: "
+            "full in a mixture with unnamed classes beside the tissues (preset glioma), else diagonal.",
         ),
-    ] = "diagonal"
+    ] = "auto"
     gaussians_per_class: Annotated[
         tuple[int, ...],
         Field(title="Gaussians per class", description="One number a class, e.g. 2 1 1; empty: one each."),

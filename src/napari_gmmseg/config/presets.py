@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from napari_gmmseg.errors import SettingsError
@@ -23,6 +24,10 @@ CSF = TissueClass(1, "Cerebrospinal fluid", "CSF", SKY_BLUE, "csf", {"t1": 0, "t
 GM = TissueClass(2, "Grey matter", "GM", ORANGE, "gm", {"t1": 1, "t1gd": 1, "flair": 2, "t2": 1, "pd": 1})
 WM = TissueClass(3, "White matter", "WM", BLUISH_GREEN, "wm", {"t1": 2, "t1gd": 2, "flair": 1, "t2": 0, "pd": 0})
 
+#: What is brighter than tissue without anybody knowing why: never a tumour's name, and the same value in every case.
+BRIGHT_FLAIR = TissueClass(4, "Unnamed 1 (bright on FLAIR)", "U1", YELLOW, "bright-flair")
+BRIGHT_T1GD = TissueClass(5, "Unnamed 2 (bright on T1Gd)", "U2", VERMILLION, "bright-t1gd")
+
 BLOOD = TissueClass(1, "Blood", "BLD", VERMILLION, "blood", {"bssfp": 3, "lge": 2, "t2": 0})
 MUSCLE = TissueClass(2, "Healthy muscle", "MYO", BLUISH_GREEN, "muscle", {"bssfp": 0, "lge": 0, "t2": 1})
 OEDEMA = TissueClass(3, "Oedema", "EDM", YELLOW, "oedema", {"bssfp": 2, "lge": 1, "t2": 3})
@@ -40,7 +45,7 @@ class Preset:
     contrasts : tuple of str
         Contrasts of its channels in the order in which they are expected.
     classes : ClassTable or None
-        Meanings; None where classes are numbered by rising intensity.
+        Meanings; None where classes are numbered by rising intensity. `classes_in` tells those of an image.
     needs_region : bool
         True where a person has to say where to look (the left ventricle).
     tip : str
@@ -56,6 +61,33 @@ class Preset:
     needs_region: bool
     tip: str
     needs_all_contrasts: bool = False
+
+    def classes_in(self, contrasts: Sequence[str], n_classes: int | None = None) -> ClassTable | None:
+        """Return the classes that an image can tell apart; None where they have no meaning.
+
+        An unnamed class is left out where the contrast in which it is bright is not there, and the last ones where
+        fewer classes are wanted.
+
+        Parameters
+        ----------
+        contrasts : sequence of str
+            Of the image's channels.
+        n_classes : int or None
+            How many are wanted; None: as many as there can be.
+
+        Returns
+        -------
+        ClassTable or None
+            None, too, where another number is wanted than there can be.
+        """
+        if self.classes is None:
+            return None
+        known = tuple(tissue for tissue in self.classes if not tissue.bright_in or tissue.bright_in in contrasts)
+        fewest = sum(not tissue.bright_in for tissue in known)
+        wanted = len(known) if n_classes is None else n_classes
+        if not fewest <= wanted <= len(known):
+            return None
+        return self.classes if wanted == len(self.classes) else ClassTable(known[:wanted])
 
 
 _BRAIN = ClassTable((CSF, GM, WM))
@@ -85,9 +117,9 @@ PRESETS: dict[str, Preset] = {
             "glioma",
             "Glioma T1 + T1Gd + T2 + FLAIR",
             ("t1", "t1gd", "t2", "flair"),
-            None,
+            ClassTable((CSF, GM, WM, BRIGHT_FLAIR, BRIGHT_T1GD)),
             False,
-            "Brain with a tumour: classes by intensity, numbered by rising mean of the first channel.",
+            "Brain with a tumour, without skull: tissues, and what is bright on FLAIR or T1Gd, without a name for it.",
         ),
         Preset(
             "custom",

@@ -112,7 +112,8 @@ class Names:
     def _new(self, mixture: Mixture, identities: tuple[int, ...], identity: int) -> TissueClass:
         """Return the tissue that a new class is, where all classes are then tissues of the preset; else a new name."""
         table, entry = name_classes(mixture.class_means(), self._volume, self._prepared, self._preset)
-        if table is self._preset.classes and len(table) == len(identities):
+        meant = all(tissue.role for tissue in table)
+        if meant and len(table) == len(identities):
             by_mean = {i: table[int(e)] for i, e in zip(identities, entry, strict=True)}
             if all(by_mean[i].value == tissue.value for i, tissue in self._known.items()):
                 return by_mean[identity]

@@ -98,7 +98,13 @@ class Driver:
         task = FitTask.cut(self._volume, self._prepared, plan.config, plan.device, fixed, look, known=known)
         self._predicted = plan.predicted
         self._noticed.extend(plan.findings)
-        return replace(task, savings=plan.savings)
+        return replace(task, savings=plan.savings, bright=self._bright(plan.config.n_classes))
+
+    def _bright(self, n_classes: int) -> tuple[str, ...]:
+        """Return the contrasts in which a class without a name is looked for, beside the tissues."""
+        table = self._preset.classes_in(self._volume.channels, n_classes)
+        named = table is not None and self._prepared.tissue_names
+        return tuple(tissue.bright_in for tissue in table or () if tissue.bright_in) if named else ()
 
     def _plan(self, config: FitConfig, *, exactly: bool) -> Plan:
         """Return the plan that was made at this report, or, where a run is taken up, before it; else a new one."""
@@ -149,13 +155,15 @@ class Driver:
             next_identity=int(meta["next_identity"]),
             locked=frozenset(meta["locked"]),
             widths_set=bool(meta["widths_set"]),
+            bright=tuple(meta.get("bright", ())),
             savings=Savings(**meta["savings"]),
         )
 
     def _taken_up(self, start: Segmentation) -> tuple[FitTask, Mixture]:
         """Return the Gaussians of an earlier result, with as many classes as are wanted, under their names."""
         wanted, table = self._config, start.label_map.classes
-        task = self._cut(replace(wanted, n_classes=len(table)))
+        bright = tuple(tissue.bright_in for tissue in table if tissue.bright_in)
+        task = replace(self._cut(replace(wanted, n_classes=len(table))), bright=bright)
         self._names.keep(table, np.arange(len(table)), task.identities)
         meant = frozenset(k for k, tissue in enumerate(table) if tissue.role)
         changed = apply_change(task, start.mixture, Change(wanted, protected=meant))
@@ -262,7 +270,8 @@ class Driver:
             plan, self._planned = self._planned, None
         if state is not None:
             reports = self._reported_before + len(self._history) + 1
-            meta = {**state.meta, "names": self._names.values(), "reports": reports}
+            bright = list(self._task.bright)
+            meta = {**state.meta, "names": self._names.values(), "reports": reports, "bright": bright}
             state = replace(state, meta=meta)
         return FitReport(
             phase=progress.phase or PHASES[self._task.config.method],

@@ -24,6 +24,7 @@ from napari_gmmseg.mixture import (
     most_likely_class,
     responsibilities,
 )
+from napari_gmmseg.mixture.bright import bright_voxels, with_bright
 from napari_gmmseg.mixture.gaussian_classes import GaussianClasses
 from napari_gmmseg.mixture.labelling import label_winners
 from napari_gmmseg.mixture.neighbours import axis_weights
@@ -70,7 +71,7 @@ def _em_steps(
         samples,
         _starts(task, samples, fixed) if start is None else (start,),
         spatially_variant=spatially_variant,
-        covariance=config.covariance,
+        covariance=task.covariance,
         fixed_labels=fixed,
         tolerance=config.tolerance,
         max_steps=most,
@@ -125,9 +126,11 @@ def _better(best: EMStep | None, last: EMStep) -> EMStep:
 def _starts(task: FitTask, samples: Tensor, fixed: Tensor | None) -> tuple[Mixture, ...]:
     config = task.config
     per_class = task.gaussians_per_class()
+    if task.bright and fixed is None and not config.initial_means:
+        return (_bright_start(task, samples),)
     if config.n_starts > 1 and not config.initial_means:
         return initial_mixtures(
-            samples, per_class, config.n_starts, seed=config.seed, covariance=config.covariance, fixed_labels=fixed
+            samples, per_class, config.n_starts, seed=config.seed, covariance=task.covariance, fixed_labels=fixed
         )
     return (
         initial_mixture(
@@ -135,7 +138,7 @@ def _starts(task: FitTask, samples: Tensor, fixed: Tensor | None) -> tuple[Mixtu
             per_class,
             initialisation=config.initialisation,
             means=config.initial_means or None,
-            covariance=config.covariance,
+            covariance=task.covariance,
             fixed_labels=fixed,
             seed=config.seed,
         ),
@@ -149,15 +152,30 @@ def _likeliest_start(task: FitTask, samples: Tensor, fixed: Tensor | None) -> Mi
     """
     starts = _starts(task, samples, fixed)
     config = task.config
-    if len(samples) > 1 and fixed is None and not config.initial_means and config.initialisation == "k-means++":
+    chosen = bool(task.bright or config.initial_means) or config.initialisation != "k-means++"
+    if len(samples) > 1 and fixed is None and not chosen:
         quantiles = initial_mixture(
-            samples, task.gaussians_per_class(), initialisation="quantiles", covariance=config.covariance
+            samples, task.gaussians_per_class(), initialisation="quantiles", covariance=task.covariance
         )
         starts = (*starts, quantiles)
     if len(starts) == 1:
         return starts[0]
     likelihoods = [mean_log_likelihood(start, samples, dtype=torch.float32) for start in starts]
     return starts[int(np.argmax(likelihoods))]
+
+
+def _bright_start(task: FitTask, samples: Tensor) -> Mixture:
+    """Return the tissues' start in what is not bright, and a Gaussian for what is bright in each contrast."""
+    x = samples.cpu().numpy()
+    groups = bright_voxels(x, task.volume.channels, task.bright)
+    rest = np.flatnonzero(groups < 0)
+    n_tissues = task.config.n_classes - len(task.bright)
+    tissues = replace(
+        task,
+        bright=(),
+        config=replace(task.config, n_classes=n_tissues, gaussians_per_class=(), covariance=task.covariance),
+    )
+    return with_bright(_likeliest_start(tissues, samples[:, rest], None), x, groups, covariance=task.covariance)
 
 
 def _on_grid(rows: Tensor, mask: Tensor) -> Tensor:
@@ -256,12 +274,15 @@ def _class_model(task: FitTask, start: Mixture, noise: NDArray[np.float64]) -> t
             class_of=np.arange(len(order)),
         )
         return OneChannelClasses(task.image, task.mask, start, float(noise[0]), held=task.held), start, task
-    return GaussianClasses(task.image, task.mask, start, task.config.covariance, held=task.held), start, task
+    return GaussianClasses(task.image, task.mask, start, task.covariance, held=task.held), start, task
 
 
 def _prior(task: FitTask, ratio: float) -> SpatialPrior:
     config, geometry = task.config, task.volume.geometry
     trust = trust_in_neighbours(ratio)
-    weight = FULL_NEIGHBOUR_WEIGHT * trust if config.neighbour_weight is None else config.neighbour_weight
+    # An unnamed class is small: it needs its share and its neighbours to be told from stray bright voxels of tissue.
+    pull = 1.0 if task.bright else trust
+    weight = FULL_NEIGHBOUR_WEIGHT * pull if config.neighbour_weight is None else config.neighbour_weight
+    size = 1.0 if task.bright else size_weight(ratio)
     anchor = {"free": 0.0, "anchored": 1.0 - trust, "fixed": float("inf")}[task.spatial_means]
-    return SpatialPrior(weight, axis_weights(geometry.spacing, geometry.unit), size_weight(ratio), anchor)
+    return SpatialPrior(weight, axis_weights(geometry.spacing, geometry.unit), size, anchor)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_gmmseg.config import FitConfig
-from napari_gmmseg.config.fit import Means
+from napari_gmmseg.config.fit import Covariance, Means
 from napari_gmmseg.config.memory import Savings
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.mixture.tensors import as_tensor
@@ -59,6 +59,8 @@ class FitTask:
         Whether it is the mixture from which a network starts: bounds on steps and means are the network's then.
     keeps_means : bool
         Whether means are the mixture's, even so.
+    bright : tuple of str
+        Contrasts in which a class beside the tissues is bright, without a name: there is one such class each.
     """
 
     image: Tensor
@@ -78,6 +80,7 @@ class FitTask:
     savings: Savings = field(default_factory=Savings)
     as_start: bool = False
     keeps_means: bool = False
+    bright: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.identities:
@@ -183,6 +186,14 @@ class FitTask:
     def most_sweeps(self) -> int | None:
         """Bound on a mixture's steps; None where the bound is the network's."""
         return None if self.as_start else self.config.max_steps
+
+    @property
+    def covariance(self) -> Covariance:
+        """Whether channels are correlated within a class of the mixture."""
+        chosen = self.config.covariance
+        if chosen == "auto":
+            return "full" if self.bright else "diagonal"
+        return chosen
 
     @property
     def spatial_means(self) -> Means:

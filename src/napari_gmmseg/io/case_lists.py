@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -19,8 +19,8 @@ from napari_gmmseg.io.reading import read_channels
 from napari_gmmseg.volumes import CaseSet, ClassTable, Finding, LabelledCase, LabelMap, Part, TissueClass, Volume
 
 #: Columns that hold images: contrasts by their names, and others by number.
-_IMAGE = re.compile(r"^(t1|t1gd|t2|flair|pd|bssfp|lge|image(?:_?\d+)?)$")
-_CASE, _PATIENT, _LABEL, _SPLIT = "case", "patient", "label", "split"
+IMAGE = re.compile(r"^(t1|t1gd|t2|flair|pd|bssfp|lge|image(?:_?\d+)?)$")
+CASE, PATIENT, LABEL, SPLIT = "case", "patient", "label", "split"
 _PARTS: tuple[Part, ...] = get_args(Part)
 
 
@@ -74,9 +74,9 @@ def read_case_list(path: str | Path) -> CaseSet:
         Where channels and labels of a case lie on different grids.
     """
     path = Path(path)
-    rows = _rows(path)
-    images = [name for name in rows[0] if _IMAGE.match(name)]
-    if not images or _LABEL not in rows[0]:
+    rows = rows_of(path)
+    images = [name for name in rows[0] if IMAGE.match(name)]
+    if not images or LABEL not in rows[0]:
         raise InputError(
             f"{path.name} has the columns {', '.join(rows[0])}; a list of cases needs images and labels.",
             "Name the columns t1, t1gd, t2, flair, pd or image for the images, and label for the mask.",
@@ -92,7 +92,19 @@ def read_case_list(path: str | Path) -> CaseSet:
     return CaseSet(tuple(case for case, _ in read), classes, findings)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a list that hold anything, by the columns of its heading; spaces around cells are gone.
+
+    Parameters
+    ----------
+    path : Path
+        CSV file with a heading.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be read, or lists nothing.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [{str(k).strip(): (v or "").strip() for k, v in row.items() if k} for row in csv.DictReader(file)]
@@ -106,26 +118,41 @@ def _rows(path: Path) -> list[dict[str, str]]:
     return rows
 
 
+def case_name(path: Path, number: int, row: Mapping[str, str]) -> str:
+    """Return the name of a case: its own, else the list's and its row's number.
+
+    Parameters
+    ----------
+    path : Path
+        The list.
+    number : int
+        Of the row in the file, the heading is 1.
+    row : mapping of str to str
+        From `rows_of`.
+    """
+    return row.get(CASE) or f"{path.stem}-{number - 1:03d}"
+
+
 def _read_row(
     path: Path, number: int, row: dict[str, str], images: Sequence[str]
 ) -> tuple[LabelledCase, LabelMap | None]:
     where = f"{path.name}, row {number}"
     if missing := [name for name in images if not row[name]]:
         raise InputError(f"{where}: {', '.join(missing)} is empty.", "Give every case the same channels.")
-    part = row.get(_SPLIT, "").lower()
+    part = row.get(SPLIT, "").lower()
     if part not in _PARTS:
         raise InputError(f"{where}: split is {part!r}.", f"Leave it empty, or write {', '.join(_PARTS[1:])}.")
-    name = row.get(_CASE) or f"{path.stem}-{number - 1:03d}"
-    taken = {*images, _CASE, _PATIENT, _LABEL, _SPLIT}
+    name = case_name(path, number, row)
+    taken = {*images, CASE, PATIENT, LABEL, SPLIT}
     try:
         volumes = read_channels([path.parent / row[name] for name in images])
-        labels = read_labels(path.parent / row[_LABEL]) if row[_LABEL] else None
+        labels = read_labels(path.parent / row[LABEL]) if row[LABEL] else None
         data = _stacked(volumes, labels)
     except GmmsegError as error:
         raise type(error)(f"{where}: {error.message}", error.hint) from error
     case = LabelledCase(
         name,
-        row.get(_PATIENT) or name,
+        row.get(PATIENT) or name,
         data,
         None if labels is None else labels.labels,
         tuple("" if channel.startswith("image") else channel for channel in images),

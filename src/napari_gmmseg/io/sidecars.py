@@ -46,6 +46,19 @@ def snap_path(path: Path) -> Path:
     return path.with_name(f"{stem_of(path)}_labels.txt")
 
 
+def has_own_sidecar(path: Path) -> bool:
+    """Tell whether a file's labels are named beside it: by BIDS, or as this program does it.
+
+    The image brain.nii.gz and the mask brain_dseg.nii.gz share brain_dseg.tsv, which is the mask's then.
+
+    Parameters
+    ----------
+    path : Path
+        An image or a mask.
+    """
+    return bids_path(path).is_file() and (stem_of(path).endswith("_dseg") or snap_path(path).is_file())
+
+
 def bids_text(classes: ClassTable) -> str:
     """Write a class table as BIDS has it: one line a label, tab between columns.
 

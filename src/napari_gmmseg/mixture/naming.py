@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from napari_gmmseg.volumes import ClassTable
+from napari_gmmseg.volumes import ClassTable, TissueClass
 
 #: Contrasts of the brain that decide alone, the surest first: where one of them is there, the others may only doubt.
 LEADING_CONTRASTS = ("t1", "t2", "flair", "t1gd", "pd")
@@ -17,9 +17,9 @@ LEADING_CONTRASTS = ("t1", "t2", "flair", "t1gd", "pd")
 def match_classes(means: NDArray[np.float64], channels: Sequence[str], table: ClassTable) -> NDArray[np.int64] | None:
     """Return the entry of the class table that each fitted class is.
 
-    The classes are ranked by mean in the leading contrast; in a table that knows no T1, such as the heart's, in every
-    channel that is known; the assignment with the smallest sum of squared rank differences from the table's expected
-    ranks is taken.
+    Unnamed classes are found first, as those that are brightest in their contrasts. The others are ranked by mean in
+    the leading contrast; in a table that knows no T1, such as the heart's, in every channel that is known; the
+    assignment with the smallest sum of squared rank differences from the table's expected ranks is taken.
 
     Parameters
     ----------
@@ -35,8 +35,12 @@ def match_classes(means: NDArray[np.float64], channels: Sequence[str], table: Cl
     ndarray (K,) int64 or None
         For class k its index in the table; None where no channel's contrast is known, or the numbers differ.
     """
+    if len(table) != len(means):
+        return None
+    if any(entry.bright_in for entry in table):
+        return _match_beside_bright(means, channels, table)
     known = [name for name in channels if all(name in entry.ranks for entry in table)]
-    if len(table) != len(means) or not known:
+    if not known:
         return None
     of_brain = all("t1" in entry.ranks for entry in table)
     leading = next((name for name in LEADING_CONTRASTS if of_brain and name in known), None)
@@ -47,6 +51,53 @@ def match_classes(means: NDArray[np.float64], channels: Sequence[str], table: Cl
             costs += (_ranks(means[:, c])[:, None] - expected[None, :]) ** 2
     assigned: NDArray[np.int64] = np.asarray(linear_sum_assignment(costs)[1], dtype=np.int64)
     return assigned
+
+
+def _match_beside_bright(
+    means: NDArray[np.float64], channels: Sequence[str], table: ClassTable
+) -> NDArray[np.int64] | None:
+    bright = [k for k, entry in enumerate(table) if entry.bright_in]
+    if any(table[k].bright_in not in channels for k in bright):
+        return None
+    own = means[:, [list(channels).index(table[k].bright_in) for k in bright]]
+    spread = np.maximum(np.ptp(own, axis=0), np.finfo(np.float64).tiny)
+    chosen = linear_sum_assignment(-((own - own.min(axis=0)) / spread).T)[1]
+    others = [k for k in range(len(means)) if k not in chosen]
+    tissues = [k for k in range(len(table)) if k not in bright]
+    rest = match_classes(means[others], channels, ClassTable(tuple(table[k] for k in tissues)))
+    if rest is None:
+        return None
+    entry = np.empty(len(means), dtype=np.int64)
+    entry[chosen] = bright
+    entry[others] = np.array(tissues)[rest]
+    return entry
+
+
+def dim_classes(
+    means: NDArray[np.float64], channels: Sequence[str], table: ClassTable, entry: NDArray[np.int64]
+) -> tuple[TissueClass, ...]:
+    """Return the unnamed classes that are not brighter than every tissue in the contrast they are known by.
+
+    Parameters
+    ----------
+    means : ndarray (K, C) float64
+        Mean of each class, in the image's own unit.
+    channels : sequence of str (C,)
+        Contrast of each channel.
+    table : ClassTable
+        K classes.
+    entry : ndarray (K,) int64
+        For each class its index in the table.
+    """
+    meant = [table[int(e)] for e in entry]
+    tissue = [k for k, one in enumerate(meant) if not one.bright_in]
+    found = []
+    for k, one in enumerate(meant):
+        if one.bright_in:
+            values = means[:, list(channels).index(one.bright_in)]
+            if not (values[k] > values[tissue]).all():
+                found.append(one)
+    return tuple(found)
 
 
 def contradicting_contrasts(

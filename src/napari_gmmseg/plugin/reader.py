@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from napari_gmmseg.errors import SettingsError
-from napari_gmmseg.io import read_channels
+from napari_gmmseg.io import read_channels, read_labels
+from napari_gmmseg.io.sidecars import has_own_sidecar
 from napari_gmmseg.io.sniffing import SUFFIXES, stem_of
-from napari_gmmseg.plugin.shown import LayerData, image_layers
+from napari_gmmseg.plugin.layer_grids import LayerGrid
+from napari_gmmseg.plugin.shown import LayerData, display_of, image_layers, label_layer
 from napari_gmmseg.volumes import Volume
 
 _SUFFIXES = (*SUFFIXES["nifti"], *SUFFIXES["mgh"], *SUFFIXES["itk"], *SUFFIXES["dicom"])
@@ -42,6 +44,7 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     -------
     list of LayerData
         Images (Z, Y, X), or (T, Z, Y, X) where a file has a fourth axis: shown as a slider, and left open what it is.
+        A mask whose classes are named beside it is a Labels layer with their names and colours.
 
     Raises
     ------
@@ -51,6 +54,9 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     paths = [path] if isinstance(path, str) else list(path)
     layers: list[LayerData] = []
     for one in map(Path, paths):
+        if one.is_file() and has_own_sidecar(one):
+            layers.append(_mask(one))
+            continue
         volume, is_open = _read(one)
         layers += image_layers(volume, _name(one), {"axis4_open": True} if is_open else None)
     return layers
@@ -64,6 +70,13 @@ def _read(path: Path) -> tuple[Volume, bool]:
         (volume,) = read_channels(path, axis4="time")
         return volume, True
     return volume, False
+
+
+def _mask(path: Path) -> LayerData:
+    label_map = read_labels(path)
+    has_time = label_map.labels.ndim == 4
+    grid = LayerGrid.plain(label_map.geometry, axis4="time" if has_time else None)
+    return label_layer(label_map, grid, display_of(label_map.geometry, has_time=has_time), _name(path))
 
 
 def _name(path: Path) -> str:

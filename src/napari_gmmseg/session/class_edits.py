@@ -80,7 +80,9 @@ def named_by_contrast(volume: Volume, preset: Preset, table: ClassTable, mixture
     from napari_gmmseg.mixture.naming import match_classes
     from napari_gmmseg.preparation.preparing import with_expected_contrasts
 
-    tissues = preset.classes or find_preset("brain-t1").classes
+    channels = with_expected_contrasts(volume, preset).channels
+    kind = preset if preset.classes is not None else find_preset("brain-t1")
+    tissues = kind.classes_in(channels, len(table)) or kind.classes_in(channels)
     assert tissues is not None
     if len(tissues) != len(table):
         names = ", ".join(tissue.abbreviation for tissue in tissues)
@@ -88,7 +90,6 @@ def named_by_contrast(volume: Volume, preset: Preset, table: ClassTable, mixture
             f"There are {len(table)} classes, and {len(tissues)} tissues to name them by: {names}.",
             f"Ask for {len(tissues)} classes, or name them one by one.",
         )
-    channels = with_expected_contrasts(volume, preset).channels
     entry = match_classes(mixture.class_means(), channels, tissues)
     if entry is None:
         raise SettingsError(

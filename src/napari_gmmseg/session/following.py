@@ -119,8 +119,8 @@ class Following:
             return self._now.result.label_map.classes
         if self._request is None:
             return None
-        expected, k = self._request.preset.classes, self._now.config.n_classes
-        table = expected if expected is not None and len(expected) == k else numbered_classes(k)
+        k = self._now.config.n_classes
+        table = self._request.preset.classes_in(self._request.volume.channels, k) or numbered_classes(k)
         if not self._now.locked <= set(table.values):
             # Held before the fit has begun: with fewer classes, others go.
             every = numbered_classes(max(self._now.locked))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from napari_gmmseg.errors import SettingsError
 
 Colour = tuple[float, float, float]
+#: With a contrast behind it, the role of a class that is known by its brightness there, and by nothing else.
+_BRIGHT = "bright-"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class TissueClass:
     colour: Colour
     role: str = ""
     ranks: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def bright_in(self) -> str:
+        """Contrast in which an unnamed class is brighter than any tissue; "" for a tissue."""
+        return self.role.removeprefix(_BRIGHT) if self.role.startswith(_BRIGHT) else ""
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,8 @@ class CaseInputs:
     @property
     def expected_classes(self) -> ClassTable:
         """Classes as they are shown before there is a result."""
-        classes, k = self.preset.classes, self.config.n_classes
-        return classes if classes is not None and len(classes) == k else numbered_classes(k)
+        k = self.config.n_classes
+        return self.preset.classes_in(self.contrasts, k) or numbered_classes(k)
 
 
 def config_of(choices: Choices) -> FitConfig:

@@ -86,15 +86,17 @@ def preset_for(chosen: Sequence[Any], contrasts: Sequence[str]) -> str:
     return "brain-t1" if len(chosen) == 1 else "brain-multi"
 
 
-def classes_for(preset: str) -> int:
-    """Return the number of classes of a preset.
+def classes_for(preset: str, contrasts: Sequence[str]) -> int:
+    """Return the number of classes that a preset expects of an image.
 
     Parameters
     ----------
     preset : str
         Its name.
+    contrasts : sequence of str
+        Of the channels.
     """
-    classes = PRESETS[preset].classes
+    classes = PRESETS[preset].classes_in(contrasts)
     return len(classes) if classes is not None else _DEFAULT_CLASSES
 
 

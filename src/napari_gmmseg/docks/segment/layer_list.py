@@ -65,7 +65,27 @@ def with_preset(choices: Choices, preset: str) -> Choices:
     chosen = [i for i in order if i.chosen]
     filled = dict(zip((i.key for i in chosen), expected_contrasts([i.contrast for i in chosen], preset), strict=True))
     images = tuple(replace(i, contrast=filled.get(i.key, i.contrast)) for i in choices.images)
-    return replace(choices, images=images, preset=preset, n_classes=classes_for(preset))
+    return replace(choices, images=images, preset=preset, n_classes=classes_for(preset, list(filled.values())))
+
+
+def with_images(choices: Choices, images: Sequence[ImageChoice]) -> Choices:
+    """Choose images or their contrasts; the number of classes follows what these can tell, unless it was set.
+
+    Parameters
+    ----------
+    choices : Choices
+        As they were.
+    images : sequence of ImageChoice
+        Newest first.
+    """
+    updated = replace(choices, images=tuple(images))
+    if choices.n_classes != _expected(choices):
+        return updated
+    return replace(updated, n_classes=_expected(updated))
+
+
+def _expected(choices: Choices) -> int:
+    return classes_for(choices.preset, [image.contrast for image in choices.images if image.chosen])
 
 
 def settle(layers: Sequence[Any], choices: Choices) -> Choices:

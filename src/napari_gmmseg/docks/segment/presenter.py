@@ -15,7 +15,7 @@ from napari_gmmseg.docks.segment.advice import Advice
 from napari_gmmseg.docks.segment.case import Asked, open_in_steps, restored_in_steps
 from napari_gmmseg.docks.segment.choices import Choices, Controls
 from napari_gmmseg.docks.segment.keeping import Keeping
-from napari_gmmseg.docks.segment.layer_list import offer, settle, with_preset
+from napari_gmmseg.docks.segment.layer_list import offer, settle, with_images, with_preset
 from napari_gmmseg.docks.segment.live import asked, differences, following
 from napari_gmmseg.docks.segment.needs import memory_needed
 from napari_gmmseg.docks.segment.run import Run
@@ -110,8 +110,8 @@ class SegmentPresenter:
             Whether it is a channel.
         """
         self._touched = True
-        images = tuple(replace(i, chosen=chosen) if i.key == key else i for i in self._choices.images)
-        self._settle(replace(self._choices, images=images))
+        images = [replace(i, chosen=chosen) if i.key == key else i for i in self._choices.images]
+        self._settle(with_images(self._choices, images))
 
     def choose_contrast(self, key: int, contrast: str) -> None:
         """Say what contrast an image has.
@@ -123,8 +123,8 @@ class SegmentPresenter:
         contrast : str
             One of `CONTRASTS`.
         """
-        images = tuple(replace(i, contrast=contrast) if i.key == key else i for i in self._choices.images)
-        self._settle(replace(self._choices, images=images))
+        images = [replace(i, contrast=contrast) if i.key == key else i for i in self._choices.images]
+        self._settle(with_images(self._choices, images))
 
     def choose_preset(self, preset: str) -> None:
         """Say what kind of image it is; sets the number of classes.

@@ -36,6 +36,8 @@ def fit_deep(task: FitTask, form: Form, start: Mixture | None = None, state: Fit
     """
     recipe = recipe_for(task.config, form)
     _check_gaussians(task, form, recipe)
+    if recipe.means != "fixed" and task.config.covariance == "auto":
+        task = replace(task, config=replace(task.config, covariance="diagonal"))
     base: Fitted | None = None
     if state is None and (form == "blindspot" or recipe.warm_steps or recipe.means != "free" or recipe.mean_weight):
         base = yield from fit_spatial(task.for_start(), start)
