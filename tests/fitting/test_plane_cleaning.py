@@ -26,6 +26,18 @@ def noisy_volume() -> np.ndarray:
     return np.where(specks, rng.integers(0, 4, coarse.shape), coarse)
 
 
+@pytest.mark.parametrize("spared", [(), (10,)])
+def test_declared_background_is_scored_and_cleaned_as_in_the_volume(spared):
+    from tests.fitting.test_background_islands import with_background_of
+
+    result = with_background_of(noisy_volume())
+    scored = ScoredPlane(result, (5, slice(None), slice(None)))
+    whole = outlier_map(result, WINDOWS[0], spared=spared)[5]
+    np.testing.assert_array_equal(scored.score(WINDOWS[0], spared=spared), whole)
+    np.testing.assert_array_equal(whole, outlier_map(segmentation_of(noisy_volume()), WINDOWS[0], spared=spared)[5])
+    assert set(np.unique(scored.cleaned(WINDOWS[0], spared=spared))) <= {0, 20, 30, 40}
+
+
 @pytest.fixture(scope="module")
 def blobs():
     result = segmentation_of(noisy_volume())
@@ -92,12 +104,12 @@ def test_voxels_that_are_held_stay_and_the_others_go():
 def test_cropping_to_the_mask_changes_no_label(blobs):
     from napari_gmmseg.fitting.cleaning import numbered_classes_of
 
-    numbers, values, _ = numbered_classes_of(blobs, ())
+    numbers, solid, _ = numbered_classes_of(blobs, ())
     labels = as_tensor(np.array(numbers))
     for _ in range(20):
         score, around = surrounding_labels(labels, 4, *WINDOWS[0])
         if not bool((score > 0).any()):
             break
         labels = around.where(score > 0, labels)
-    expected = np.where(blobs.mask, values[labels[0].numpy()], blobs.label_map.labels)
+    expected = np.where(blobs.mask, solid.masked_values[labels[0].numpy()], blobs.label_map.labels)
     np.testing.assert_array_equal(plan_cleaning(blobs, WINDOWS[0]).labels, expected)

@@ -116,6 +116,34 @@ def test_islands_become_a_class_of_their_own_and_undo_takes_it_back(specked):
     assert len(specked.classes) == 2
 
 
+def test_islands_in_declared_background_go_there_and_stay_there_in_what_is_exported(specked):
+    specked.declare_background(DARK)
+    first, second = islands(specked)
+    specked.remove_islands([first])
+    assert specked.result.label_map.labels[first.voxel] == 0
+    plan = plan_cleaning(specked.result, WINDOWS, (), specked.edits)
+    assert {loss.value: loss.voxels for loss in plan.losses}[BRIGHT] == 8
+    specked.clean(WINDOWS)
+    rest(specked)
+    assert specked.result.label_map.labels[second.voxel] == 0
+    assert not islands(specked)
+    specked.undo()
+    assert specked.result.label_map.labels[second.voxel] == BRIGHT
+    specked.redo()
+    specked.declare_background(None)
+    assert specked.result.label_map.labels[second.voxel] == DARK
+
+
+def test_a_hole_of_declared_background_can_be_kept(specked):
+    specked.declare_background(BRIGHT)
+    first, second = islands(specked)
+    specked.keep_islands([first])
+    specked.clean(WINDOWS)
+    rest(specked)
+    assert specked.result.label_map.labels[first.voxel] == 0
+    assert specked.result.label_map.labels[second.voxel] == DARK
+
+
 def test_islands_that_are_gone_are_refused(specked):
     refused: list[Finding] = []
     specked.refused.connect(refused.append)

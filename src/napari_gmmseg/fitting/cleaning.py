@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_gmmseg.config.outlier import OUTER_TO_INNER, windows_on_grid
 from napari_gmmseg.errors import SettingsError
+from napari_gmmseg.fitting.solid_labels import SolidLabels
 from napari_gmmseg.mixture.islands import label_around, voxels_of, without_islands
 from napari_gmmseg.mixture.outlier_score import surrounding_labels
 from napari_gmmseg.mixture.tensors import as_tensor
@@ -94,12 +95,12 @@ def outlier_map(
     ndarray ([T,] Z, Y, X) float32, or ([T,] 1, Y, X) for a slice
         0 ... 1.
     """
-    numbers, _, classes = numbered_classes_of(segmentation, spared)
+    numbers, solid, classes = numbered_classes_of(segmentation, spared)
     if z is not None:
         reach = windows[1][0] // 2
         low = max(z - reach, 0)
         numbers = numbers[:, low : z + reach + 1]
-    score, _ = surrounding_labels(as_tensor(numbers), len(segmentation.label_map.classes), *windows, classes=classes)
+    score, _ = surrounding_labels(as_tensor(numbers), len(solid.values), *windows, classes=classes)
     if z is not None:
         score = score[:, z - low : z - low + 1]
     result: NDArray[np.float32] = score.numpy()
@@ -176,7 +177,7 @@ def plan_in_rounds(
     Cleaning
         The plan.
     """
-    numbers, values, classes = numbered_classes_of(segmentation, spared)
+    numbers, solid, classes = numbered_classes_of(segmentation, spared)
     # Beyond the mask there is no class: what lies there changes no count.
     whole = (slice(None),) * 3
     crop = (slice(None), *(bounding_box(segmentation.mask)[-3:] if segmentation.mask.any() else whole))
@@ -184,23 +185,26 @@ def plan_in_rounds(
     stays = None if held is None else as_tensor(np.ascontiguousarray(held.reshape(numbers.shape)[crop]))
     for rounds in range(_MOST_ROUNDS + 1):
         yield rounds
-        score, around = surrounding_labels(labels, len(values) - 1, *windows, classes=classes)
+        score, around = surrounding_labels(labels, len(solid.values), *windows, classes=classes)
         flagged = score > 0 if stays is None else (score > 0) & ~stays
         if rounds == _MOST_ROUNDS or not bool(flagged.any()):
             break
         labels = torch.where(flagged, around, labels)
-    old = segmentation.label_map
+    old = solid.label_map(segmentation)
     numbers = numbers.copy()
     numbers[crop] = labels.numpy()
-    new = values[numbers.reshape(old.labels.shape)]
+    new = np.array([0, *solid.values], dtype=np.uint8)[numbers.reshape(old.labels.shape)]
     if islands:
         yield rounds
-        small = [value for k, value in enumerate(values[1:].tolist()) if k in classes]
-        new = without_islands(new, island_voxels(windows), small, held)
+        new = without_islands(new, island_voxels(windows), [solid.values[k] for k in sorted(classes)], held)
     new[~segmentation.mask] = old.labels[~segmentation.mask]
     changes = class_changes(old, replace(old, labels=new))
     settled = rounds < _MOST_ROUNDS
-    return Cleaning(new, changes, rounds, _doubts(changes, windows, settled=settled))
+    same, back = segmentation.label_map.labels, np.arange(256, dtype=np.uint8)
+    back[list(solid.values)] = solid.masked_values[1:]
+    return Cleaning(
+        np.where(new == old.labels, same, back[new]), changes, rounds, _doubts(changes, windows, settled=settled)
+    )
 
 
 def island_voxels(windows: Windows) -> int:
@@ -246,19 +250,20 @@ def remove_islands(segmentation: Segmentation, islands: Iterable[Island]) -> Seg
     islands : iterable of Island
         From `napari_gmmseg.mixture.islands.find_islands`.
     """
-    labels = segmentation.label_map.labels.copy()
+    solid = SolidLabels.of(segmentation)
+    label_map, labels = solid.label_map(segmentation), segmentation.label_map.labels.copy()
     for island in islands:
-        own = voxels_of(segmentation.label_map, island)
-        around = label_around(labels, island, own)
+        own = voxels_of(label_map, island)
+        around = label_around(label_map.labels, island, own)
         if around:
-            labels[island.slices][own] = around
+            labels[island.slices][own] = solid.value_of(around)
     return _relabelled(segmentation, labels, ())
 
 
 def numbered_classes_of(
     segmentation: Segmentation, spared: Iterable[int]
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], set[int]]:
-    """Return labels as class numbers, what label value each has, and the classes that may be outliers.
+) -> tuple[NDArray[np.uint8], SolidLabels, set[int]]:
+    """Return labels as class numbers, what they mean, and the classes that may be outliers.
 
     Parameters
     ----------
@@ -271,19 +276,15 @@ def numbered_classes_of(
     -------
     numbers : ndarray (T, Z, Y, X) uint8
         1 ... K, 0 outside the mask.
-    values : ndarray (K + 1,) uint8
+    solid : SolidLabels
         Label value of each number.
     classes : set of int
         0 ... K - 1.
     """
-    held = [c.value for c in segmentation.label_map.classes]
-    values = np.array([0, *held], dtype=np.uint8)
-    table = np.zeros(256, dtype=np.uint8)
-    table[held] = np.arange(1, len(held) + 1)
-    numbers = table[segmentation.label_map.labels] * segmentation.mask
-    kept = set(spared)
-    classes = {k for k, value in enumerate(held) if value not in kept}
-    return numbers if numbers.ndim == 4 else numbers[None], values, classes
+    solid, kept = SolidLabels.of(segmentation), set(spared)
+    numbers = solid.numbers(segmentation.label_map.labels, segmentation.mask)
+    classes = {k for k, value in enumerate(segmentation.label_map.classes.values) if value not in kept}
+    return numbers if numbers.ndim == 4 else numbers[None], solid, classes
 
 
 def _doubts(changes: Sequence[ClassChange], windows: Windows, *, settled: bool) -> tuple[Finding, ...]:
@@ -308,11 +309,12 @@ def _relabelled(segmentation: Segmentation, labels: NDArray[np.uint8], findings:
     old = segmentation.label_map
     changed = old.labels != labels
     probabilities = np.array(segmentation.probabilities)
-    row = np.zeros(256, dtype=np.int64)
-    row[[c.value for c in old.classes]] = np.arange(len(old.classes))
+    row = SolidLabels.of(segmentation).rows
     before, after = row[old.labels[changed]], row[labels[changed]]
     there = probabilities[:, changed]
-    columns = np.arange(there.shape[1])
+    # What a person erased has no probability of its own: it is left as edits leave it.
+    columns = np.flatnonzero((before >= 0) & (after >= 0))
+    before, after = before[columns], after[columns]
     there[before, columns], there[after, columns] = there[after, columns], there[before, columns]
     probabilities[:, changed] = there
     provenance: dict[str, Any] = {**segmentation.provenance, "cleaned voxels": int(changed.sum())}

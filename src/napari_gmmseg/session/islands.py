@@ -132,6 +132,7 @@ def plan_cleaning(
         Whether to go on.
     """
     from napari_gmmseg.fitting.cleaning import island_voxels, plan_in_rounds
+    from napari_gmmseg.fitting.solid_labels import SolidLabels
     from napari_gmmseg.mixture.islands import find_islands
 
     held = held_voxels(result, edits)
@@ -147,7 +148,7 @@ def plan_cleaning(
     losses = tuple(ClassLoss(c.tissue.value, c.lost, c.voxels_before) for c in cleaning.changes)
     values = [value for value in result.label_map.classes.values if value not in spared]
     most = island_voxels(windows)
-    islands = find_islands(result.label_map, most, values)
+    islands = find_islands(SolidLabels.of(result).label_map(result), most, values)
     if held is not None:
         islands = tuple(island for island in islands if not held[island.voxel])
     return CleaningPlan(losses, cleaning.findings, islands, most)
@@ -164,11 +165,12 @@ def region_sizes(result: Segmentation) -> NDArray[np.int32]:
     Returns
     -------
     ndarray (*grid) int32
-        0 for background.
+        0 where there is no class; background has one where it was declared.
     """
+    from napari_gmmseg.fitting.solid_labels import SolidLabels
     from napari_gmmseg.mixture.islands import region_sizes as sizes
 
-    return sizes(result.label_map)
+    return sizes(SolidLabels.of(result).label_map(result))
 
 
 def goes(
@@ -187,7 +189,7 @@ def goes(
     sizes : ndarray (H, W) int32
         Voxels of the connected region of each voxel.
     labels : ndarray (H, W) uint8
-        Label values.
+        Label values, as `ScoredPlane.solid_labels` has them.
     windows : (tuple of int, tuple of int)
         i and j: odd voxels along (z, y, x).
     spared : collection of int
@@ -235,7 +237,7 @@ def cleaned(
         return clean(shown, cleaning)
     changed = cleaning.labels != shown.label_map.labels
     # A class that only edits have is none of the model's.
-    changed &= np.isin(cleaning.labels, model.label_map.classes.values)
+    changed &= np.isin(cleaning.labels, (0, *model.label_map.classes.values))
     return clean(model, replace(cleaning, labels=np.where(changed, cleaning.labels, model.label_map.labels)))
 
 
@@ -261,13 +263,13 @@ def held_voxels(result: Segmentation, edits: Edits | None) -> NDArray[np.bool_] 
     return held
 
 
-def voxels_of(label_map: LabelMap, island: Island) -> NDArray[np.int64]:
+def voxels_of(result: Segmentation, island: Island) -> NDArray[np.int64]:
     """Return the positions of an island's voxels; none where the labels are others by now.
 
     Parameters
     ----------
-    label_map : LabelMap
-        Labels in which it was found.
+    result : Segmentation
+        In which it was found.
     island : Island
         The island.
 
@@ -276,24 +278,44 @@ def voxels_of(label_map: LabelMap, island: Island) -> NDArray[np.int64]:
     ndarray (n, 3) or (n, 4) int64
         On the grid's axes.
     """
+    from napari_gmmseg.fitting.solid_labels import SolidLabels
     from napari_gmmseg.mixture.islands import voxels_of as own_voxels
 
+    label_map = SolidLabels.of(result).label_map(result)
     found: NDArray[np.int64] = np.argwhere(own_voxels(label_map, island))
     whole: NDArray[np.int64] = found + np.array([start for start, _ in island.box])
     return whole
 
 
-def label_around(label_map: LabelMap, island: Island) -> int:
-    """Return the label that most of the voxels next to an island have; 0 where only background is next to it.
+def label_of(result: Segmentation, island: Island) -> int:
+    """Return the label that an island has in the mask: 0 where it is one of background.
 
     Parameters
     ----------
-    label_map : LabelMap
-        Labels in which it was found.
+    result : Segmentation
+        In which it was found.
     island : Island
         The island.
     """
+    from napari_gmmseg.fitting.solid_labels import SolidLabels
+
+    return SolidLabels.of(result).value_of(island.value)
+
+
+def label_around(result: Segmentation, island: Island) -> int:
+    """Return the label that most of the voxels next to an island have; 0 for background, or where nothing is.
+
+    Parameters
+    ----------
+    result : Segmentation
+        In which it was found.
+    island : Island
+        The island.
+    """
+    from napari_gmmseg.fitting.solid_labels import SolidLabels
     from napari_gmmseg.mixture.islands import label_around as around
     from napari_gmmseg.mixture.islands import voxels_of as own_voxels
 
-    return around(label_map.labels, island, own_voxels(label_map, island))
+    solid = SolidLabels.of(result)
+    label_map = solid.label_map(result)
+    return solid.value_of(around(label_map.labels, island, own_voxels(label_map, island)))

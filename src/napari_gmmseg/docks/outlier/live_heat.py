@@ -121,7 +121,7 @@ class LiveHeat:
         score: NDArray[np.float32] = self._scored[2].score(windows, spared=spared)
         sizes = self.sizes
         if sizes is not None:
-            score = goes(score, sizes[plane], result.label_map.labels[plane], windows, spared)
+            score = goes(score, sizes[plane], self._scored[2].solid_labels, windows, spared)
         edits = self._session.edits
         if self._held[0] is not edits:
             self._held = edits, held_voxels(result, edits)

@@ -118,7 +118,7 @@ def make_sheet(
     cells = []
     for i, j in pairs_around(inner):
         windows = windows_for(i, j, result.label_map)
-        gone = goes(scored.score(windows, spared=spared), regions, before, windows, spared) > 0
+        gone = goes(scored.score(windows, spared=spared), regions, scored.solid_labels, windows, spared) > 0
         picture = small_picture(before[crop], gone[crop], result.label_map.classes)
         share = 100 * gone.sum() / max(int((before > 0).sum()), 1)
         cells.append(SheetCell(i, j, turn.apply(picture), f"i {i}, j {j}: {share:.2g} %"))
