@@ -11,6 +11,7 @@ import torch
 from napari_gmmseg.config.training import AugmentationSettings, TrainingConfig
 from napari_gmmseg.errors import InputError, SettingsError
 from napari_gmmseg.fitting.supervised.augmenting import augmented
+from napari_gmmseg.fitting.supervised.learner import Learner
 from napari_gmmseg.fitting.supervised.objective import Objective, class_weights, mixture_nll, mixture_rise
 from napari_gmmseg.fitting.supervised.slices import Batch, SlicedCase, collate
 from napari_gmmseg.fitting.supervised.splitting import split
@@ -160,6 +161,28 @@ def test_a_mirrored_image_takes_its_labels_along():
     changed = augmented(batch, replace(NOTHING, flip=1.0), 1, np.random.default_rng(0))
     torch.testing.assert_close(changed.images, batch.images.flip(-1))
     assert torch.equal(changed.targets, batch.targets.flip(-1))
+
+
+def test_intensities_that_nothing_changed_are_mirrored_with_their_slice():
+    batch = batch_of(sliced(n_looks=3))
+    settings = replace(NOTHING, channel_drop=1.0, brightness=0.3, contrast=0.3, saturation=0.3)
+    unmirrored = augmented(batch, settings, 3, np.random.default_rng(1))
+    assert torch.equal(unmirrored.plain, batch.images)
+    assert not torch.equal(unmirrored.images, batch.images)
+    mirrored = augmented(batch, replace(settings, flip=1.0), 3, np.random.default_rng(1))
+    assert torch.equal(mirrored.plain, batch.images.flip(-1))
+
+
+def test_the_mixture_s_term_sees_the_slice_as_the_network_sees_it(monkeypatch):
+    settings = config(flip=1.0, mixture_weight=1.0, brightness=0, contrast=0, saturation=0, channel_drop=0, slices=3)
+    given = case_set(3)
+    learner = Learner(split(given.cases, settings), given.classes, settings, None)
+    seen = []
+    step = Objective.__call__
+    monkeypatch.setattr(Objective, "__call__", lambda *given: seen.append(given[1:]) or step(*given))
+    next(learner.epoch())
+    _, batch, plain, _ = seen[0]
+    torch.testing.assert_close(plain, batch.images[:, 2:4])
 
 
 def objective(**settings):
