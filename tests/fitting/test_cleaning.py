@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from benchmarks.outlier_scenes import figure_nine, four_tissues, islands_in_a_volume
 
+from napari_gmmseg import api
 from napari_gmmseg.errors import SettingsError
+from napari_gmmseg.fitting import cleaning
 from napari_gmmseg.fitting.cleaning import (
     clean,
     outlier_map,
@@ -16,6 +18,7 @@ from napari_gmmseg.fitting.cleaning import (
     remove_islands,
     windows_of_length,
 )
+from napari_gmmseg.io.sample import load_sample
 from napari_gmmseg.mixture.islands import find_islands, without_islands
 from napari_gmmseg.volumes import ClassTable, Geometry, LabelMap, Mixture, Segmentation, TissueClass
 
@@ -214,6 +217,25 @@ def test_an_island_goes_to_the_class_that_touches_it_most_and_one_in_background_
     assert gone[0, 23, 6] == 10
     np.testing.assert_array_equal(without_islands(labels, 5, (10, 20, 30)), labels)
     np.testing.assert_array_equal(without_islands(labels, 9, (20, 30)), labels)
+
+
+def test_what_a_clean_up_leaves_needs_no_second_one_in_a_real_brain():
+    brain = api.segment(load_sample(), method="gmm", threads=1)
+    windows = windows_of_length(brain.label_map, 14.0)
+    assert windows == ((7, 7, 7), (21, 21, 21))
+    planned = plan_cleaning(brain, windows, islands=True)
+    again = plan_cleaning(clean(brain, planned), windows, islands=True)
+    assert planned.rounds > 0
+    assert again.rounds == 0
+    assert not any(change.lost for change in again.changes)
+    # What goes in later rounds is warned about, too.
+    assert any(finding.code == "cleaning-eats-tissue" for finding in planned.findings)
+
+
+def test_a_clean_up_that_does_not_settle_says_so(monkeypatch):
+    monkeypatch.setattr(cleaning, "_MOST_ROUNDS", 1)
+    findings = plan_cleaning(segmentation_of(figure_nine()[0]), SLICE, islands=True).findings
+    assert findings[-1].code == "cleaning-unsettled"
 
 
 def test_held_voxels_hold_their_island():

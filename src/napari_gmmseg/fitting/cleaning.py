@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from napari_gmmseg.config.outlier import OUTER_TO_INNER, windows_on_grid
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.fitting.solid_labels import SolidLabels
-from napari_gmmseg.mixture.islands import label_around, voxels_of, without_islands
+from napari_gmmseg.mixture.islands import label_around, taken_over, voxels_of
 from napari_gmmseg.mixture.outlier_score import surrounding_labels
 from napari_gmmseg.mixture.tensors import as_tensor
 from napari_gmmseg.preparation.masks import bounding_box
 from napari_gmmseg.volumes import ClassChange, Finding, Island, LabelMap, Segmentation, class_changes
 
 #: Rounds after which a clean-up ends, settled or not.
-_MOST_ROUNDS = 20
+_MOST_ROUNDS = 60
 #: Share of a class from which on it is said that much of it goes.
 MUCH = 0.05
 
@@ -38,7 +39,7 @@ class Cleaning:
     changes : tuple of ClassChange
         What each class loses and gains, in voxels.
     rounds : int
-        How often outliers took the class around them, until there were none left.
+        How often outliers, or small regions, took the class around them, until there were none left.
     findings : tuple of Finding
         Where much of a class would go, or it did not settle.
     """
@@ -117,8 +118,9 @@ def plan_cleaning(
 ) -> Cleaning:
     """Return what a clean-up would make of a result, without doing it.
 
-    In each round, voxels with a score above 0 take the class that there is most of in the ring around them, until none
-    is left.
+    In each round, voxels with a score above 0 take the class that there is most of in the ring around them; where there
+    are none left, small regions take the class that touches them most. It ends when neither changes anything, so that
+    a second clean-up with the same windows finds nothing to do.
 
     Parameters
     ----------
@@ -181,22 +183,13 @@ def plan_in_rounds(
     # Beyond the mask there is no class: what lies there changes no count.
     whole = (slice(None),) * 3
     crop = (slice(None), *(bounding_box(segmentation.mask)[-3:] if segmentation.mask.any() else whole))
-    labels, rounds = as_tensor(np.ascontiguousarray(numbers[crop])), 0
-    stays = None if held is None else as_tensor(np.ascontiguousarray(held.reshape(numbers.shape)[crop]))
-    for rounds in range(_MOST_ROUNDS + 1):
-        yield rounds
-        score, around = surrounding_labels(labels, len(solid.values), *windows, classes=classes)
-        flagged = score > 0 if stays is None else (score > 0) & ~stays
-        if rounds == _MOST_ROUNDS or not bool(flagged.any()):
-            break
-        labels = torch.where(flagged, around, labels)
+    labels = as_tensor(np.ascontiguousarray(numbers[crop]))
+    stays = None if held is None else np.ascontiguousarray(held.reshape(numbers.shape)[crop])
+    labels, rounds = yield from _settled(labels, len(solid.values), windows, classes, stays, islands=islands)
     old = solid.label_map(segmentation)
     numbers = numbers.copy()
     numbers[crop] = labels.numpy()
     new = np.array([0, *solid.values], dtype=np.uint8)[numbers.reshape(old.labels.shape)]
-    if islands:
-        yield rounds
-        new = without_islands(new, island_voxels(windows), [solid.values[k] for k in sorted(classes)], held)
     new[~segmentation.mask] = old.labels[~segmentation.mask]
     changes = class_changes(old, replace(old, labels=new))
     settled = rounds < _MOST_ROUNDS
@@ -205,6 +198,39 @@ def plan_in_rounds(
     return Cleaning(
         np.where(new == old.labels, same, back[new]), changes, rounds, _doubts(changes, windows, settled=settled)
     )
+
+
+def _settled(
+    labels: Tensor,
+    n_classes: int,
+    windows: Windows,
+    classes: Collection[int],
+    stays: NDArray[np.bool_] | None,
+    *,
+    islands: bool,
+) -> Generator[int, None, tuple[Tensor, int]]:
+    """Return class numbers (T, Z, Y, X) after as many rounds as change any of them, and how many these were.
+
+    Where small regions go, too, what they leave is scored again: they may have been all that there was of a class near.
+    """
+    free = None if stays is None else as_tensor(~stays)
+    for rounds in range(_MOST_ROUNDS):
+        yield rounds
+        score, around = surrounding_labels(labels, n_classes, *windows, classes=classes)
+        flagged = score > 0 if free is None else (score > 0) & free
+        if bool(flagged.any()):
+            labels = torch.where(flagged, around, labels)
+            continue
+        before, changed = labels.numpy(), False
+        labels = labels.clone()
+        for k in sorted(classes) if islands else ():
+            yield rounds
+            places, touching = taken_over(before, island_voxels(windows), k + 1, stays)
+            labels.numpy()[places] = touching
+            changed = changed or len(touching) > 0
+        if not changed:
+            return labels, rounds
+    return labels, _MOST_ROUNDS
 
 
 def island_voxels(windows: Windows) -> int:

@@ -94,38 +94,62 @@ def without_islands(
         Label values.
     """
     result = labels.copy()
-    # Frames are no neighbours of each other.
-    frames = [result] if labels.ndim == 3 else list(result)
-    holds = [None] * len(frames) if held is None else [held] if held.ndim == 3 else list(held)
-    for frame, stays in zip(frames, holds, strict=True):
-        before = frame.copy()
-        for value in values:
-            numbers, count = connected_regions(before == value)
-            small = np.bincount(numbers.reshape(-1), minlength=count + 1) <= most_voxels
-            small[0] = False
-            if stays is not None:
-                small[numbers[stays]] = False
-            places = np.argwhere(small[numbers])
-            if len(places):
-                own = (np.cumsum(small) - 1)[numbers[tuple(places.T)]]
-                around = _touching_most(before, places, own, int(small.sum()), value)[own]
-                frame[tuple(places.T)] = np.where(around > 0, around, value)
+    for value in values:
+        places, around = taken_over(labels, most_voxels, value, held)
+        result[places] = around
     return result
+
+
+def taken_over(
+    labels: NDArray[np.uint8], most_voxels: int, value: int, held: NDArray[np.bool_] | None = None
+) -> tuple[tuple[NDArray[np.int64], ...], NDArray[np.uint8]]:
+    """Return the voxels of one class's regions of no more than so many voxels, and the class that touches each most.
+
+    Parameters
+    ----------
+    labels : ndarray ([T,] Z, Y, X) uint8
+        Label values, 0 for nothing: a region that nothing else touches stays.
+    most_voxels : int
+        Of a region that goes.
+    value : int
+        Label value whose regions may go.
+    held : ndarray ([T,] Z, Y, X) bool or None
+        Voxels whose regions stay.
+
+    Returns
+    -------
+    places : tuple of ndarray (n,) int64
+        Positions along each axis.
+    around : ndarray (n,) uint8
+        Label values.
+    """
+    numbers, count = connected_regions(labels == value)
+    small = np.bincount(numbers.reshape(-1), minlength=count + 1) <= most_voxels
+    small[0] = False
+    if held is not None:
+        small[numbers[held]] = False
+    places = np.argwhere(small[numbers])
+    own = (np.cumsum(small) - 1)[numbers[tuple(places.T)]]
+    around = _touching_most(labels, places, own, int(small.sum()), value)[own]
+    goes = around > 0
+    return tuple(places[goes].T), around[goes]
 
 
 def _touching_most(
     labels: NDArray[np.uint8], places: NDArray[np.int64], own: NDArray[np.int64], n: int, value: int
 ) -> NDArray[np.uint8]:
-    """Return for each of n regions the other class that touches its voxels most often; 0 where only background does."""
-    others = np.unique(labels)
+    """Return for each of n regions the other class that touches its voxels most often; 0 where nothing else does."""
+    others = np.flatnonzero(np.bincount(labels.reshape(-1), minlength=256)).astype(np.uint8)
     others = others[(others > 0) & (others != value)]
-    if not len(others):
+    if not len(others) or not n:
         return np.zeros(n, dtype=np.uint8)
     column = np.full(256, -1)
     column[others] = np.arange(len(others))
     counts = np.zeros((n, len(others)), dtype=np.int32)
+    # Frames are no neighbours of each other.
+    apart = (0,) * (labels.ndim - 3)
     for step in np.ndindex(3, 3, 3):
-        there = places + np.array(step) - 1
+        there = places + np.array((*apart, *(s - 1 for s in step)))
         inside = ((there >= 0) & (there < labels.shape)).all(1)
         touched = column[labels[tuple(there[inside].T)]]
         counts += np.bincount(
