@@ -11,7 +11,7 @@ from tests.fitting.test_cleaning import SLICE, cleaned, segmentation_of
 from napari_gmmseg.fitting.cleaning import plan_cleaning, remove_islands
 from napari_gmmseg.fitting.solid_labels import SolidLabels
 from napari_gmmseg.mixture.islands import find_islands
-from napari_gmmseg.session.islands import goes, region_sizes, scored_plane
+from napari_gmmseg.session.islands import goes, regions_of, scored_plane
 from napari_gmmseg.volumes import Segmentation
 
 
@@ -81,6 +81,6 @@ def test_what_is_lit_and_what_is_listed_is_what_goes():
     result = with_background_of(scene)
     plane = (0, slice(None), slice(None))
     scored = scored_plane(result, plane)
-    lit = goes(scored.score(SLICE), region_sizes(result)[plane], scored.solid_labels, SLICE, ()) > 0
+    lit = goes(scored.score(SLICE), scored.solid_labels, regions_of(result, None), plane, SLICE, ()) > 0
     changed = plan_cleaning(result, SLICE, islands=True).labels != result.label_map.labels
     np.testing.assert_array_equal(lit, changed[0])

@@ -14,7 +14,7 @@ from torch import Tensor
 from napari_gmmseg.config.outlier import OUTER_TO_INNER, windows_on_grid
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.fitting.solid_labels import SolidLabels
-from napari_gmmseg.mixture.islands import label_around, taken_over, voxels_of
+from napari_gmmseg.mixture.islands import label_around, regions_with, taken_over, voxels_of
 from napari_gmmseg.mixture.outlier_score import surrounding_labels
 from napari_gmmseg.mixture.tensors import as_tensor
 from napari_gmmseg.preparation.masks import bounding_box
@@ -42,12 +42,15 @@ class Cleaning:
         How often outliers, or small regions, took the class around them, until there were none left.
     findings : tuple of Finding
         Where much of a class would go, or it did not settle.
+    held : ndarray ([T,] Z, Y, X) bool or None
+        Voxels that stay since they, or others of their island, were to stay.
     """
 
     labels: NDArray[np.uint8]
     changes: tuple[ClassChange, ...]
     rounds: int
     findings: tuple[Finding, ...]
+    held: NDArray[np.bool_] | None = None
 
 
 def windows_of_length(label_map: LabelMap, smaller_than_mm: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -131,7 +134,7 @@ def plan_cleaning(
     spared : iterable of int
         Label values whose voxels stay.
     held : ndarray ([T,] Z, Y, X) bool or None
-        Voxels that stay, whatever they are.
+        Voxels that stay, whatever they are; so does the whole island that has one of them.
     islands : bool
         Whether connected regions with no more voxels than the inner window go, too, wherever they lie: the score leaves
         those that have more of their class near.
@@ -164,7 +167,7 @@ def plan_in_rounds(
     spared : iterable of int
         Label values whose voxels stay.
     held : ndarray ([T,] Z, Y, X) bool or None
-        Voxels that stay, whatever they are.
+        Voxels that stay, whatever they are; so does the whole island that has one of them.
     islands : bool
         Whether connected regions with no more voxels than the inner window go, too, wherever they lie: the score leaves
         those that have more of their class near.
@@ -184,9 +187,10 @@ def plan_in_rounds(
     whole = (slice(None),) * 3
     crop = (slice(None), *(bounding_box(segmentation.mask)[-3:] if segmentation.mask.any() else whole))
     labels = as_tensor(np.ascontiguousarray(numbers[crop]))
+    old = solid.label_map(segmentation)
+    held = None if held is None else held_islands(old, windows, held)
     stays = None if held is None else np.ascontiguousarray(held.reshape(numbers.shape)[crop])
     labels, rounds = yield from _settled(labels, len(solid.values), windows, classes, stays, islands=islands)
-    old = solid.label_map(segmentation)
     numbers = numbers.copy()
     numbers[crop] = labels.numpy()
     new = np.array([0, *solid.values], dtype=np.uint8)[numbers.reshape(old.labels.shape)]
@@ -195,9 +199,8 @@ def plan_in_rounds(
     settled = rounds < _MOST_ROUNDS
     same, back = segmentation.label_map.labels, np.arange(256, dtype=np.uint8)
     back[list(solid.values)] = solid.masked_values[1:]
-    return Cleaning(
-        np.where(new == old.labels, same, back[new]), changes, rounds, _doubts(changes, windows, settled=settled)
-    )
+    labels_after = np.where(new == old.labels, same, back[new])
+    return Cleaning(labels_after, changes, rounds, _doubts(changes, windows, settled=settled), held)
 
 
 def _settled(
@@ -231,6 +234,26 @@ def _settled(
         if not changed:
             return labels, rounds
     return labels, _MOST_ROUNDS
+
+
+def held_islands(label_map: LabelMap, windows: Windows, held: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return voxels that stay, and with each the whole region that it lies in, where that is no larger than an island.
+
+    Parameters
+    ----------
+    label_map : LabelMap
+        The labels.
+    windows : (tuple of int, tuple of int)
+        i and j: odd voxels along (z, y, x).
+    held : ndarray ([T,] Z, Y, X) bool
+        Voxels that stay, such as those that a person set.
+
+    Returns
+    -------
+    ndarray ([T,] Z, Y, X) bool
+        At least the same.
+    """
+    return held | regions_with(label_map.labels, label_map.classes.values, held, island_voxels(windows))
 
 
 def island_voxels(windows: Windows) -> int:
