@@ -60,6 +60,33 @@ def test_a_person_s_choice_holds_for_all_cases_of_a_patient():
     assert patients(parts.train) == {"patient-3"}
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_the_seed_measures_on_patients_alone_whose_cases_all_have_labels(seed):
+    cases = (*(case(n, labelled=n < 7) for n in range(10)), case(10, labelled=False, patient="patient-0"))
+    parts = split(cases, TrainingConfig(seed=seed))
+    assert all(c.labels is not None for c in (*parts.validation, *parts.test))
+    assert (len(parts.validation), len(parts.test)) == (1, 1)
+    assert not {"patient-0", "patient-8"} & (patients(parts.validation) | patients(parts.test))
+
+
+def test_a_case_that_was_put_into_train_leaves_the_others_to_the_seed():
+    cases = tuple(replace(c, part="train" if c.name == "case-0" else "") for c in case_set(10).cases)
+    parts = split(cases, TrainingConfig(validation_share=0.2, test_share=0.2))
+    assert (len(parts.train), len(parts.validation), len(parts.test)) == (6, 2, 2)
+    assert "patient-0" in patients(parts.train)
+    told = tuple(replace(c, part="test" if c.name == "case-0" else "") for c in case_set(10).cases)
+    parts = split(told, TrainingConfig(validation_share=0.2, test_share=0.2))
+    assert (len(parts.train), len(parts.validation), len(parts.test)) == (7, 2, 1)
+
+
+def test_two_patients_are_enough_as_the_hint_says():
+    with pytest.raises(SettingsError, match="put aside: 2 patients with labels") as caught:
+        split(case_set(2).cases, TrainingConfig())
+    assert "--test-share 0" in str(caught.value.hint)
+    parts = split(case_set(2).cases, TrainingConfig(test_share=0.0))
+    assert (len(parts.train), len(parts.validation)) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("cases", "words"),
     [
