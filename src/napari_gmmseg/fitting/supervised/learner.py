@@ -119,6 +119,15 @@ class Learner:
         self._in_epoch = 0
         self.history.append({**{name: float(np.mean(values)) for name, values in sums.items()}, "learning rate": rate})
 
+    @property
+    def finite(self) -> bool:
+        """Whether all weights are finite numbers."""
+        return all(bool(torch.isfinite(value).all()) for value in self.network.state_dict().values())
+
+    def drop_epoch(self) -> None:
+        """Take the last epoch out of the history, before it was looked at."""
+        self.history.pop()
+
     def look(self) -> None:
         """Predict the validation part, and keep the weights where they are the best so far."""
         last = self.history[-1]
