@@ -113,6 +113,28 @@ def test_a_training_that_is_interrupted_keeps_its_last_epoch_and_is_gone_on_with
     assert not (tmp_path / "m.unfinished.safetensors").exists()
 
 
+def test_a_page_that_is_no_card_is_never_written_over(run: Run, cases: Path, tmp_path: Path):
+    page = tmp_path / "readme.md"
+    page.write_text("# My notes\n", encoding="utf-8")
+    told = run("train", cases, "-o", tmp_path / "readme.safetensors", *QUICK)
+    assert told.code == 2
+    assert "no card of a model" in told.err
+    assert page.read_text(encoding="utf-8") == "# My notes\n"
+    assert not (tmp_path / "readme.safetensors").exists()
+
+
+def test_what_a_person_wrote_of_licences_outlasts_the_next_training(run: Run, cases: Path, tmp_path: Path):
+    model, card = tmp_path / "m.safetensors", tmp_path / "m.md"
+    assert run("train", cases, "-o", model, *QUICK).code == 0
+    first = card.read_text(encoding="utf-8")
+    licence = "CC BY 4.0.\n\nThe ethics board agreed."
+    card.write_text(first.replace("Those of the data hold for this network, too", licence), encoding="utf-8")
+    assert run("train", cases, "-o", model, *QUICK, "--seed", 3).code == 0
+    second = card.read_text(encoding="utf-8")
+    assert f"## Licence and consent\n\n{licence}: write them here" in second
+    assert "| seed | 3 |" in second
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -125,6 +125,19 @@ def test_an_island_that_is_kept_is_listed_no_more_and_does_not_go(case):
     assert not slice_of(case.heat, z_shown(case)).any()
 
 
+def test_a_stroke_in_a_part_of_an_island_puts_its_heat_out(case):
+    case.session.edit(np.array([SMALL[0]]), BRIGHT)
+    case.settle()
+    assert case.view.shown.islands == ()
+    assert case.lost()[BRIGHT] == "0 ml"
+    assert not slice_of(case.heat, z_shown(case)).any()
+    case.presenter.choose_length(1)
+    case.presenter.choose_length(7)
+    case.settle()
+    (_, y, x), side = LARGE
+    assert slice_of(case.heat, z_shown(case))[y : y + side, x : x + side].any()
+
+
 def test_an_island_that_is_removed_takes_the_class_around_it(case):
     case.presenter.remove((0,))
     case.settle()

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from benchmarks.outlier_scenes import figure_nine, four_tissues, islands_in_a_volume
 
+from napari_gmmseg import api
 from napari_gmmseg.errors import SettingsError
+from napari_gmmseg.fitting import cleaning
 from napari_gmmseg.fitting.cleaning import (
     clean,
     outlier_map,
@@ -16,7 +18,8 @@ from napari_gmmseg.fitting.cleaning import (
     remove_islands,
     windows_of_length,
 )
-from napari_gmmseg.mixture.islands import find_islands, without_islands
+from napari_gmmseg.io.sample import load_sample
+from napari_gmmseg.mixture.islands import find_islands, in_order, islands_of, without_islands
 from napari_gmmseg.volumes import ClassTable, Geometry, LabelMap, Mixture, Segmentation, TissueClass
 
 SLICE = ((1, 7, 7), (1, 21, 21))
@@ -168,6 +171,25 @@ def test_small_islands_are_listed_largest_first_with_where_to_go():
     assert find_islands(segmentation.label_map, 8) == islands[2:]
 
 
+def test_of_many_islands_the_largest_are_described_and_all_are_counted():
+    scene = np.zeros((1, 60, 60), dtype=int)
+    scene[0, 3::6, 3::6] = 1
+    scene[0, 3:5, 3:5] = 1
+    scene[0, 51, 52] = 1
+    label_map = segmentation_of(scene).label_map
+    found, count = islands_of(label_map, 20, 9, largest=5)
+    assert count == 100
+    assert in_order(found) == find_islands(label_map, 9)[:5]
+    assert [(i.voxels, i.box) for i in in_order(found)[:2]] == [
+        (4, ((0, 1), (3, 5), (3, 5))),
+        (2, ((0, 1), (51, 52), (51, 53))),
+    ]
+    assert islands_of(label_map, 20, 9, largest=0) == ([], 100)
+    held = np.zeros(scene.shape, dtype=bool)
+    held[0, 3, 4] = True
+    assert islands_of(label_map, 20, 9, held=held)[1] == 99
+
+
 def test_one_island_can_be_removed_and_the_others_kept():
     scene, areas = four_tissues()
     segmentation = segmentation_of(scene)
@@ -216,14 +238,39 @@ def test_an_island_goes_to_the_class_that_touches_it_most_and_one_in_background_
     np.testing.assert_array_equal(without_islands(labels, 9, (20, 30)), labels)
 
 
-def test_held_voxels_hold_their_island():
-    scene = np.zeros((1, 40, 40), dtype=int)
+def test_what_a_clean_up_leaves_needs_no_second_one_in_a_real_brain():
+    brain = api.segment(load_sample(), method="gmm", threads=1)
+    windows = windows_of_length(brain.label_map, 14.0)
+    assert windows == ((7, 7, 7), (21, 21, 21))
+    planned = plan_cleaning(brain, windows, islands=True)
+    again = plan_cleaning(clean(brain, planned), windows, islands=True)
+    assert planned.rounds > 0
+    assert again.rounds == 0
+    assert not any(change.lost for change in again.changes)
+    # What goes in later rounds is warned about, too.
+    assert any(finding.code == "cleaning-eats-tissue" for finding in planned.findings)
+
+
+def test_a_clean_up_that_does_not_settle_says_so(monkeypatch):
+    monkeypatch.setattr(cleaning, "_MOST_ROUNDS", 1)
+    findings = plan_cleaning(segmentation_of(figure_nine()[0]), SLICE, islands=True).findings
+    assert findings[-1].code == "cleaning-unsettled"
+
+
+def test_a_held_voxel_holds_its_island_and_no_larger_region():
+    scene = np.zeros((1, 40, 60), dtype=int)
     scene[0, 10:12, 15:17] = 1
-    result = segmentation_of(scene)
+    scene[0, 25:27, 15:17] = 1
+    scene[0, 18:20, 30:50] = 1
     held = np.zeros(scene.shape, dtype=bool)
-    held[0, 10, 15] = True
-    planned = plan_cleaning(result, ((1, 3, 3), (1, 9, 9)), held=held, islands=True)
-    assert planned.labels[0, 10, 15] == 20
+    held[0, 10, 15] = held[0, 18, 30] = True
+    for windows in (((1, 3, 3), (1, 9, 9)), ((1, 5, 5), (1, 15, 15))):
+        planned = plan_cleaning(segmentation_of(scene), windows, held=held, islands=True).labels[0] == 20
+        assert planned[10:12, 15:17].all()
+        assert not planned[25:27, 15:17].any()
+    # The line is larger than an island: of it, the voxel alone is held.
+    assert planned[18, 30]
+    assert not planned[18:20, 31:50].all()
 
 
 def test_frames_of_a_cine_lose_their_islands_each_by_itself():

@@ -13,7 +13,8 @@ from napari_gmmseg.config import FitConfig
 from napari_gmmseg.config.outlier import windows_on_grid
 from napari_gmmseg.config.recipes import recipe_for
 from napari_gmmseg.errors import SettingsError
-from napari_gmmseg.fitting.deep.outliers import ramp
+from napari_gmmseg.fitting.deep.outliers import Printed, ramp
+from napari_gmmseg.losses import OutlierRegionLoss
 from napari_gmmseg.mixture.outlier_score import surrounding_labels
 from napari_gmmseg.volumes import Retune, SaveState
 
@@ -147,3 +148,21 @@ def test_windows_follow_the_grid():
 def test_the_printed_formula_runs_in_a_fit_of_two_classes():
     run = slice_case().run(method="deepsvg", n_classes=2, outlier_mode="printed", **FAST, **ON)
     assert steps_with_the_term(run)
+
+
+@pytest.mark.parametrize("make", [slice_case, slab_case], ids=["slice", "slab"])
+def test_the_printed_formula_takes_lengths_in_mm_which_need_not_be_odd(make):
+    lengths = {"outlier_unit": "mm", "outlier_inner": 4, "outlier_outer": 12, "outlier_weight": 1.0}
+    run = make().run(method="deepsvg", n_classes=2, outlier_mode="printed", outlier_ramp=0.0, **FAST, **lengths)
+    assert steps_with_the_term(run)
+
+
+def test_the_printed_formula_has_the_windows_of_the_grid():
+    windows, scene = ((1, 7, 3), (3, 21, 9)), torch.rand(2, 1, 30, 30, generator=torch.Generator().manual_seed(0))
+    log_prior, mask = torch.cat([1 - scene, scene], 1).log(), torch.ones(2, 30, 30, dtype=torch.bool)
+    of_slices = OutlierRegionLoss(inner=(7, 3), outer=(21, 9), mode="printed", smooth=1.0)(log_prior, mask)
+    torch.testing.assert_close(Printed(windows, 0)(log_prior, mask), of_slices)
+    other = OutlierRegionLoss(inner=(1, 7), outer=(3, 21), mode="printed", smooth=1.0)(log_prior, mask)
+    torch.testing.assert_close(Printed(windows, 2)(log_prior, mask), other)
+    alike = OutlierRegionLoss(inner=(3, 3), outer=(5, 5), mode="printed", smooth=1.0)(log_prior, mask)
+    torch.testing.assert_close(Printed(((1, 3, 3), (3, 3, 3)), 0)(log_prior, mask), alike)

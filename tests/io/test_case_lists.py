@@ -60,6 +60,47 @@ def test_a_case_may_have_no_labels_and_that_is_counted(folder: Path):
     assert "1 of 2 cases have no labels" in cases.findings[0].message
 
 
+@pytest.mark.parametrize(
+    "head", ["Case,PATIENT,Split,T1,FLAIR,Label,age,note", "case,patient,split,t1w,t2f,label,age,note"]
+)
+def test_capitals_and_other_names_of_contrasts_do_not_matter(folder: Path, head: str):
+    case = read_cases(listed(folder, A, head=head)).cases[0]
+    assert (case.name, case.patient, case.part, case.channels) == ("a", "p1", "train", ("t1", "flair"))
+    assert case.attributes == {"age": "33", "note": "x"}
+
+
+def test_the_post_contrast_image_of_brats_is_a_channel(folder: Path):
+    case = read_cases(listed(folder, A, head=HEAD.replace("t1", "t1ce"))).cases[0]
+    assert case.channels == ("t1gd", "flair")
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (HEAD.replace("patient", "patient_id"), "column patient_id, and none called patient"),
+        (HEAD.replace("patient", "Subject"), "column Subject, and none called patient"),
+        (HEAD.replace("split", "fold"), "column fold, and none called split"),
+        (HEAD.replace("flair", "swi"), "swi names files, such as a_flair.nii.gz"),
+        (HEAD.replace("note", "FLAIR"), "flair twice: flair, FLAIR"),
+    ],
+)
+def test_a_column_that_seems_to_be_another_is_refused(folder: Path, head: str, words: str):
+    with pytest.raises(InputError, match=words) as caught:
+        read_cases(listed(folder, A, head=head))
+    assert caught.value.hint
+
+
+def test_it_is_told_whose_cases_were_read_and_what_is_an_attribute(folder: Path):
+    (told,) = read_cases(listed(folder, A, B.replace(",,validation", ",p1,train"))).findings
+    assert told.message == "2 cases of 1 patient; split: 2 train, 0 validation, 0 test; attributes: age, note."
+    assert told.severity == "note"
+
+
+def test_attributes_may_begin_like_a_patient(folder: Path):
+    case = read_cases(listed(folder, A, head=HEAD.replace("note", "patient_weight"))).cases[0]
+    assert case.attributes == {"age": "33", "patient_weight": "x"}
+
+
 def test_images_of_no_known_contrast_are_numbered(folder: Path):
     cases = read_cases(listed(folder, "a_t1.nii.gz,a_flair.nii.gz,a_seg.nii.gz", head="image,image2,label"))
     assert cases.cases[0].channels == ("", "")
@@ -73,10 +114,11 @@ def test_images_of_no_known_contrast_are_numbered(folder: Path):
         ((A.replace("train", "training"),), HEAD, "row 2: split is 'training'"),
         ((A.replace("a_seg", "a_t1"),), HEAD, "row 2"),
         (("x",), "name", "needs images and labels"),
+        (("a_t1.nii.gz;a_seg.nii.gz",), "t1;label", "needs images and labels"),
         ((), HEAD, "lists no case"),
         ((A, A), HEAD, "Two cases are named 'a'"),
     ],
-    ids=["missing", "empty", "split", "no labels", "columns", "no rows", "twice"],
+    ids=["missing", "empty", "split", "no labels", "columns", "semicolons", "no rows", "twice"],
 )
 def test_what_is_wrong_is_told_with_its_row(folder: Path, rows: tuple[str, ...], head: str, words: str):
     with pytest.raises(InputError, match=words) as caught:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import conv3d
 
 from napari_gmmseg.mixture import window_sums as module
-from napari_gmmseg.mixture.window_sums import ClassCounts, window_sums
+from napari_gmmseg.mixture.window_sums import ClassCounts, PlaneCounts, window_sums
 
 every_window = pytest.mark.parametrize("window", [(1, 1, 1), (3, 3, 3), (1, 5, 3), (3, 11, 5), (21, 21, 21)], ids=str)
 
@@ -49,8 +49,25 @@ def test_gradients_pass_through_the_sums():
     assert torch.autograd.gradcheck(lambda x: window_sums(x, (3, 3, 1)), values)
 
 
-def test_a_box_with_more_voxels_than_a_count_can_tell_is_refused():
+@every_window
+@pytest.mark.parametrize("n_classes", [2, 3, 4, 7])
+def test_the_counts_are_exact_in_windows_too_large_for_classes_that_share_a_word(monkeypatch, window, n_classes):
+    monkeypatch.setattr(module, "_BITS", 4)
+    labels = torch.randint(0, n_classes + 1, (2, 5, 9, 7), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
+    counts = ClassCounts(labels, n_classes, window).within(window)
+    own = counts.of_own_class(labels)
+    plane = PlaneCounts(labels[0], n_classes, 2).for_windows_up_to(window).within(window)
+    for k in range(1, n_classes + 1):
+        expected = convolved(labels == k, window).long()
+        assert torch.equal(counts.of_class(k).long(), expected)
+        assert torch.equal(own[labels == k].long(), expected[labels == k])
+        assert torch.equal(plane.of_class(k)[0].long(), expected[0, 2])
+
+
+def test_a_box_with_more_voxels_than_a_shared_count_can_tell_is_counted_where_that_was_announced():
     labels = torch.ones(1, 128, 128, 128, dtype=torch.uint8)
+    window = (255, 255, 255)
     with pytest.raises(ValueError, match="fewer than 2097152"):
-        ClassCounts(labels, 1).within((255, 255, 255))
-    assert int(ClassCounts(labels[:, :127], 1).within((255, 255, 255)).of_class(1).max()) == 127 * 128 * 128
+        ClassCounts(labels, 3).within(window)
+    assert int(ClassCounts(labels, 3, window).within(window).of_class(1).max()) == 128**3
+    assert int(ClassCounts(labels, 1).within(window).of_own_class(labels).max()) == 128**3

@@ -12,7 +12,9 @@ from tests.session.gates import rest
 from tests.session.journal_making import drive, small_request
 from tests.session.scribble_making import BRIGHT, DARK, halves_request, mask_hash
 
+from napari_gmmseg.mixture import islands as region_tools
 from napari_gmmseg.session import Session
+from napari_gmmseg.session import islands as session_islands
 from napari_gmmseg.session.islands import cleaned, plan_cleaning
 from napari_gmmseg.session.journal import Journal, Replayer, read_history, result_hash
 from napari_gmmseg.volumes import Finding
@@ -114,6 +116,66 @@ def test_islands_become_a_class_of_their_own_and_undo_takes_it_back(specked):
     specked.undo()
     assert mask_hash(specked) == before
     assert len(specked.classes) == 2
+
+
+def test_a_stroke_in_a_part_of_an_island_holds_all_of_it(specked):
+    first, second = islands(specked)
+    corner = np.array([[stop - 1 for _, stop in first.box]])
+    specked.edit(corner, BRIGHT)
+    assert tuple(corner[0]) != first.voxel
+    assert islands(specked) == (second,)
+    before = specked.result.label_map.labels.copy()
+    specked.clean(WINDOWS)
+    rest(specked)
+    after = specked.result.label_map.labels
+    assert (after[first.slices] == before[first.slices]).all()
+    assert after[second.voxel] == DARK
+
+
+def test_of_many_islands_the_largest_are_listed_and_all_are_counted(specked, monkeypatch):
+    monkeypatch.setattr(session_islands, "MOST_ISLANDS", 1)
+    plan = plan_cleaning(specked.result, WINDOWS, (), None)
+    assert (len(plan.islands), plan.count) == (1, 2)
+
+
+def test_a_plan_that_nobody_wants_any_more_is_given_up_while_islands_are_listed(specked, monkeypatch):
+    asked: list[int] = []
+
+    def listed(label_map, value, *_, **__):
+        asked.append(value)
+        return [], 0
+
+    monkeypatch.setattr(region_tools, "islands_of", listed)
+    assert plan_cleaning(specked.result, WINDOWS, (), None, lambda: not asked) is None
+    assert asked == [DARK]
+
+
+def test_islands_in_declared_background_go_there_and_stay_there_in_what_is_exported(specked):
+    specked.declare_background(DARK)
+    first, second = islands(specked)
+    specked.remove_islands([first])
+    assert specked.result.label_map.labels[first.voxel] == 0
+    plan = plan_cleaning(specked.result, WINDOWS, (), specked.edits)
+    assert {loss.value: loss.voxels for loss in plan.losses}[BRIGHT] == 8
+    specked.clean(WINDOWS)
+    rest(specked)
+    assert specked.result.label_map.labels[second.voxel] == 0
+    assert not islands(specked)
+    specked.undo()
+    assert specked.result.label_map.labels[second.voxel] == BRIGHT
+    specked.redo()
+    specked.declare_background(None)
+    assert specked.result.label_map.labels[second.voxel] == DARK
+
+
+def test_a_hole_of_declared_background_can_be_kept(specked):
+    specked.declare_background(BRIGHT)
+    first, second = islands(specked)
+    specked.keep_islands([first])
+    specked.clean(WINDOWS)
+    rest(specked)
+    assert specked.result.label_map.labels[first.voxel] == 0
+    assert specked.result.label_map.labels[second.voxel] == DARK
 
 
 def test_islands_that_are_gone_are_refused(specked):

@@ -11,6 +11,7 @@ import torch
 from napari_gmmseg.config.training import AugmentationSettings, TrainingConfig
 from napari_gmmseg.errors import InputError, SettingsError
 from napari_gmmseg.fitting.supervised.augmenting import augmented
+from napari_gmmseg.fitting.supervised.learner import Learner
 from napari_gmmseg.fitting.supervised.objective import Objective, class_weights, mixture_nll, mixture_rise
 from napari_gmmseg.fitting.supervised.slices import Batch, SlicedCase, collate
 from napari_gmmseg.fitting.supervised.splitting import split
@@ -57,6 +58,33 @@ def test_a_person_s_choice_holds_for_all_cases_of_a_patient():
     assert patients(parts.test) == {"p"}
     assert len(parts.test) == 2
     assert patients(parts.train) == {"patient-3"}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_seed_measures_on_patients_alone_whose_cases_all_have_labels(seed):
+    cases = (*(case(n, labelled=n < 7) for n in range(10)), case(10, labelled=False, patient="patient-0"))
+    parts = split(cases, TrainingConfig(seed=seed))
+    assert all(c.labels is not None for c in (*parts.validation, *parts.test))
+    assert (len(parts.validation), len(parts.test)) == (1, 1)
+    assert not {"patient-0", "patient-8"} & (patients(parts.validation) | patients(parts.test))
+
+
+def test_a_case_that_was_put_into_train_leaves_the_others_to_the_seed():
+    cases = tuple(replace(c, part="train" if c.name == "case-0" else "") for c in case_set(10).cases)
+    parts = split(cases, TrainingConfig(validation_share=0.2, test_share=0.2))
+    assert (len(parts.train), len(parts.validation), len(parts.test)) == (6, 2, 2)
+    assert "patient-0" in patients(parts.train)
+    told = tuple(replace(c, part="test" if c.name == "case-0" else "") for c in case_set(10).cases)
+    parts = split(told, TrainingConfig(validation_share=0.2, test_share=0.2))
+    assert (len(parts.train), len(parts.validation), len(parts.test)) == (7, 2, 1)
+
+
+def test_two_patients_are_enough_as_the_hint_says():
+    with pytest.raises(SettingsError, match="put aside: 2 patients with labels") as caught:
+        split(case_set(2).cases, TrainingConfig())
+    assert "--test-share 0" in str(caught.value.hint)
+    parts = split(case_set(2).cases, TrainingConfig(test_share=0.0))
+    assert (len(parts.train), len(parts.validation)) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +188,28 @@ def test_a_mirrored_image_takes_its_labels_along():
     changed = augmented(batch, replace(NOTHING, flip=1.0), 1, np.random.default_rng(0))
     torch.testing.assert_close(changed.images, batch.images.flip(-1))
     assert torch.equal(changed.targets, batch.targets.flip(-1))
+
+
+def test_intensities_that_nothing_changed_are_mirrored_with_their_slice():
+    batch = batch_of(sliced(n_looks=3))
+    settings = replace(NOTHING, channel_drop=1.0, brightness=0.3, contrast=0.3, saturation=0.3)
+    unmirrored = augmented(batch, settings, 3, np.random.default_rng(1))
+    assert torch.equal(unmirrored.plain, batch.images)
+    assert not torch.equal(unmirrored.images, batch.images)
+    mirrored = augmented(batch, replace(settings, flip=1.0), 3, np.random.default_rng(1))
+    assert torch.equal(mirrored.plain, batch.images.flip(-1))
+
+
+def test_the_mixture_s_term_sees_the_slice_as_the_network_sees_it(monkeypatch):
+    settings = config(flip=1.0, mixture_weight=1.0, brightness=0, contrast=0, saturation=0, channel_drop=0, slices=3)
+    given = case_set(3)
+    learner = Learner(split(given.cases, settings), given.classes, settings, None)
+    seen = []
+    step = Objective.__call__
+    monkeypatch.setattr(Objective, "__call__", lambda *given: seen.append(given[1:]) or step(*given))
+    next(learner.epoch())
+    _, batch, plain, _ = seen[0]
+    torch.testing.assert_close(plain, batch.images[:, 2:4])
 
 
 def objective(**settings):

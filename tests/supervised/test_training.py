@@ -114,6 +114,42 @@ def test_a_person_can_end_it_and_the_best_so_far_is_kept():
         followed(case_set(), config(epochs=50), commands={2: Stop()})
 
 
+def spoilt(monkeypatch, epoch, at_end):
+    """Have the weights turn to no numbers in an epoch: in its last step, or so that the next step shows it."""
+    step = Learner._step
+
+    def spoiling(self, *given):
+        terms = step(self, *given)
+        last = self._in_epoch == self.steps_per_epoch - 1
+        if len(self.history) == epoch - 1 and last == at_end:
+            with torch.no_grad():
+                next(iter(self.network.parameters())).fill_(float("nan"))
+        return terms
+
+    monkeypatch.setattr(Learner, "_step", spoiling)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25])
+@pytest.mark.parametrize("at_end", [False, True])
+def test_a_training_that_turns_to_no_numbers_ends_with_the_best_epoch_before(monkeypatch, share, at_end):
+    spoilt(monkeypatch, 3, at_end)
+    model, reports = followed(case_set(4), config(epochs=5, validation_share=share, batch_slices=2))
+    assert len(model.history) == 2
+    assert model.provenance["best_epoch"] <= 2
+    assert all(np.isfinite(array).all() for array in model.arrays.values())
+    assert sum(report.state is not None for report in reports) == 2
+    (told,) = [finding for finding in model.findings if finding.code == "diverged"]
+    assert "In epoch 3" in told.message
+    assert "smaller --learning-rate than 0.0" in told.hint
+
+
+def test_a_training_without_any_epoch_of_numbers_is_an_error(monkeypatch):
+    spoilt(monkeypatch, 1, True)
+    with pytest.raises(SettingsError, match="In epoch 1") as caught:
+        followed(case_set(4), config(epochs=2))
+    assert "--learning-rate" in str(caught.value.hint)
+
+
 @pytest.mark.parametrize(
     ("schedule", "history", "expected"),
     [

@@ -45,7 +45,8 @@ def train(
     cases : CaseSet or path
         A folder laid out like the LGG data, or a list of cases as CSV.
     output : path
-        Where the model is written, ending in `.safetensors`; its card lies beside it, ending in `.md`.
+        Where the model is written, ending in `.safetensors`; its card lies beside it, ending in `.md`. Another page of
+        that name is never written over, and of an earlier card the section on licences stays.
     resume : bool
         Whether to go on from where an unfinished training for the same output stood.
     encoder_weights : path or None
@@ -74,10 +75,11 @@ def train(
     from napari_gmmseg.io import trained_models as files
     from napari_gmmseg.io.array_files import check_suffix
     from napari_gmmseg.io.case_lists import read_cases
-    from napari_gmmseg.io.model_cards import card_path, write_card
+    from napari_gmmseg.io.model_cards import card_path, check_card, write_card
 
     target = Path(os.fspath(output))
     check_suffix(target)
+    check_card(card_path(target))
     config = validated(lambda: TrainingConfig(**settings), TrainingConfig, "train")
     state = _unfinished(target, resume)
     known = read_cases(os.fspath(cases)) if isinstance(cases, (str, os.PathLike)) else cases

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from napari_gmmseg.config.outlier import OUTER_TO_INNER, windows_on_grid
 from napari_gmmseg.errors import SettingsError
-from napari_gmmseg.mixture.islands import label_around, voxels_of, without_islands
+from napari_gmmseg.fitting.solid_labels import SolidLabels
+from napari_gmmseg.mixture.islands import label_around, regions_with, taken_over, voxels_of
 from napari_gmmseg.mixture.outlier_score import surrounding_labels
 from napari_gmmseg.mixture.tensors import as_tensor
 from napari_gmmseg.preparation.masks import bounding_box
 from napari_gmmseg.volumes import ClassChange, Finding, Island, LabelMap, Segmentation, class_changes
 
 #: Rounds after which a clean-up ends, settled or not.
-_MOST_ROUNDS = 20
+_MOST_ROUNDS = 60
 #: Share of a class from which on it is said that much of it goes.
 MUCH = 0.05
 
@@ -37,15 +39,18 @@ class Cleaning:
     changes : tuple of ClassChange
         What each class loses and gains, in voxels.
     rounds : int
-        How often outliers took the class around them, until there were none left.
+        How often outliers, or small regions, took the class around them, until there were none left.
     findings : tuple of Finding
         Where much of a class would go, or it did not settle.
+    held : ndarray ([T,] Z, Y, X) bool or None
+        Voxels that stay since they, or others of their island, were to stay.
     """
 
     labels: NDArray[np.uint8]
     changes: tuple[ClassChange, ...]
     rounds: int
     findings: tuple[Finding, ...]
+    held: NDArray[np.bool_] | None = None
 
 
 def windows_of_length(label_map: LabelMap, smaller_than_mm: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -94,12 +99,12 @@ def outlier_map(
     ndarray ([T,] Z, Y, X) float32, or ([T,] 1, Y, X) for a slice
         0 ... 1.
     """
-    numbers, _, classes = numbered_classes_of(segmentation, spared)
+    numbers, solid, classes = numbered_classes_of(segmentation, spared)
     if z is not None:
         reach = windows[1][0] // 2
         low = max(z - reach, 0)
         numbers = numbers[:, low : z + reach + 1]
-    score, _ = surrounding_labels(as_tensor(numbers), len(segmentation.label_map.classes), *windows, classes=classes)
+    score, _ = surrounding_labels(as_tensor(numbers), len(solid.values), *windows, classes=classes)
     if z is not None:
         score = score[:, z - low : z - low + 1]
     result: NDArray[np.float32] = score.numpy()
@@ -116,8 +121,9 @@ def plan_cleaning(
 ) -> Cleaning:
     """Return what a clean-up would make of a result, without doing it.
 
-    In each round, voxels with a score above 0 take the class that there is most of in the ring around them, until none
-    is left.
+    In each round, voxels with a score above 0 take the class that there is most of in the ring around them; where there
+    are none left, small regions take the class that touches them most. It ends when neither changes anything, so that
+    a second clean-up with the same windows finds nothing to do.
 
     Parameters
     ----------
@@ -128,7 +134,7 @@ def plan_cleaning(
     spared : iterable of int
         Label values whose voxels stay.
     held : ndarray ([T,] Z, Y, X) bool or None
-        Voxels that stay, whatever they are.
+        Voxels that stay, whatever they are; so does the whole island that has one of them.
     islands : bool
         Whether connected regions with no more voxels than the inner window go, too, wherever they lie: the score leaves
         those that have more of their class near.
@@ -161,7 +167,7 @@ def plan_in_rounds(
     spared : iterable of int
         Label values whose voxels stay.
     held : ndarray ([T,] Z, Y, X) bool or None
-        Voxels that stay, whatever they are.
+        Voxels that stay, whatever they are; so does the whole island that has one of them.
     islands : bool
         Whether connected regions with no more voxels than the inner window go, too, wherever they lie: the score leaves
         those that have more of their class near.
@@ -176,31 +182,78 @@ def plan_in_rounds(
     Cleaning
         The plan.
     """
-    numbers, values, classes = numbered_classes_of(segmentation, spared)
+    numbers, solid, classes = numbered_classes_of(segmentation, spared)
     # Beyond the mask there is no class: what lies there changes no count.
     whole = (slice(None),) * 3
     crop = (slice(None), *(bounding_box(segmentation.mask)[-3:] if segmentation.mask.any() else whole))
-    labels, rounds = as_tensor(np.ascontiguousarray(numbers[crop])), 0
-    stays = None if held is None else as_tensor(np.ascontiguousarray(held.reshape(numbers.shape)[crop]))
-    for rounds in range(_MOST_ROUNDS + 1):
-        yield rounds
-        score, around = surrounding_labels(labels, len(values) - 1, *windows, classes=classes)
-        flagged = score > 0 if stays is None else (score > 0) & ~stays
-        if rounds == _MOST_ROUNDS or not bool(flagged.any()):
-            break
-        labels = torch.where(flagged, around, labels)
-    old = segmentation.label_map
+    labels = as_tensor(np.ascontiguousarray(numbers[crop]))
+    old = solid.label_map(segmentation)
+    held = None if held is None else held_islands(old, windows, held)
+    stays = None if held is None else np.ascontiguousarray(held.reshape(numbers.shape)[crop])
+    labels, rounds = yield from _settled(labels, len(solid.values), windows, classes, stays, islands=islands)
     numbers = numbers.copy()
     numbers[crop] = labels.numpy()
-    new = values[numbers.reshape(old.labels.shape)]
-    if islands:
-        yield rounds
-        small = [value for k, value in enumerate(values[1:].tolist()) if k in classes]
-        new = without_islands(new, island_voxels(windows), small, held)
+    new = np.array([0, *solid.values], dtype=np.uint8)[numbers.reshape(old.labels.shape)]
     new[~segmentation.mask] = old.labels[~segmentation.mask]
     changes = class_changes(old, replace(old, labels=new))
     settled = rounds < _MOST_ROUNDS
-    return Cleaning(new, changes, rounds, _doubts(changes, windows, settled=settled))
+    same, back = segmentation.label_map.labels, np.arange(256, dtype=np.uint8)
+    back[list(solid.values)] = solid.masked_values[1:]
+    labels_after = np.where(new == old.labels, same, back[new])
+    return Cleaning(labels_after, changes, rounds, _doubts(changes, windows, settled=settled), held)
+
+
+def _settled(
+    labels: Tensor,
+    n_classes: int,
+    windows: Windows,
+    classes: Collection[int],
+    stays: NDArray[np.bool_] | None,
+    *,
+    islands: bool,
+) -> Generator[int, None, tuple[Tensor, int]]:
+    """Return class numbers (T, Z, Y, X) after as many rounds as change any of them, and how many these were.
+
+    Where small regions go, too, what they leave is scored again: they may have been all that there was of a class near.
+    """
+    free = None if stays is None else as_tensor(~stays)
+    for rounds in range(_MOST_ROUNDS):
+        yield rounds
+        score, around = surrounding_labels(labels, n_classes, *windows, classes=classes)
+        flagged = score > 0 if free is None else (score > 0) & free
+        if bool(flagged.any()):
+            labels = torch.where(flagged, around, labels)
+            continue
+        before, changed = labels.numpy(), False
+        labels = labels.clone()
+        for k in sorted(classes) if islands else ():
+            yield rounds
+            places, touching = taken_over(before, island_voxels(windows), k + 1, stays)
+            labels.numpy()[places] = touching
+            changed = changed or len(touching) > 0
+        if not changed:
+            return labels, rounds
+    return labels, _MOST_ROUNDS
+
+
+def held_islands(label_map: LabelMap, windows: Windows, held: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return voxels that stay, and with each the whole region that it lies in, where that is no larger than an island.
+
+    Parameters
+    ----------
+    label_map : LabelMap
+        The labels.
+    windows : (tuple of int, tuple of int)
+        i and j: odd voxels along (z, y, x).
+    held : ndarray ([T,] Z, Y, X) bool
+        Voxels that stay, such as those that a person set.
+
+    Returns
+    -------
+    ndarray ([T,] Z, Y, X) bool
+        At least the same.
+    """
+    return held | regions_with(label_map.labels, label_map.classes.values, held, island_voxels(windows))
 
 
 def island_voxels(windows: Windows) -> int:
@@ -246,19 +299,20 @@ def remove_islands(segmentation: Segmentation, islands: Iterable[Island]) -> Seg
     islands : iterable of Island
         From `napari_gmmseg.mixture.islands.find_islands`.
     """
-    labels = segmentation.label_map.labels.copy()
+    solid = SolidLabels.of(segmentation)
+    label_map, labels = solid.label_map(segmentation), segmentation.label_map.labels.copy()
     for island in islands:
-        own = voxels_of(segmentation.label_map, island)
-        around = label_around(labels, island, own)
+        own = voxels_of(label_map, island)
+        around = label_around(label_map.labels, island, own)
         if around:
-            labels[island.slices][own] = around
+            labels[island.slices][own] = solid.value_of(around)
     return _relabelled(segmentation, labels, ())
 
 
 def numbered_classes_of(
     segmentation: Segmentation, spared: Iterable[int]
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], set[int]]:
-    """Return labels as class numbers, what label value each has, and the classes that may be outliers.
+) -> tuple[NDArray[np.uint8], SolidLabels, set[int]]:
+    """Return labels as class numbers, what they mean, and the classes that may be outliers.
 
     Parameters
     ----------
@@ -271,19 +325,15 @@ def numbered_classes_of(
     -------
     numbers : ndarray (T, Z, Y, X) uint8
         1 ... K, 0 outside the mask.
-    values : ndarray (K + 1,) uint8
+    solid : SolidLabels
         Label value of each number.
     classes : set of int
         0 ... K - 1.
     """
-    held = [c.value for c in segmentation.label_map.classes]
-    values = np.array([0, *held], dtype=np.uint8)
-    table = np.zeros(256, dtype=np.uint8)
-    table[held] = np.arange(1, len(held) + 1)
-    numbers = table[segmentation.label_map.labels] * segmentation.mask
-    kept = set(spared)
-    classes = {k for k, value in enumerate(held) if value not in kept}
-    return numbers if numbers.ndim == 4 else numbers[None], values, classes
+    solid, kept = SolidLabels.of(segmentation), set(spared)
+    numbers = solid.numbers(segmentation.label_map.labels, segmentation.mask)
+    classes = {k for k, value in enumerate(segmentation.label_map.classes.values) if value not in kept}
+    return numbers if numbers.ndim == 4 else numbers[None], solid, classes
 
 
 def _doubts(changes: Sequence[ClassChange], windows: Windows, *, settled: bool) -> tuple[Finding, ...]:
@@ -308,11 +358,12 @@ def _relabelled(segmentation: Segmentation, labels: NDArray[np.uint8], findings:
     old = segmentation.label_map
     changed = old.labels != labels
     probabilities = np.array(segmentation.probabilities)
-    row = np.zeros(256, dtype=np.int64)
-    row[[c.value for c in old.classes]] = np.arange(len(old.classes))
+    row = SolidLabels.of(segmentation).rows
     before, after = row[old.labels[changed]], row[labels[changed]]
     there = probabilities[:, changed]
-    columns = np.arange(there.shape[1])
+    # What a person erased has no probability of its own: it is left as edits leave it.
+    columns = np.flatnonzero((before >= 0) & (after >= 0))
+    before, after = before[columns], after[columns]
     there[before, columns], there[after, columns] = there[after, columns], there[before, columns]
     probabilities[:, changed] = there
     provenance: dict[str, Any] = {**segmentation.provenance, "cleaned voxels": int(changed.sum())}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_gmmseg.errors import GeometryError
 from napari_gmmseg.fitting.cleaning import Windows
+from napari_gmmseg.fitting.solid_labels import SolidLabels
 from napari_gmmseg.mixture.outlier_score import Outliers, find_outliers_of_plane
 from napari_gmmseg.mixture.tensors import as_tensor
 from napari_gmmseg.mixture.window_sums import PlaneCounts
@@ -43,11 +45,10 @@ class ScoredPlane:
         self._axis = across[0]
         position = plane[-3:][self._axis]
         assert isinstance(position, int)
-        self._held = [c.value for c in segmentation.label_map.classes]
-        table = np.zeros(256, dtype=np.uint8)
-        table[self._held] = np.arange(1, len(self._held) + 1)
+        self._held = segmentation.label_map.classes.values
+        self._solid = SolidLabels.of(segmentation)
         # Only what the largest window sees is looked up, when it is asked for.
-        self._labels, self._mask, self._table, self._position = labels, mask, table, position
+        self._labels, self._mask, self._position = labels, mask, position
         self._counts: PlaneCounts | None = None
         self._reach = -1
 
@@ -88,14 +89,22 @@ class ScoredPlane:
         labels = self.labels.copy()
         if len(found.places):
             most = found.surround.argmax(1).numpy()
-            labels.reshape(-1)[found.places.numpy()] = np.array(self._held, dtype=np.uint8)[most]
+            labels.reshape(-1)[found.places.numpy()] = self._solid.masked_values[1:][most]
         return labels
 
     @property
     def labels(self) -> NDArray[np.uint8]:
         """Label values of the plane; (H, W) uint8."""
-        shown: NDArray[np.uint8] = np.take(self._labels, [self._position], self._axis).squeeze(self._axis)
-        return shown
+        return self._labels[self._index]
+
+    @cached_property
+    def solid_labels(self) -> NDArray[np.uint8]:
+        """The same with the label value that stands for background where 0 is an answer; (H, W) uint8."""
+        return self._solid.labels(self.labels, self._mask[self._index])
+
+    @property
+    def _index(self) -> tuple[int | slice, ...]:
+        return tuple(self._position if axis == self._axis else slice(None) for axis in range(3))
 
     def _outliers(self, windows: Windows, spared: Collection[int]) -> Outliers:
         inner, outer = (self._across_first(window) for window in windows)
@@ -114,7 +123,7 @@ class ScoredPlane:
             low = max(self._position - self._reach, 0)
             near = slice(low, self._position + self._reach + 1)
             index = tuple(near if axis == self._axis else slice(None) for axis in range(3))
-            numbers = self._table[self._labels[index]] * self._mask[index]
+            numbers = self._solid.numbers(self._labels[index], self._mask[index])
             stack = np.ascontiguousarray(np.moveaxis(numbers, self._axis, 0))
-            self._counts = PlaneCounts(as_tensor(stack), len(self._held), self._position - low)
+            self._counts = PlaneCounts(as_tensor(stack), len(self._solid.values), self._position - low)
         return self._counts

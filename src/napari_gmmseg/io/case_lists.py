@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -16,11 +16,20 @@ from napari_gmmseg.errors import GeometryError, GmmsegError, InputError
 from napari_gmmseg.io.labels import read_labels
 from napari_gmmseg.io.lgg import is_lgg_folder, read_lgg
 from napari_gmmseg.io.reading import read_channels
+from napari_gmmseg.io.sniffing import ALL_SUFFIXES
 from napari_gmmseg.volumes import CaseSet, ClassTable, Finding, LabelledCase, LabelMap, Part, TissueClass, Volume
 
 #: Columns that hold images: contrasts by their names, and others by number.
 IMAGE = re.compile(r"^(t1|t1gd|t2|flair|pd|bssfp|lge|image(?:_?\d+)?)$")
+#: Contrasts as public collections call them.
+_ALSO = {"t1ce": "t1gd", "t1c": "t1gd", "t1n": "t1", "t1w": "t1", "t2w": "t2", "t2f": "flair", "pdw": "pd"}
 CASE, PATIENT, LABEL, SPLIT = "case", "patient", "label", "split"
+#: Headings that mean one of these, but are not called so: as attributes they would do harm that nobody sees.
+_MEANT = {
+    PATIENT: re.compile(r"^(patients?|subjects?|participants?)(id|no|nr|name|number|code|key|uid|identifier)?$"),
+    SPLIT: re.compile(r"^(splits?|folds?|partition|subset|(data|dataset)split)$"),
+    LABEL: re.compile(r"^(labels|masks?|seg|segmentation|groundtruth)$"),
+}
 _PARTS: tuple[Part, ...] = get_args(Part)
 
 
@@ -53,8 +62,8 @@ def read_case_list(path: str | Path) -> CaseSet:
 
     Columns: images by their contrast (`t1`, `t1gd`, `t2`, `flair`, `pd`, `bssfp`, `lge`) or as `image`, `image2` …;
     `label`, the mask, empty where there is none; `case`, a name; `patient`, whose image it is (without it, each row is
-    a patient); `split`, train, validation or test. Every other column is an attribute; empty cells are gaps. Paths are
-    relative to the list.
+    a patient); `split`, train, validation or test. Capitals do not matter there, and t1ce, t1c, t1w, t2w … are known,
+    too. Every other column is an attribute; empty cells are gaps. Paths are relative to the list.
 
     Parameters
     ----------
@@ -69,12 +78,13 @@ def read_case_list(path: str | Path) -> CaseSet:
     Raises
     ------
     InputError
-        Where the list, or a file in it, cannot be read; the row is told.
+        Where the list, or a file in it, cannot be read; the row is told. Where a column seems to be one of these under
+        another name, or to hold images.
     GeometryError
         Where channels and labels of a case lie on different grids.
     """
     path = Path(path)
-    rows = rows_of(path)
+    rows = named_rows(path)
     images = [name for name in rows[0] if IMAGE.match(name)]
     if not images or LABEL not in rows[0]:
         raise InputError(
@@ -84,16 +94,77 @@ def read_case_list(path: str | Path) -> CaseSet:
     read = [_read_row(path, number, row, images) for number, row in enumerate(rows, start=2)]
     classes = _classes([labels for _, labels in read if labels is not None])
     unlabelled = sum(labels is None for _, labels in read)
-    findings = (
-        (Finding("cases-without-labels", f"{unlabelled} of {len(read)} cases have no labels.", severity="note"),)
-        if unlabelled
-        else ()
-    )
-    return CaseSet(tuple(case for case, _ in read), classes, findings)
+    findings = [
+        Finding("cases-without-labels", f"{unlabelled} of {len(read)} cases have no labels.", severity="note"),
+    ]
+    cases = tuple(case for case, _ in read)
+    return CaseSet(cases, classes, (*findings[: bool(unlabelled)], _told(cases)))
+
+
+def _told(cases: Sequence[LabelledCase]) -> Finding:
+    """Say what was read, so that a column that was taken for something else is seen."""
+    patients = len({case.patient for case in cases})
+    names = list(dict.fromkeys(name for case in cases for name in case.attributes))
+    parts = ", ".join(f"{sum(case.part == part for case in cases)} {part}" for part in _PARTS[1:])
+    placed = f"; split: {parts}" if any(case.part for case in cases) else ""
+    read = f"{_counted(len(cases), 'case')} of {_counted(patients, 'patient')}{placed}"
+    return Finding("cases", f"{read}; attributes: {', '.join(names) or 'none'}.", severity="note")
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def named_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a list by the names that this module has for columns; attributes keep theirs.
+
+    Parameters
+    ----------
+    path : Path
+        CSV file with a heading.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be read, lists nothing, or has a column that means patients, parts, labels or an image by
+        another name.
+    """
+    rows = rows_of(path)
+    own = {heading: _own_name(heading) for heading in rows[0]}
+    if twice := [name for name in own.values() if list(own.values()).count(name) > 1]:
+        both = ", ".join(heading for heading, name in own.items() if name == twice[0])
+        raise InputError(f"{path.name} has {twice[0]} twice: {both}.", "Leave one of these columns out.")
+    for heading, name in own.items():
+        if name == heading and any(IMAGE.match(known) for known in own.values()):
+            _check_attribute(path, heading, [row[heading] for row in rows], own.values())
+    return [{own[heading]: value for heading, value in row.items()} for row in rows]
+
+
+def _own_name(heading: str) -> str:
+    folded = heading.lower()
+    folded = _ALSO.get(folded, folded)
+    return folded if folded in (CASE, PATIENT, LABEL, SPLIT) or IMAGE.match(folded) else heading
+
+
+def _check_attribute(path: Path, heading: str, values: Sequence[str], names: Collection[str]) -> None:
+    if heading in (CASE, PATIENT, LABEL, SPLIT) or IMAGE.match(heading):
+        return
+    plain = re.sub(r"[^a-z]", "", heading.lower())
+    meant = next((name for name, pattern in _MEANT.items() if name not in names and pattern.match(plain)), None)
+    if meant is not None:
+        raise InputError(
+            f"{path.name} has a column {heading}, and none called {meant}.",
+            f"Call it {meant}, or leave the column out: under this name it would be an attribute of the patient.",
+        )
+    if file := next((value for value in values if value.lower().endswith(ALL_SUFFIXES)), None):
+        raise InputError(
+            f"{path.name}: the column {heading} names files, such as {file}, and is no contrast that is known.",
+            "Call it t1, t1gd, t2, flair, pd, bssfp, lge, or image; or leave the column out.",
+        )
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a list that hold anything, by the columns of its heading; spaces around cells are gone.
+    """Return the rows of a list that hold anything, by the columns of its heading as written; spaces are gone.
 
     Parameters
     ----------
@@ -128,7 +199,7 @@ def case_name(path: Path, number: int, row: Mapping[str, str]) -> str:
     number : int
         Of the row in the file, the heading is 1.
     row : mapping of str to str
-        From `rows_of`.
+        From `named_rows`.
     """
     return row.get(CASE) or f"{path.stem}-{number - 1:03d}"
 

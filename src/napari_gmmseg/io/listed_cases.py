@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_gmmseg.errors import InputError
-from napari_gmmseg.io.case_lists import CASE, IMAGE, LABEL, PATIENT, SPLIT, case_name, rows_of
+from napari_gmmseg.io.case_lists import CASE, IMAGE, LABEL, PATIENT, SPLIT, case_name, named_rows
 
 _FORBIDDEN = frozenset('/\\:*?"<>|\0')
 
@@ -50,7 +50,7 @@ def read_listed(path: str | Path, channels: Sequence[str] = ()) -> tuple[ListedC
         Where the list cannot be read, has no images, or two cases would have the same file name.
     """
     path = Path(path)
-    rows = rows_of(path)
+    rows = named_rows(path)
     columns = [name for name in rows[0] if IMAGE.match(name)]
     if not columns:
         raise InputError(

@@ -22,6 +22,10 @@ _FIGURES = {
     "slices": "Slices",
 }
 _MOST_NAMES = 40
+#: What tells a card from other pages: the next training for the same output writes the card anew.
+MARK = "<!-- This card was written by napari-gmmseg train. The next training keeps the section on licences alone. -->"
+_LICENCE = "## Licence and consent"
+_NOT_TOLD = "Those of the data hold for this network, too: write them here before you hand it on."
 
 
 def card_path(model: str | Path) -> Path:
@@ -35,8 +39,49 @@ def card_path(model: str | Path) -> Path:
     return Path(model).with_suffix(".md")
 
 
+def check_card(path: str | Path) -> None:
+    """Refuse to write a card in place of a file that is none.
+
+    Parameters
+    ----------
+    path : path
+        Target.
+
+    Raises
+    ------
+    OutputError
+        Where there is such a file.
+    """
+    path = Path(path)
+    if path.exists() and MARK not in _text(path):
+        raise OutputError(
+            f"{path} is there, and is no card of a model: it would be written over.",
+            "Name another output, or move that file.",
+        )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def licence_of(path: str | Path) -> str:
+    """Return what a person wrote of licence and consent in a card; "" where there is no card, or nothing was written.
+
+    Parameters
+    ----------
+    path : path
+        The card.
+    """
+    _, found, after = _text(Path(path)).partition(f"\n{_LICENCE}\n")
+    words = after.partition("\n## ")[0].strip() if found else ""
+    return "" if words == _NOT_TOLD else words
+
+
 def write_card(path: str | Path, model: TrainedModel) -> Path:
-    """Write the card of a model, whole or not at all.
+    """Write the card of a model, whole or not at all; what a person wrote of licence and consent stays.
 
     Parameters
     ----------
@@ -48,16 +93,18 @@ def write_card(path: str | Path, model: TrainedModel) -> Path:
     Raises
     ------
     OutputError
-        Where it cannot be written there.
+        Where it cannot be written there, or a file is there that is no card.
     ResourceError
         Where the disk is full.
     """
     path = Path(path)
+    check_card(path)
+    text = card(path.stem, model, licence_of(path))
     temporary = None
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(card(path.stem, model))
+            file.write(text)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except OSError as error:
@@ -71,7 +118,7 @@ def write_card(path: str | Path, model: TrainedModel) -> Path:
     return path
 
 
-def card(name: str, model: TrainedModel) -> str:
+def card(name: str, model: TrainedModel, licence: str = "") -> str:
     """Return the card as Markdown.
 
     Parameters
@@ -80,11 +127,14 @@ def card(name: str, model: TrainedModel) -> str:
         Of the model.
     model : TrainedModel
         With its scores.
+    licence : str
+        Of the data, and who agreed to their use; "" where nobody told.
     """
     told, settings = model.provenance, model.settings
     channels = ", ".join(channel or "?" for channel in model.channels)
     parts = [
         f"# {name}\n",
+        f"{MARK}\n",
         f"DeepLabv3+ with the encoder {settings['encoder']}, {told.get('parameters', 0):,} parameters. It takes slices "
         f"with the channels {channels}, in that order, and tells "
         f"{', '.join(f'{c.value} {c.name}' for c in model.classes)} from background (0).\n",
@@ -94,7 +144,8 @@ def card(name: str, model: TrainedModel) -> str:
         "## What it learnt from\n",
         *(f"- {part}: {_listed(names)}" for part, names in model.parts.items()),
         "",
-        "Licence and consent of these data hold for this network, too: write them here before you hand it on.\n",
+        f"{_LICENCE}\n",
+        f"{licence or _NOT_TOLD}\n",
         "## What it is told beside the image\n",
         _attributes(model.attributes),
         "## How it was trained\n",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,8 +46,18 @@ def find_islands(label_map: LabelMap, most_voxels: int, values: Iterable[int] | 
         Label values to look at; None: all of the class table.
     """
     chosen = label_map.classes.values if values is None else tuple(values)
-    found = [island for value in chosen for island in _islands_of(label_map, value, most_voxels)]
-    return tuple(sorted(found, key=lambda island: (-island.voxels, island.value, island.voxel)))
+    return in_order(island for value in chosen for island in islands_of(label_map, value, most_voxels)[0])
+
+
+def in_order(islands: Iterable[Island]) -> tuple[Island, ...]:
+    """Return islands the largest first; of equals by class, and by where they are.
+
+    Parameters
+    ----------
+    islands : iterable of Island
+        In any order.
+    """
+    return tuple(sorted(islands, key=lambda island: (-island.voxels, island.value, island.voxel)))
 
 
 def region_sizes(label_map: LabelMap) -> NDArray[np.int32]:
@@ -72,6 +82,39 @@ def region_sizes(label_map: LabelMap) -> NDArray[np.int32]:
     return sizes
 
 
+def regions_with(
+    labels: NDArray[np.uint8], values: Iterable[int], there: NDArray[np.bool_], most_voxels: int | None = None
+) -> NDArray[np.bool_]:
+    """Return the connected regions of some classes that have any of some voxels.
+
+    Parameters
+    ----------
+    labels : ndarray ([T,] Z, Y, X) uint8
+        Label values.
+    values : iterable of int
+        Label values of the classes.
+    there : ndarray ([T,] Z, Y, X) bool
+        The voxels.
+    most_voxels : int or None
+        Of a region; None: of any size.
+
+    Returns
+    -------
+    ndarray ([T,] Z, Y, X) bool
+        Whole regions.
+    """
+    found = np.zeros(labels.shape, dtype=bool)
+    for value in np.intersect1d(labels[there], list(values)):
+        numbers, count = connected_regions(labels == value)
+        touched = np.zeros(count + 1, dtype=bool)
+        touched[numbers[there]] = True
+        touched[0] = False
+        if most_voxels is not None:
+            touched &= np.bincount(numbers.reshape(-1), minlength=count + 1) <= most_voxels
+        found |= touched[numbers]
+    return found
+
+
 def without_islands(
     labels: NDArray[np.uint8], most_voxels: int, values: Iterable[int], held: NDArray[np.bool_] | None = None
 ) -> NDArray[np.uint8]:
@@ -94,38 +137,62 @@ def without_islands(
         Label values.
     """
     result = labels.copy()
-    # Frames are no neighbours of each other.
-    frames = [result] if labels.ndim == 3 else list(result)
-    holds = [None] * len(frames) if held is None else [held] if held.ndim == 3 else list(held)
-    for frame, stays in zip(frames, holds, strict=True):
-        before = frame.copy()
-        for value in values:
-            numbers, count = connected_regions(before == value)
-            small = np.bincount(numbers.reshape(-1), minlength=count + 1) <= most_voxels
-            small[0] = False
-            if stays is not None:
-                small[numbers[stays]] = False
-            places = np.argwhere(small[numbers])
-            if len(places):
-                own = (np.cumsum(small) - 1)[numbers[tuple(places.T)]]
-                around = _touching_most(before, places, own, int(small.sum()), value)[own]
-                frame[tuple(places.T)] = np.where(around > 0, around, value)
+    for value in values:
+        places, around = taken_over(labels, most_voxels, value, held)
+        result[places] = around
     return result
+
+
+def taken_over(
+    labels: NDArray[np.uint8], most_voxels: int, value: int, held: NDArray[np.bool_] | None = None
+) -> tuple[tuple[NDArray[np.int64], ...], NDArray[np.uint8]]:
+    """Return the voxels of one class's regions of no more than so many voxels, and the class that touches each most.
+
+    Parameters
+    ----------
+    labels : ndarray ([T,] Z, Y, X) uint8
+        Label values, 0 for nothing: a region that nothing else touches stays.
+    most_voxels : int
+        Of a region that goes.
+    value : int
+        Label value whose regions may go.
+    held : ndarray ([T,] Z, Y, X) bool or None
+        Voxels whose regions stay.
+
+    Returns
+    -------
+    places : tuple of ndarray (n,) int64
+        Positions along each axis.
+    around : ndarray (n,) uint8
+        Label values.
+    """
+    numbers, count = connected_regions(labels == value)
+    small = np.bincount(numbers.reshape(-1), minlength=count + 1) <= most_voxels
+    small[0] = False
+    if held is not None:
+        small[numbers[held]] = False
+    places = np.argwhere(small[numbers])
+    own = (np.cumsum(small) - 1)[numbers[tuple(places.T)]]
+    around = _touching_most(labels, places, own, int(small.sum()), value)[own]
+    goes = around > 0
+    return tuple(places[goes].T), around[goes]
 
 
 def _touching_most(
     labels: NDArray[np.uint8], places: NDArray[np.int64], own: NDArray[np.int64], n: int, value: int
 ) -> NDArray[np.uint8]:
-    """Return for each of n regions the other class that touches its voxels most often; 0 where only background does."""
-    others = np.unique(labels)
+    """Return for each of n regions the other class that touches its voxels most often; 0 where nothing else does."""
+    others = np.flatnonzero(np.bincount(labels.reshape(-1), minlength=256)).astype(np.uint8)
     others = others[(others > 0) & (others != value)]
-    if not len(others):
+    if not len(others) or not n:
         return np.zeros(n, dtype=np.uint8)
     column = np.full(256, -1)
     column[others] = np.arange(len(others))
     counts = np.zeros((n, len(others)), dtype=np.int32)
+    # Frames are no neighbours of each other.
+    apart = (0,) * (labels.ndim - 3)
     for step in np.ndindex(3, 3, 3):
-        there = places + np.array(step) - 1
+        there = places + np.array((*apart, *(s - 1 for s in step)))
         inside = ((there >= 0) & (there < labels.shape)).all(1)
         touched = column[labels[tuple(there[inside].T)]]
         counts += np.bincount(
@@ -135,18 +202,53 @@ def _touching_most(
     return most
 
 
-def _islands_of(label_map: LabelMap, value: int, most_voxels: int) -> Iterator[Island]:
+def islands_of(
+    label_map: LabelMap,
+    value: int,
+    most_voxels: int,
+    *,
+    largest: int | None = None,
+    held: NDArray[np.bool_] | None = None,
+) -> tuple[list[Island], int]:
+    """Return the connected regions of one class with no more than so many voxels, and how many there are.
+
+    Parameters
+    ----------
+    label_map : LabelMap
+        Labels ([T,] Z, Y, X).
+    value : int
+        Label value of the class.
+    most_voxels : int
+        Voxels of an island at most.
+    largest : int or None
+        How many are described: the largest, of equals those that come first. None: all.
+    held : ndarray ([T,] Z, Y, X) bool or None
+        Regions with one of these voxels are left out.
+    """
     numbers, count = connected_regions(label_map.labels == value)
     sizes = np.bincount(numbers.reshape(-1), minlength=count + 1)
+    small = sizes <= most_voxels
+    small[0] = False
+    if held is not None:
+        small[numbers[held]] = False
+    found = np.flatnonzero(small)
+    chosen = np.sort(found[np.argsort(-sizes[found], kind="stable")[:largest]])
+    if not len(chosen):
+        return [], len(found)
+    # One look at the volume for all of them: of noise, each class has tens of thousands.
+    own = np.zeros(count + 1, dtype=np.int32)
+    own[chosen] = np.arange(1, len(chosen) + 1)
+    numbers = own[numbers]
     ml = label_map.geometry.voxel_volume_ml if label_map.geometry.unit == "mm" else None
-    boxes = ndimage.find_objects(numbers)
-    for number in np.flatnonzero(sizes[1:] <= most_voxels) + 1:
-        box, size = boxes[number - 1], int(sizes[number])
+    islands = []
+    for number, box in enumerate(ndimage.find_objects(numbers), start=1):
         places = np.argwhere(numbers[box] == number)
         nearest = np.square(places - places.mean(0)).sum(1).argmin()
         voxel = tuple(int(p) + s.start for p, s in zip(places[nearest], box, strict=True))
         edges = tuple((int(s.start), int(s.stop)) for s in box)
-        yield Island(value, size, None if ml is None else size * ml, voxel, edges)
+        size = len(places)
+        islands.append(Island(value, size, None if ml is None else size * ml, voxel, edges))
+    return islands, len(found)
 
 
 def voxels_of(label_map: LabelMap, island: Island) -> NDArray[np.bool_]:

@@ -240,7 +240,7 @@ def find_outliers_of_labels(
         Where windows are even, not within each other, or not one for each axis.
     """
     windows = Windows.of(inner, outer, labels.shape[1:])
-    return _outliers(ClassCounts(labels, n_classes), labels, n_classes, windows, classes, smooth)
+    return _outliers(ClassCounts(labels, n_classes, windows.outer), labels, n_classes, windows, classes, smooth)
 
 
 def find_outliers_of_plane(
@@ -263,6 +263,7 @@ def find_outliers_of_plane(
         Where windows are even, not within each other, or not one for each axis.
     """
     windows = Windows.of(inner, outer, counts.stack_shape)
+    counts = counts.for_windows_up_to(windows.outer)
     return _outliers(counts, counts.labels, counts.n_classes, windows, classes, SMOOTH)
 
 

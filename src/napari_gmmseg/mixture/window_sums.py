@@ -11,7 +11,8 @@ from torch import Tensor
 
 #: Bits that the count of one class takes in a word, and classes that a word of 64 bits holds.
 _BITS, _PER_WORD = 21, 3
-_FIELD = (1 << _BITS) - 1
+#: Bits of a count that has a word of its own.
+_ALONE = 31
 #: Voxels of a slab from which on it pays to slide the box slab by slab.
 _SLAB = 4096
 
@@ -97,9 +98,9 @@ def _slab_sums(values: Tensor, axis: int, reach: int) -> Tensor:
 class ClassCounts:
     """How many voxels of each class lie in boxes around each voxel.
 
-    Three classes share one word of 64 bits; of two, and where one is left over, each has a word of 32. Sums of words
-    may overflow on the way; the counts are exact all the same, as whole numbers are counted modulo 2^64 and no count
-    reaches 2^21.
+    Three classes share one word of 64 bits; of two, where one is left over, and for windows that hold 2^21 voxels or
+    more, each has a word of 32. Sums of words may overflow on the way; the counts are exact all the same, as whole
+    numbers are counted modulo 2^64 and no count reaches 2^21.
 
     Parameters
     ----------
@@ -107,12 +108,15 @@ class ClassCounts:
         1 ... K; 0 belongs to no class.
     n_classes : int
         K.
+    largest : sequence of int or None
+        The largest window that will be asked for, odd voxels along each axis of S; None: it holds fewer than 2^21
+        voxels.
     """
 
-    def __init__(self, labels: Tensor, n_classes: int) -> None:
+    def __init__(self, labels: Tensor, n_classes: int, largest: Sequence[int] | None = None) -> None:
         self._shape = labels.shape
-        self._per_word = _PER_WORD if n_classes > 2 else 1
-        self._words = _words(labels, _tables(n_classes, labels.device))
+        self._per_word = _classes_per_word(n_classes, 0 if largest is None else _held(largest, labels.shape[1:]))
+        self._words = _words(labels, _tables(n_classes, self._per_word, labels.device))
 
     def within(self, window: Sequence[int], *, last: bool = False) -> WindowCounts:
         """Return the counts in the box centred at each voxel; what lies beyond the border counts nowhere.
@@ -127,9 +131,9 @@ class ClassCounts:
         Raises
         ------
         ValueError
-            Where the box holds 2^21 voxels or more.
+            Where the box holds more voxels than a count can tell.
         """
-        _check_size(window, self._shape[1:])
+        _check_size(window, self._shape[1:], self._per_word)
         if last:
             return WindowCounts([_sums(self._words.pop(0), window) for _ in self._words.copy()], self._per_word)
         return WindowCounts([_sums(words, window) for words in self._words], self._per_word)
@@ -150,15 +154,20 @@ class PlaneCounts:
         Of the plane.
     most_bytes : int
         That sums may take.
+    voxels : int
+        That the largest window holds.
     """
 
-    def __init__(self, stack: Tensor, n_classes: int, position: int, *, most_bytes: int = 1 << 26) -> None:
+    def __init__(
+        self, stack: Tensor, n_classes: int, position: int, *, most_bytes: int = 1 << 26, voxels: int = 0
+    ) -> None:
         self.n_classes, self.stack_shape = n_classes, tuple(stack.shape)
         #: The plane itself; (1, *S) uint8.
         self.labels = stack[position : position + 1].contiguous()
         self._stack, self._position, self._most = stack, position, most_bytes
-        self._per_word = _PER_WORD if n_classes > 2 else 1
-        self._tables = _tables(n_classes, stack.device)
+        self._per_word = _classes_per_word(n_classes, voxels)
+        self._tables = _tables(n_classes, self._per_word, stack.device)
+        self._wide: PlaneCounts | None = None
         self._summed = {0: _words(self.labels, self._tables)}
         self._kept: tuple[tuple[int, ...], WindowCounts] | None = None
 
@@ -175,16 +184,31 @@ class PlaneCounts:
         Raises
         ------
         ValueError
-            Where the box holds 2^21 voxels or more.
+            Where the box holds more voxels than a count can tell.
         """
         if not last and self._kept is not None and self._kept[0] == tuple(window):
             return self._kept[1]
-        _check_size(window, self.stack_shape)
+        _check_size(window, self.stack_shape, self._per_word)
         across = self._across(min(window[0] // 2, max(self.stack_shape[0] - 1, 0)))
         counts = WindowCounts([_sums(words, window[1:]) for words in across], self._per_word)
         if not last:
             self._kept = tuple(window), counts
         return counts
+
+    def for_windows_up_to(self, largest: Sequence[int]) -> PlaneCounts:
+        """Return what counts in windows up to a size: this, or where its words are too short, one with longer words.
+
+        Parameters
+        ----------
+        largest : sequence of int
+            Odd voxels, across the plane first.
+        """
+        voxels = _held(largest, self.stack_shape)
+        if self._per_word == _classes_per_word(self.n_classes, voxels):
+            return self
+        if self._wide is None:
+            self._wide = PlaneCounts(self._stack, self.n_classes, self._position, most_bytes=self._most, voxels=voxels)
+        return self._wide
 
     def _across(self, reach: int) -> list[Tensor]:
         """Return the sums of words over the planes that are this near."""
@@ -250,7 +274,7 @@ class WindowCounts:
         """
         word, position = divmod(k - 1, self._per_word)
         words = self._words[word]
-        return words if self._per_word == 1 else (words >> _BITS * position).bitwise_and_(_FIELD)
+        return words if self._per_word == 1 else (words >> _BITS * position).bitwise_and_((1 << _BITS) - 1)
 
     def of_own_class(self, labels: Tensor) -> Tensor:
         """Return the count of each voxel's own class, and that of the first where it has none.
@@ -264,14 +288,26 @@ class WindowCounts:
         own = self._words[0]
         for number, words in enumerate(self._words[1:], start=1):
             own = torch.where(labels > number * self._per_word, words, own)
+        if self._per_word == 1:
+            return own
         shift = labels.sub_(1).remainder_(self._per_word).mul_(_BITS)
-        return torch.bitwise_right_shift(own, shift).bitwise_and_(_FIELD)
+        return torch.bitwise_right_shift(own, shift).bitwise_and_((1 << _BITS) - 1)
 
 
-def _check_size(window: Sequence[int], shape: Sequence[int]) -> None:
-    held = math.prod(min(width, n) for width, n in zip(window, shape, strict=True))
-    if held >= 1 << _BITS:
-        raise ValueError(f"A window holds fewer than {1 << _BITS} voxels; seen: {tuple(window)}, {held} in it.")
+def _held(window: Sequence[int], shape: Sequence[int]) -> int:
+    """Return how many voxels of a grid a box holds at most."""
+    return math.prod(min(width, n) for width, n in zip(window, shape, strict=True))
+
+
+def _classes_per_word(n_classes: int, voxels: int) -> int:
+    """Return how many classes share a word, so that a box of so many voxels can be counted."""
+    return _PER_WORD if n_classes > 2 and voxels < 1 << _BITS else 1
+
+
+def _check_size(window: Sequence[int], shape: Sequence[int], per_word: int) -> None:
+    held, most = _held(window, shape), 1 << (_ALONE if per_word == 1 else _BITS)
+    if held >= most:
+        raise ValueError(f"A window holds fewer than {most} voxels; seen: {tuple(window)}, {held} in it.")
 
 
 def _words(labels: Tensor, tables: Sequence[Tensor]) -> list[Tensor]:
@@ -280,9 +316,8 @@ def _words(labels: Tensor, tables: Sequence[Tensor]) -> list[Tensor]:
     return [table.index_select(0, numbers).view(labels.shape) for table in tables]
 
 
-def _tables(n_classes: int, device: torch.device) -> list[Tensor]:
+def _tables(n_classes: int, per_word: int, device: torch.device) -> list[Tensor]:
     """Return what a voxel of each label 0 ... K adds to each word."""
-    per_word = _PER_WORD if n_classes > 2 else 1
     firsts = range(1, n_classes + 1, per_word)
     return [_table(range(k, min(k + per_word, n_classes + 1)), n_classes, device) for k in firsts]
 

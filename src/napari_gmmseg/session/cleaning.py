@@ -9,9 +9,9 @@ from napari_gmmseg.config import new_class
 from napari_gmmseg.errors import GmmsegError
 from napari_gmmseg.session.edit_queue import Changes, Edit, after_edits
 from napari_gmmseg.session.editing import EditingActs
-from napari_gmmseg.session.islands import Windows, cleaned, label_around, voxels_of
+from napari_gmmseg.session.islands import Windows, cleaned, label_around, label_of, voxels_of
 from napari_gmmseg.session.situation import Situation
-from napari_gmmseg.volumes import ClassTable, Edits, Finding, Island, LabelMap
+from napari_gmmseg.volumes import ClassTable, Edits, Finding, Island, Segmentation
 
 
 class CleaningActs(EditingActs):
@@ -62,7 +62,7 @@ class CleaningActs(EditingActs):
         """
         result = self._now.result
         if result is not None:
-            self._set_islands("Keep", [(island, island.value) for island in islands], result.label_map)
+            self._set_islands("Keep", [(island, label_of(result, island)) for island in islands], result)
 
     @after_edits
     def remove_islands(self, islands: Sequence[Island]) -> None:
@@ -71,12 +71,11 @@ class CleaningActs(EditingActs):
         Parameters
         ----------
         islands : sequence of Island
-            Of the result; what lies in nothing but background becomes background.
+            Of the result; what lies in nothing but background, or in nothing, becomes background.
         """
         result = self._now.result
         if result is not None:
-            label_map = result.label_map
-            self._set_islands("Remove", [(island, label_around(label_map, island)) for island in islands], label_map)
+            self._set_islands("Remove", [(island, label_around(result, island)) for island in islands], result)
 
     @after_edits
     def make_class_of(self, islands: Sequence[Island]) -> None:
@@ -97,19 +96,20 @@ class CleaningActs(EditingActs):
             self._refuse(Finding("refused", error.message, error.hint))
             return
         told = [(island, added.value) for island in islands]
-        self._set_islands("Make a class of", told, label_map, ClassTable((*label_map.classes, added)))
+        self._set_islands("Make a class of", told, result, ClassTable((*label_map.classes, added)))
 
     def _set_islands(
         self,
         verb: str,
         told: Sequence[tuple[Island, int]],
-        label_map: LabelMap,
+        result: Segmentation,
         classes: ClassTable | None = None,
     ) -> None:
         """Set each island's voxels, as one act."""
+        label_map = result.label_map
         edits = replace(Edits.none(label_map), classes=classes or label_map.classes)
         for island, value in told:
-            voxels = voxels_of(label_map, island)
+            voxels = voxels_of(result, island)
             edits = edits.paint(voxels, value) if len(voxels) else edits
         if not len(edits):
             self._refuse(Finding("refused", "The island is not there any more.", "Choose another."))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from napari_gmmseg.fitting.plane_cleaning import ScoredPlane
 
 Windows = tuple[tuple[int, ...], tuple[int, ...]]
+#: Islands that are listed at most: more are no list that anybody reads.
+MOST_ISLANDS = 300
 #: What is shown of an island that goes for its size, where the score leaves it.
 FOR_SIZE = np.float32(0.5)
 
@@ -53,15 +55,19 @@ class CleaningPlan:
     findings : tuple of Finding
         Where thin tissue would be eaten, or islands would be left.
     islands : tuple of Island
-        Connected regions no larger than the inner window, largest first; those that a person decided on are left out.
+        Connected regions no larger than the inner window, the largest `MOST_ISLANDS` of them, largest first; those that
+        a person decided on are left out.
     most_voxels : int
         Of an island.
+    count : int
+        How many islands there are.
     """
 
     losses: tuple[ClassLoss, ...]
     findings: tuple[Finding, ...]
     islands: tuple[Island, ...]
     most_voxels: int = 0
+    count: int = 0
 
 
 def windows_for(inner: int, outer: int, label_map: LabelMap) -> Windows:
@@ -132,7 +138,6 @@ def plan_cleaning(
         Whether to go on.
     """
     from napari_gmmseg.fitting.cleaning import island_voxels, plan_in_rounds
-    from napari_gmmseg.mixture.islands import find_islands
 
     held = held_voxels(result, edits)
     steps = plan_in_rounds(result, windows, spared=spared, held=held, islands=True)
@@ -145,49 +150,94 @@ def plan_cleaning(
     else:
         return None
     losses = tuple(ClassLoss(c.tissue.value, c.lost, c.voxels_before) for c in cleaning.changes)
-    values = [value for value in result.label_map.classes.values if value not in spared]
     most = island_voxels(windows)
-    islands = find_islands(result.label_map, most, values)
-    if held is not None:
-        islands = tuple(island for island in islands if not held[island.voxel])
-    return CleaningPlan(losses, cleaning.findings, islands, most)
+    listed = _largest(result, most, spared, cleaning.held, wanted)
+    return None if listed is None else CleaningPlan(losses, cleaning.findings, listed[0], most, listed[1])
 
 
-def region_sizes(result: Segmentation) -> NDArray[np.int32]:
-    """Return how many voxels the connected region of each voxel has. For any thread.
+def _largest(
+    result: Segmentation,
+    most_voxels: int,
+    spared: Collection[int],
+    held: NDArray[np.bool_] | None,
+    wanted: Callable[[], bool],
+) -> tuple[tuple[Island, ...], int] | None:
+    """Return the largest islands and how many there are; None where nobody wants it any more."""
+    from napari_gmmseg.fitting.solid_labels import SolidLabels
+    from napari_gmmseg.mixture.islands import in_order, islands_of
+
+    label_map = SolidLabels.of(result).label_map(result)
+    islands: list[Island] = []
+    count = 0
+    for value in result.label_map.classes.values:
+        if not wanted():
+            return None
+        if most_voxels and value not in spared:
+            found, n = islands_of(label_map, value, most_voxels, largest=MOST_ISLANDS, held=held)
+            islands, count = [*islands, *found], count + n
+    return in_order(islands)[:MOST_ISLANDS], count
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """The connected regions of a result.
+
+    Parameters
+    ----------
+    sizes : ndarray (*grid) int32
+        Voxels of the region of each voxel; 0 where there is no class. Background has one where it was declared.
+    held : ndarray (*grid) bool or None
+        Voxels that a person set.
+    touched : ndarray (*grid) bool or None
+        Regions with any of them.
+    """
+
+    sizes: NDArray[np.int32]
+    held: NDArray[np.bool_] | None = None
+    touched: NDArray[np.bool_] | None = None
+
+
+def regions_of(result: Segmentation, edits: Edits | None) -> Regions:
+    """Return the connected regions of a result. For any thread.
 
     Parameters
     ----------
     result : Segmentation
         The result.
-
-    Returns
-    -------
-    ndarray (*grid) int32
-        0 for background.
+    edits : Edits or None
+        Voxels that a person set.
     """
-    from napari_gmmseg.mixture.islands import region_sizes as sizes
+    from napari_gmmseg.fitting.solid_labels import SolidLabels
+    from napari_gmmseg.mixture.islands import region_sizes, regions_with
 
-    return sizes(result.label_map)
+    label_map = SolidLabels.of(result).label_map(result)
+    sizes, held = region_sizes(label_map), held_voxels(result, edits)
+    touched = None if held is None else regions_with(label_map.labels, label_map.classes.values, held)
+    return Regions(sizes, held, touched)
 
 
 def goes(
     score: NDArray[np.float32],
-    sizes: NDArray[np.int32],
     labels: NDArray[np.uint8],
+    regions: Regions,
+    plane: tuple[int | slice, ...],
     windows: Windows,
     spared: Collection[int],
 ) -> NDArray[np.float32]:
-    """Return the score of a plane, and at least a half for islands that go for their size, whatever is near.
+    """Return what is shown of a plane: the score, and at least a half for islands that go for their size.
+
+    What a person set stays, and so does the island that it lies in.
 
     Parameters
     ----------
     score : ndarray (H, W) float32
         0 ... 1.
-    sizes : ndarray (H, W) int32
-        Voxels of the connected region of each voxel.
     labels : ndarray (H, W) uint8
-        Label values.
+        Label values, as `ScoredPlane.solid_labels` has them.
+    regions : Regions
+        Of the result.
+    plane : tuple of (int or slice)
+        Index into the grid.
     windows : (tuple of int, tuple of int)
         i and j: odd voxels along (z, y, x).
     spared : collection of int
@@ -200,10 +250,15 @@ def goes(
     """
     from napari_gmmseg.fitting.cleaning import island_voxels
 
+    sizes = regions.sizes[plane]
     small = (sizes > 0) & (sizes <= island_voxels(windows))
+    goes = small.copy()
     for value in spared:
-        small &= labels != value
-    return np.where(small, np.maximum(score, FOR_SIZE), score)
+        goes &= labels != value
+    shown = np.where(goes, np.maximum(score, FOR_SIZE), score)
+    if regions.held is None or regions.touched is None:
+        return shown
+    return np.where(regions.held[plane] | (small & regions.touched[plane]), np.float32(0), shown)
 
 
 def cleaned(
@@ -235,7 +290,7 @@ def cleaned(
         return clean(shown, cleaning)
     changed = cleaning.labels != shown.label_map.labels
     # A class that only edits have is none of the model's.
-    changed &= np.isin(cleaning.labels, model.label_map.classes.values)
+    changed &= np.isin(cleaning.labels, (0, *model.label_map.classes.values))
     return clean(model, replace(cleaning, labels=np.where(changed, cleaning.labels, model.label_map.labels)))
 
 
@@ -261,13 +316,13 @@ def held_voxels(result: Segmentation, edits: Edits | None) -> NDArray[np.bool_] 
     return held
 
 
-def voxels_of(label_map: LabelMap, island: Island) -> NDArray[np.int64]:
+def voxels_of(result: Segmentation, island: Island) -> NDArray[np.int64]:
     """Return the positions of an island's voxels; none where the labels are others by now.
 
     Parameters
     ----------
-    label_map : LabelMap
-        Labels in which it was found.
+    result : Segmentation
+        In which it was found.
     island : Island
         The island.
 
@@ -276,24 +331,44 @@ def voxels_of(label_map: LabelMap, island: Island) -> NDArray[np.int64]:
     ndarray (n, 3) or (n, 4) int64
         On the grid's axes.
     """
+    from napari_gmmseg.fitting.solid_labels import SolidLabels
     from napari_gmmseg.mixture.islands import voxels_of as own_voxels
 
+    label_map = SolidLabels.of(result).label_map(result)
     found: NDArray[np.int64] = np.argwhere(own_voxels(label_map, island))
     whole: NDArray[np.int64] = found + np.array([start for start, _ in island.box])
     return whole
 
 
-def label_around(label_map: LabelMap, island: Island) -> int:
-    """Return the label that most of the voxels next to an island have; 0 where only background is next to it.
+def label_of(result: Segmentation, island: Island) -> int:
+    """Return the label that an island has in the mask: 0 where it is one of background.
 
     Parameters
     ----------
-    label_map : LabelMap
-        Labels in which it was found.
+    result : Segmentation
+        In which it was found.
     island : Island
         The island.
     """
+    from napari_gmmseg.fitting.solid_labels import SolidLabels
+
+    return SolidLabels.of(result).value_of(island.value)
+
+
+def label_around(result: Segmentation, island: Island) -> int:
+    """Return the label that most of the voxels next to an island have; 0 for background, or where nothing is.
+
+    Parameters
+    ----------
+    result : Segmentation
+        In which it was found.
+    island : Island
+        The island.
+    """
+    from napari_gmmseg.fitting.solid_labels import SolidLabels
     from napari_gmmseg.mixture.islands import label_around as around
     from napari_gmmseg.mixture.islands import voxels_of as own_voxels
 
-    return around(label_map.labels, island, own_voxels(label_map, island))
+    solid = SolidLabels.of(result)
+    label_map = solid.label_map(result)
+    return solid.value_of(around(label_map.labels, island, own_voxels(label_map, island)))

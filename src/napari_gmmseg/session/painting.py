@@ -47,14 +47,17 @@ def with_background(result: Segmentation, background: int | None) -> Segmentatio
     table, labels = result.label_map.classes, result.label_map.labels
     unlabelled = (labels == 0) & result.mask
     known = background in table.values
-    if not unlabelled.any() and not (known and (labels == background).any()):
+    told = result.provenance.get("background") == (background if known else None)
+    if told and not unlabelled.any() and not (known and (labels == background).any()):
         return result if base is result.base else replace(result, base=base)
     likeliest = np.asarray(table.values, dtype=np.uint8)[result.probabilities[:, unlabelled].argmax(axis=0)]
     labels = labels.copy()
     labels[unlabelled] = likeliest
     if known:
         labels[labels == background] = 0
-    return replace(result, label_map=replace(result.label_map, labels=labels), base=base)
+    others = {name: value for name, value in result.provenance.items() if name != "background"}
+    provenance = {**others, "background": background} if known else others
+    return replace(result, label_map=replace(result.label_map, labels=labels), base=base, provenance=provenance)
 
 
 def _with_lost_classes(result: Segmentation, n_lost: int) -> Segmentation:

@@ -15,7 +15,7 @@ from napari_gmmseg.errors import GmmsegError
 from napari_gmmseg.plugin.slices import slider_step
 from napari_gmmseg.session import Session
 from napari_gmmseg.session.histograms import Plane
-from napari_gmmseg.session.islands import goes, held_voxels, region_sizes, scored_plane, windows_for
+from napari_gmmseg.session.islands import Regions, goes, regions_of, scored_plane, windows_for
 from napari_gmmseg.volumes import Segmentation
 
 
@@ -34,21 +34,20 @@ class LiveHeat:
         self._viewer, self._session = viewer, session
         self.layer = HeatLayer(viewer)
         self._scored: tuple[Segmentation, Plane, Any] | None = None
-        self._held: tuple[Any, NDArray[np.bool_] | None] = (None, None)
         self._last: Segmentation | None = None
         self._seen: tuple[Any, ...] = ()
-        self._sizing: Background[NDArray[np.int32]] = Background("regions")
-        self._sized: tuple[Segmentation | None, NDArray[np.int32] | None] = (None, None)
+        self._counting: Background[Regions] = Background("regions")
+        self._counted: tuple[Segmentation | None, Regions | None] = (None, None)
 
     @property
     def busy(self) -> bool:
         """Whether connected regions are being counted."""
-        return self._sizing.busy
+        return self._counting.busy
 
     @property
-    def sizes(self) -> NDArray[np.int32] | None:
-        """How many voxels each voxel's connected region has; None while they are counted."""
-        return self._sized[1] if self._sized[0] is self._session.result else None
+    def regions(self) -> Regions | None:
+        """The connected regions of the result; None while they are counted."""
+        return self._counted[1] if self._counted[0] is self._session.result else None
 
     def place(self) -> tuple[ResultLayer, Plane] | None:
         """Return the layer of the result and the plane of it that is shown; None where there is none."""
@@ -82,8 +81,8 @@ class LiveHeat:
         if place is None or result is None:
             return False
         shown, plane = place
-        self._size(result)
-        seen = (result, self._session.edits, self.sizes, shown.layer, plane, inner, outer, frozenset(spared))
+        self._count(result)
+        seen = (result, self._session.edits, self.regions, shown.layer, plane, inner, outer, frozenset(spared))
         if self.layer.is_there and _same(seen, self._seen):
             return True
         try:
@@ -99,18 +98,19 @@ class LiveHeat:
 
     def forget(self) -> None:
         """Let go of what was counted."""
-        self._sizing.end()
-        self._sized, self._seen = (None, None), ()
-        self._scored, self._held, self._last = None, (None, None), None
+        self._counting.end()
+        self._counted, self._seen = (None, None), ()
+        self._scored, self._last = None, None
 
-    def _size(self, result: Segmentation) -> None:
+    def _count(self, result: Segmentation) -> None:
         """Have connected regions counted, once for each result."""
-        done = self._sizing.take()
+        done = self._counting.take()
         if done is not None and done.result is not None and done.key is result:
-            self._sized = (result, done.result)
-        elif self._sized[0] is not result:
-            self._sized = (result, None)
-            self._sizing.ask(result, lambda: region_sizes(result))
+            self._counted = (result, done.result)
+        elif self._counted[0] is not result:
+            edits = self._session.edits
+            self._counted = (result, None)
+            self._counting.ask(result, lambda: regions_of(result, edits))
 
     def _score(
         self, result: Segmentation, plane: Plane, inner: int, outer: int, spared: Collection[int]
@@ -119,14 +119,10 @@ class LiveHeat:
             self._scored = (result, plane, scored_plane(result, plane))
         windows = windows_for(inner, outer, result.label_map)
         score: NDArray[np.float32] = self._scored[2].score(windows, spared=spared)
-        sizes = self.sizes
-        if sizes is not None:
-            score = goes(score, sizes[plane], result.label_map.labels[plane], windows, spared)
-        edits = self._session.edits
-        if self._held[0] is not edits:
-            self._held = edits, held_voxels(result, edits)
-        held = self._held[1]
-        return score if held is None or held.shape != result.mask.shape else np.where(held[plane], 0, score)
+        regions = self.regions
+        if regions is None:
+            return score
+        return goes(score, self._scored[2].solid_labels, regions, plane, windows, spared)
 
 
 def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:

@@ -219,8 +219,8 @@ class OutlierPresenter:
             return
         shown, plane = place
         turn = Orientation.of(self._viewer.dims, shown, plane)
-        inner, spared, sizes = self._numbers.inner, self._stays, self._heat.sizes
-        self._sheets.ask("sheet", lambda: make_sheet(result, plane, inner, spared, turn, sizes))
+        inner, spared, regions = self._numbers.inner, self._stays, self._heat.regions
+        self._sheets.ask("sheet", lambda: make_sheet(result, plane, inner, spared, turn, regions))
         self._view.start_polling()
 
     def take(self, inner: int, outer: int) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_gmmseg.docks.histogram.result_plane import ResultLayer
 from napari_gmmseg.docks.outlier.shown import WIDEST_ADVANCED, SheetCell
 from napari_gmmseg.session.histograms import Plane
-from napari_gmmseg.session.islands import goes, region_sizes, scored_plane, windows_for
+from napari_gmmseg.session.islands import Regions, goes, regions_of, scored_plane, windows_for
 from napari_gmmseg.volumes import ClassTable, Segmentation
 
 #: Pixels along the longer side of a picture.
@@ -92,7 +92,7 @@ def make_sheet(
     inner: int,
     spared: Collection[int],
     turn: Orientation,
-    sizes: NDArray[np.int32] | None = None,
+    regions: Regions | None = None,
 ) -> tuple[SheetCell, ...]:
     """Return the cells of a contact sheet; for any thread.
 
@@ -108,17 +108,17 @@ def make_sheet(
         Label values whose voxels stay.
     turn : Orientation
         How the viewer shows it.
-    sizes : ndarray (*grid) int32 or None
-        Voxels of each voxel's connected region; None: they are counted.
+    regions : Regions or None
+        The result's connected regions; None: they are counted, and nothing is held.
     """
     scored = scored_plane(result, plane)
     before = scored.labels
-    regions = (region_sizes(result) if sizes is None else sizes)[plane]
+    regions = regions_of(result, None) if regions is None else regions
     crop = _around(before)
     cells = []
     for i, j in pairs_around(inner):
         windows = windows_for(i, j, result.label_map)
-        gone = goes(scored.score(windows, spared=spared), regions, before, windows, spared) > 0
+        gone = goes(scored.score(windows, spared=spared), scored.solid_labels, regions, plane, windows, spared) > 0
         picture = small_picture(before[crop], gone[crop], result.label_map.classes)
         share = 100 * gone.sum() / max(int((before > 0).sum()), 1)
         cells.append(SheetCell(i, j, turn.apply(picture), f"i {i}, j {j}: {share:.2g} %"))

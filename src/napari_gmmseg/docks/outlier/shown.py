@@ -9,14 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_gmmseg.docks.common.sentences import Message
-from napari_gmmseg.session.islands import CleaningPlan, finest_spacing
+from napari_gmmseg.session.islands import MOST_ISLANDS, CleaningPlan, finest_spacing
 from napari_gmmseg.volumes import ClassTable, Colour, Geometry, Island, LabelMap
 
 NO_RESULT = Message("There is no result yet.", "Segment an image: Plugins, GMM Segmentation, Segment.")
 NO_PLANE = Message("No slice of the result is shown.", "Show one in two dimensions, with the result's layer there.")
 WORKING = "Working out what would go …"
-#: Islands that are listed at most: more are no list that anybody reads.
-MOST_ISLANDS = 300
 #: The largest i of the slider, and of Advanced.
 WIDEST, WIDEST_ADVANCED = 21, 101
 
@@ -210,7 +208,7 @@ def island_lines(
         Where the viewer's slider shows the first slice, and its step to the next.
     """
     lines = []
-    for island in islands[:MOST_ISLANDS]:
+    for island in islands:
         tissue = classes.by_value(island.value)
         if tissue is not None:
             size = f"{island.voxels} voxel{'' if island.voxels == 1 else 's'}"
@@ -232,7 +230,7 @@ def islands_in_words(plan: CleaningPlan | None) -> str:
     """
     if plan is None or not plan.most_voxels:
         return ""
-    n = len(plan.islands)
+    n = plan.count
     listed = f"; the {MOST_ISLANDS} largest" if n > MOST_ISLANDS else ""
     return f"{n} island{'' if n == 1 else 's'} of up to {plan.most_voxels} voxels{listed}"
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from napari_gmmseg.config.outlier import windows_on_grid
+from napari_gmmseg.config.slicing import slice_axis
 from napari_gmmseg.fitting.deep.case import Batch, DeepCase
 from napari_gmmseg.fitting.deep.kept_labels import KeptLabels
 from napari_gmmseg.fitting.deep.objectives import Terms
@@ -31,6 +32,46 @@ def ramp(share: float, begins: float) -> float:
         From which share on it counts, 0 ... 1.
     """
     return min(1.0, max(0.0, 2.0 * (share - begins) / (1.0 - begins)))
+
+
+@dataclass(frozen=True)
+class Printed:
+    """The paper's formula to the letter, on pieces of a case; it has no score that could be taken in the volume.
+
+    Parameters
+    ----------
+    windows : (tuple of int, tuple of int)
+        i and j on the case's grid: odd voxels along (z, y, x).
+    axis : int
+        The axis along which slices are cut, where pieces are slices.
+    """
+
+    windows: tuple[tuple[int, ...], tuple[int, ...]]
+    axis: int
+
+    def __call__(self, log_prior: Tensor, mask: Tensor) -> Tensor:
+        """Return the loss of pieces.
+
+        Parameters
+        ----------
+        log_prior : Tensor (B, 2, *S) float
+            Log of the network's class probabilities, in nat.
+        mask : Tensor (B, *S) bool
+            Voxels that count.
+
+        Returns
+        -------
+        Tensor, scalar float
+            Minus the mean density.
+        """
+        sliced = log_prior.ndim == 4
+        inner, outer = (
+            tuple(w for a, w in enumerate(window) if not sliced or a != self.axis) for window in self.windows
+        )
+        if inner == outer:
+            # They differ across the slices alone.
+            outer = tuple(width + 2 for width in outer)
+        return OutlierRegionLoss(inner=inner, outer=outer, mode="printed", smooth=1.0)(log_prior, mask)
 
 
 class OutlierTerm:
@@ -71,18 +112,11 @@ class OutlierTerm:
         """
         config, self._case = task.config, case
         self._weight, self._begins = config.outlier_weight, config.outlier_ramp
+        shape, spacing = case.mask.shape[-3:], task.volume.geometry.spacing
+        windows = windows_on_grid(config.outlier_inner, config.outlier_outer, config.outlier_unit, spacing, shape)
         self._printed = None
         if self._weight and config.outlier_mode == "printed":
-            self._printed = OutlierRegionLoss(
-                inner=config.outlier_inner, outer=config.outlier_outer, mode="printed", smooth=1.0
-            )
-        windows = windows_on_grid(
-            config.outlier_inner,
-            config.outlier_outer,
-            config.outlier_unit,
-            task.volume.geometry.spacing,
-            case.mask.shape[-3:],
-        )
+            self._printed = Printed(windows, slice_axis(shape, spacing))
         self._kept.retune(case.stack, case.mask, case.n_classes, windows)
         if windows[0] == windows[1]:
             self._weight = 0.0

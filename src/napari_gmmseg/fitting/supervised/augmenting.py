@@ -55,9 +55,8 @@ def augmented(batch: Batch, settings: AugmentationSettings, n_looks: int, rng: n
     if not mirrored.any():
         return changed
     where = torch.from_numpy(mirrored)
-    return replace(
-        changed, **{name: _mirrored(getattr(changed, name), where) for name in ("images", "targets", "foreground")}
-    )
+    maps = ("images", "targets", "foreground", "plain")
+    return replace(changed, **{name: _mirrored(getattr(changed, name), where) for name in maps})
 
 
 def _drawn(rng: np.random.Generator, n: int, largest: float) -> Tensor:

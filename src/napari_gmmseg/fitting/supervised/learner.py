@@ -119,6 +119,15 @@ class Learner:
         self._in_epoch = 0
         self.history.append({**{name: float(np.mean(values)) for name, values in sums.items()}, "learning rate": rate})
 
+    @property
+    def finite(self) -> bool:
+        """Whether all weights are finite numbers."""
+        return all(bool(torch.isfinite(value).all()) for value in self.network.state_dict().values())
+
+    def drop_epoch(self) -> None:
+        """Take the last epoch out of the history, before it was looked at."""
+        self.history.pop()
+
     def look(self) -> None:
         """Predict the validation part, and keep the weights where they are the best so far."""
         last = self.history[-1]
@@ -150,10 +159,9 @@ class Learner:
     def _step(self, chosen: list[tuple[SlicedCase, int]], rng: np.random.Generator) -> dict[str, float]:
         cut = collate([(case.image(z), case.target(z), case.foreground[z], case.numbers(z)) for case, z in chosen])
         batch = augmented(cut, self.config, self.config.slices, rng).to(self.device)
-        plain = self._middle(cut).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half):
             logits = self.network(batch.images, batch.attributes)
-        loss, terms = self._objective(logits, batch, plain, self.steps / self.all_steps)
+        loss, terms = self._objective(logits, batch, self._middle(batch), self.steps / self.all_steps)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
@@ -161,7 +169,7 @@ class Learner:
 
     def _middle(self, batch: Batch) -> Tensor:
         first = (self.config.slices // 2) * self._n_channels
-        return batch.images[:, first : first + self._n_channels]
+        return batch.plain[:, first : first + self._n_channels]
 
     @property
     def _half(self) -> bool:

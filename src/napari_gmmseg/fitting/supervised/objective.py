@@ -49,7 +49,7 @@ class Objective:
         batch : Batch
             Targets and heads.
         plain : Tensor (B, C, Y, X) float
-            The slices' own intensities, before anything was changed at random.
+            The slices' own intensities: mirrored as the batch is, but not changed at random.
         share : float
             Of the training, 0 ... 1.
 

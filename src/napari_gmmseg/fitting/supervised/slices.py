@@ -31,12 +31,15 @@ class Batch:
         Voxels of the head, inside the image.
     attributes : Tensor (B, N) float32
         What is known of the patients.
+    plain : Tensor (B, L C, Y, X) float32
+        The same images without changes of intensity; they are mirrored with all the rest.
     """
 
     images: Tensor
     targets: Tensor
     foreground: Tensor
     attributes: Tensor
+    plain: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """Return the same on a device.
@@ -46,7 +49,7 @@ class Batch:
         device : torch.device
             Where to.
         """
-        parts = (self.images, self.targets, self.foreground, self.attributes)
+        parts = (self.images, self.targets, self.foreground, self.attributes, self.plain)
         return Batch(*(part.to(device) for part in parts))
 
 
@@ -151,7 +154,9 @@ def collate(slices: Sequence[tuple[Floats, NDArray[np.int64], NDArray[np.bool_],
     images = [np.pad(s[0], [(0, 0), *m], mode="edge") for s, m in zip(slices, margins, strict=True)]
     targets = [np.pad(s[1], m, constant_values=-1) for s, m in zip(slices, margins, strict=True)]
     heads = [np.pad(s[2], m) for s, m in zip(slices, margins, strict=True)]
-    return Batch(*(torch.from_numpy(np.stack(parts)) for parts in (images, targets, heads, [s[3] for s in slices])))
+    whole = torch.from_numpy(np.stack(images))
+    target, head, known = (torch.from_numpy(np.stack(parts)) for parts in (targets, heads, [s[3] for s in slices]))
+    return Batch(whole, target, head, known, whole)
 
 
 def _standard(case: LabelledCase) -> tuple[NDArray[np.bool_], Floats, Floats]:

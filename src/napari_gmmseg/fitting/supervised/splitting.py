@@ -34,6 +34,9 @@ class Split:
 def split(cases: tuple[LabelledCase, ...], config: TrainingConfig) -> Split:
     """Put each patient into one part: where a person has put one of the patient's cases, else where the seed does.
 
+    The seed fills validation and test where a person has put nobody there, out of patients all of whose cases have
+    labels; all others are trained on.
+
     Parameters
     ----------
     cases : tuple of LabelledCase
@@ -47,13 +50,18 @@ def split(cases: tuple[LabelledCase, ...], config: TrainingConfig) -> Split:
         Where a patient has been put into two parts, or nobody is left to train on or to validate with.
     """
     place = _told(cases)
-    free = sorted({case.patient for case in cases} - place.keys())
+    told = set(place.values())
+    # What has no labels can be learnt from by its intensities, but nothing can be measured on it.
+    unlabelled = {case.patient for case in cases if case.labels is None}
+    free = sorted({case.patient for case in cases} - place.keys() - unlabelled)
     np.random.default_rng([config.seed, 1]).shuffle(free)
-    if not place:
-        # At least one where any were asked for.
-        n_test, n_validation = (_number(share, len(free)) for share in (config.test_share, config.validation_share))
-        place = dict.fromkeys(free[:n_test], "test")
-        place |= dict.fromkeys(free[n_test : n_test + n_validation], "validation")
+    n_labelled = len({case.patient for case in cases} - unlabelled)
+    shares: tuple[tuple[Part, float], ...] = (("test", config.test_share), ("validation", config.validation_share))
+    for part, share in shares:
+        if part not in told:
+            n = _number(share, n_labelled)
+            place |= dict.fromkeys(free[:n], part)
+            free = free[n:]
     parts: dict[str, list[LabelledCase]] = {"train": [], "validation": [], "test": []}
     for case in cases:
         parts[place.get(case.patient, "train")].append(case)
@@ -78,19 +86,20 @@ def _number(share: float, n_patients: int) -> int:
 
 
 def _check(found: Split, config: TrainingConfig) -> None:
-    labelled = [case for case in found.train if case.labels is not None]
-    if not labelled:
+    if not any(case.labels is not None for case in found.train):
+        n = len({case.patient for part in (found.validation, found.test) for case in part})
         raise SettingsError(
-            "No labelled case is left to train on.",
-            "Give more patients with labels, or smaller shares of validation and test.",
+            f"No labelled case is left to train on; put aside: {n} patient{'s' * (n != 1)} with labels.",
+            "Give more patients with labels. Of two, one can be trained on with --test-share 0; of one, with "
+            "--validation-share 0, too.",
         )
     if any(case.labels is None for case in (*found.validation, *found.test)):
-        # What has no labels can be learnt from by its intensities, but nothing can be measured on it.
         raise SettingsError(
             "A case without labels was put among those that are measured on.",
-            "Put it into train, by the column split.",
+            "In the column split, write train for it, or nothing.",
         )
     if not found.validation and config.validation_share > 0:
         raise SettingsError(
-            "Nobody is left to validate with.", "Put a patient there, or set the share of validation to 0."
+            "Nobody is left to validate with.",
+            "Leave the column split empty for a patient whose cases all have labels, or take --validation-share 0.",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import asdict
@@ -19,6 +20,7 @@ from napari_gmmseg.fitting.supervised.states import restore, state_of
 from napari_gmmseg.volumes import CaseSet, Command, Finding, FitReport, FitState, Stop, TrainedModel
 
 PHASE = "Training"
+_STOPPED = Finding("stopped-early", "The training was stopped by hand.", "", "note")
 
 
 def train(
@@ -44,10 +46,13 @@ def train(
     encoder_weights : mapping of str to ndarray, of any shape, or None
         Public weights of the encoder; None: drawn from the seed. A state has its own.
 
+    Where the loss is no finite number any more, the training ends with the best epoch before, and says so.
+
     Raises
     ------
     SettingsError
-        Where cases and settings do not go together, or the state is of another training.
+        Where cases and settings do not go together, the state is of another training, or the first epoch already gives
+        no finite numbers.
     ResourceError
         Where memory runs out.
     """
@@ -59,23 +64,27 @@ def train(
     if state is not None:
         restore(learner, state)
     yield FitReport(PHASE, learner.steps, learner.all_steps, terms={}, findings=learner.findings)
-    stopped = False
-    while not learner.done and not stopped:
-        stopped = yield from _epoch(learner, began)
-    if stopped:
-        findings += (Finding("stopped-early", "The training was stopped by hand.", "", "note"),)
+    ended = None
+    while not learner.done and ended is None:
+        ended = yield from _epoch(learner, began)
+    findings += () if ended is None else (ended,)
     return _model(learner, parts, cases, findings, time.perf_counter() - began)
 
 
-def _epoch(learner: Learner, began: float) -> Generator[FitReport, Command | None, bool]:
-    """Train one epoch and look at the validation part; return whether a person has ended it."""
+def _epoch(learner: Learner, began: float) -> Generator[FitReport, Command | None, Finding | None]:
+    """Train one epoch and look at the validation part; return why the training is over, None where it goes on."""
     try:
         for terms in learner.epoch():
             command = yield FitReport(
                 PHASE, learner.steps, learner.all_steps, terms=terms, seconds=time.perf_counter() - began
             )
             if isinstance(command, Stop):
-                return True
+                return _STOPPED
+            if not math.isfinite(terms["loss"]):
+                return _diverged(learner)
+        if not learner.finite:
+            learner.drop_epoch()
+            return _diverged(learner)
         with torch_threads(learner.threads):
             learner.look()
     except (MemoryError, RuntimeError) as error:
@@ -93,7 +102,20 @@ def _epoch(learner: Learner, began: float) -> Generator[FitReport, Command | Non
         seconds=time.perf_counter() - began,
         state=state_of(learner),
     )
-    return isinstance(command, Stop)
+    return _STOPPED if isinstance(command, Stop) else None
+
+
+def _diverged(learner: Learner) -> Finding:
+    """Return that a step gave no numbers: no later one would, so the epoch is not kept, nor a state to go on from."""
+    epoch, rate = len(learner.history) + 1, learner.config.learning_rate
+    told = Finding(
+        "diverged",
+        f"In epoch {epoch}, loss or weights were no finite numbers any more: the training ended there.",
+        f"Train anew with a smaller --learning-rate than {rate:g}, such as {rate / 10:g}.",
+    )
+    if not learner.history:
+        raise SettingsError(told.message, told.hint)
+    return told
 
 
 def _model(
