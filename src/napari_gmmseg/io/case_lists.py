@@ -19,7 +19,7 @@ from napari_gmmseg.io.reading import read_channels
 from napari_gmmseg.volumes import CaseSet, ClassTable, Finding, LabelledCase, LabelMap, Part, TissueClass, Volume
 
 #: Columns that hold images: contrasts by their names, and others by number.
-_IMAGE = re.compile(r"^(t1|t1gd|t2|flair|pd|bssfp|lge|image(?:_?\d+)?)$")
+IMAGE_COLUMN = re.compile(r"^(t1|t1gd|t2|flair|pd|bssfp|lge|image(?:_?\d+)?)$")
 _CASE, _PATIENT, _LABEL, _SPLIT = "case", "patient", "label", "split"
 _PARTS: tuple[Part, ...] = get_args(Part)
 
@@ -74,8 +74,8 @@ def read_case_list(path: str | Path) -> CaseSet:
         Where channels and labels of a case lie on different grids.
     """
     path = Path(path)
-    rows = _rows(path)
-    images = [name for name in rows[0] if _IMAGE.match(name)]
+    rows = read_rows(path)
+    images = [name for name in rows[0] if IMAGE_COLUMN.match(name)]
     if not images or _LABEL not in rows[0]:
         raise InputError(
             f"{path.name} has the columns {', '.join(rows[0])}; a list of cases needs images and labels.",
@@ -92,7 +92,19 @@ def read_case_list(path: str | Path) -> CaseSet:
     return CaseSet(tuple(case for case, _ in read), classes, findings)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Read the rows of a list, by the names of its columns.
+
+    Parameters
+    ----------
+    path : Path
+        CSV file with a heading.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be read, or lists nothing.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [{str(k).strip(): (v or "").strip() for k, v in row.items() if k} for row in csv.DictReader(file)]
