@@ -10,14 +10,16 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 
 from napari_gmmseg.preparation.aligning import align
+from napari_gmmseg.preparation.block_grid import BlockGrid
 from napari_gmmseg.preparation.information import FloatArray
+from napari_gmmseg.preparation.masks import bounding_box
 from napari_gmmseg.volumes import AtlasPrior
 
 BoolArray = NDArray[np.bool_]
 Spacing = NDArray[np.float64]
 
-#: Voxels are gathered until they are about this large, in mm: finer ones cost time and move the border little.
-_WORKING = 2.0
+#: Size of the voxels in mm in which the brain is found, and then its border.
+_WORKING, _BORDER = 2.0, 1.0
 #: A brain takes up so much, in ml.
 _PLAUSIBLE_ML = (600.0, 2400.0)
 #: An average brain is stretched at most so much to fit a person's.
@@ -31,7 +33,9 @@ _PERSONS_DIFFER = 3.0
 #: Radii in mm: bridges to what is no brain are thinner, and furrows narrower, than twice that.
 _OPEN, _CLOSE = 3.0, 6.0
 #: How far outside of the tissue the skull is looked for, and half of how thick it is where it is darkest, in mm.
-_REACH, _SKULL = 6.0, 2.0
+_REACH, _SKULL = 5.0, 2.0
+#: What the image is smoothed with before the ridge is looked for, in mm.
+_RIDGE = 1.2
 _N_BINS = 48
 
 
@@ -105,90 +109,33 @@ def propose_brain(image: NDArray[np.float32], affine: FloatArray, head: BoolArra
         The average brain, in mm.
     """
     nothing = BrainProposal(np.zeros(image.shape, dtype=bool), 0.0)
-    grid = _WorkingGrid.of(affine, image.shape)
-    small, inside = grid.gather(image), grid.gather(head.astype(np.float32)) >= 0.5
+    grid = BlockGrid.of(affine, image.shape, _WORKING)
+    small, inside = grid.take(image), grid.take(head.astype(np.float32)) >= 0.5
     if np.count_nonzero(inside) < 1000 or float(small[inside].min()) == float(small[inside].max()):
         return nothing
     found = align(small, grid.affine, ~_farther(inside, grid.spacing, 6.0), atlas)
     stretch = np.linalg.svd(found.matrix[:3, :3], compute_uv=False)
     if stretch.max() > _PLAUSIBLE_STRETCH[1] or stretch.min() < _PLAUSIBLE_STRETCH[0]:
         return nothing
-    brain = _extract(small, grid.affine, found.matrix, atlas)
+    maps = _laid_over(small.shape, grid.affine, found.matrix, atlas)
+    brain = _tissue(small, maps, grid.spacing)
     shown = _shown(found.matrix, grid.affine, small.shape, atlas)
     volume = np.count_nonzero(brain) * float(np.prod(grid.spacing)) / 1000 / max(shown, 1e-3)
     if not _PLAUSIBLE_ML[0] <= volume <= _PLAUSIBLE_ML[1]:
         return nothing
     least = _TOLD + _TOLD_OF_PARTS * (1 - shown)
-    confidence = 1 / (1 + np.exp((least - found.told) / _SOFT))
-    return BrainProposal(grid.spread(brain), float(confidence))
+    confidence = float(1 / (1 + np.exp((least - found.told) / _SOFT)))
+    mask = _up_to_the_skull(image, affine, brain, maps.sum(axis=0) > 0.5, grid)
+    return BrainProposal(mask, confidence)
 
 
-@dataclass(frozen=True)
-class _WorkingGrid:
-    """A coarser grid, whose voxels are means of blocks.
-
-    Parameters
-    ----------
-    every : ndarray (3,), int
-        Voxels of a block along each axis.
-    affine : ndarray (4, 4), float64
-        Its voxels to world, in mm.
-    shape : tuple of int
-        Of the fine grid.
-    """
-
-    every: NDArray[np.int64]
-    affine: FloatArray
-    shape: tuple[int, ...]
-
-    @classmethod
-    def of(cls, affine: FloatArray, shape: tuple[int, ...]) -> _WorkingGrid:
-        """Return the working grid of a grid."""
-        every = np.maximum(1, np.rint(_WORKING / np.linalg.norm(affine[:3, :3], axis=0))).astype(np.int64)
-        coarse = affine.copy()
-        coarse[:3, 3] += affine[:3, :3] @ ((every - 1) / 2)
-        coarse[:3, :3] = affine[:3, :3] * every
-        return cls(every, coarse, shape)
-
-    @property
-    def spacing(self) -> Spacing:
-        """Voxel size in mm."""
-        return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0), np.float64)
-
-    def gather(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the means of blocks; the last ones of an axis repeat its last voxels."""
-        fill = [(0, int(-n % k)) for n, k in zip(image.shape, self.every, strict=True)]
-        padded = np.pad(image, fill, mode="edge")
-        blocks = padded.reshape([size for n, k in zip(padded.shape, self.every, strict=True) for size in (n // k, k)])
-        means: NDArray[np.float32] = blocks.mean(axis=(1, 3, 5), dtype=np.float32)
-        return means
-
-    def spread(self, mask: BoolArray) -> BoolArray:
-        """Return a mask on the fine grid, its border between voxels by linear interpolation."""
-        if (self.every == 1).all():
-            return mask
-        fine = ndimage.affine_transform(
-            mask.astype(np.float32),
-            1 / self.every,
-            (1 / self.every - 1) / 2,
-            output_shape=self.shape,
-            order=1,
-            mode="nearest",
-        )
-        return np.asarray(fine >= 0.5)
-
-
-def _extract(image: NDArray[np.float32], affine: FloatArray, matrix: FloatArray, atlas: AtlasPrior) -> BoolArray:
-    """Return the brain (Z, Y, X) that the aligned atlas and the intensities tell together."""
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    maps = _laid_over(image.shape, affine, matrix, atlas)
+def _tissue(image: NDArray[np.float32], maps: NDArray[np.float32], spacing: Spacing) -> BoolArray:
+    """Return the brain (Z, Y, X) that the aligned maps and the intensities tell together, as one piece."""
     tissue = _posterior(image, maps) > 0.5
     core = _largest(_deeper(tissue, spacing, _OPEN))
     if not core.any():
         return core
-    opened = tissue & ~_farther(core, spacing, _OPEN + 0.5)
-    brain = _closed(opened, spacing)
-    return _up_to_the_skull(image, brain, maps.sum(axis=0) > 0.5, spacing)
+    return _closed(tissue & ~_farther(core, spacing, _OPEN + 0.5), spacing)
 
 
 def _laid_over(
@@ -224,15 +171,44 @@ def _posterior(image: NDArray[np.float32], maps: NDArray[np.float32]) -> NDArray
     return whole
 
 
-def _up_to_the_skull(image: NDArray[np.float32], brain: BoolArray, expected: BoolArray, spacing: Spacing) -> BoolArray:
-    """Grow a brain through the CSF around it, up to the skull: the dark ridge between it and what lies outside."""
-    distance = ndimage.distance_transform_edt(~brain, sampling=spacing)
-    band = distance <= _REACH + 3
-    outside = band & ((distance > _REACH + 1) | _farther(expected, spacing, _REACH + 2))
-    markers = brain + 2 * outside.astype(np.int32)
-    height = -ndimage.gaussian_filter(image, 0.7 / spacing)
-    basin = watershed(height, markers, mask=band) == 1
-    return np.asarray(brain | _deeper(basin, spacing, _SKULL))
+def _up_to_the_skull(
+    image: NDArray[np.float32], affine: FloatArray, brain: BoolArray, expected: BoolArray, grid: BlockGrid
+) -> BoolArray:
+    """Grow a brain through the CSF around it, up to the skull: the dark ridge between it and what lies outside.
+
+    Brain and expected brain are those of the working grid; the border is found on a finer one, and the mask is
+    returned on the image's.
+    """
+    fine = BlockGrid.of(affine, image.shape, _BORDER, divide=True)
+    shown = fine.take(image)
+    box = _around(brain, grid, fine, shown.shape)
+    near, far = (fine.read(_signed(mask, grid.spacing), grid, shown.shape)[box] for mask in (brain, expected))
+    band = near <= _REACH + 3
+    outside = band & ((near > _REACH + 1) | (far > _REACH + 2))
+    height = -ndimage.gaussian_filter(shown[box], _RIDGE / fine.spacing)
+    inner = near <= 0
+    basin = watershed(height, inner + 2 * outside.astype(np.int32), mask=band) == 1
+    whole = np.zeros(shown.shape, dtype=bool)
+    whole[box] = inner | _deeper(basin, fine.spacing, _SKULL)
+    return fine.give(whole)
+
+
+def _around(brain: BoolArray, grid: BlockGrid, fine: BlockGrid, shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Return the part of the fine grid that holds a brain of the working grid and what is around it."""
+    there = np.linalg.inv(fine.affine) @ grid.affine
+    margin = (_REACH + 6) / fine.spacing
+    box = []
+    for axis, cut in enumerate(bounding_box(brain)):
+        low, high = (there[axis, axis] * end + there[axis, 3] for end in (cut.start, cut.stop - 1))
+        box.append(slice(max(0, int(low - margin[axis])), min(shape[axis], int(high + margin[axis]) + 2)))
+    return tuple(box)
+
+
+def _signed(mask: BoolArray, spacing: Spacing) -> NDArray[np.float32]:
+    """Return the distance from a mask's border in mm, negative inside; the border lies between voxels."""
+    out, within = (ndimage.distance_transform_edt(side, sampling=spacing) for side in (~mask, mask))
+    half = float(spacing.min()) / 2
+    return np.asarray(np.where(mask, half - within, out - half), np.float32)
 
 
 def _closed(mask: BoolArray, spacing: Spacing) -> BoolArray:
