@@ -20,6 +20,8 @@ Spacing = NDArray[np.float64]
 
 #: Size of the voxels in mm in which the brain is found, and then its border.
 _WORKING, _BORDER = 2.0, 1.0
+#: Confidence from which on there is more for a brain than against it.
+_CREDIBLE = 0.5
 #: A brain takes up so much, in ml.
 _PLAUSIBLE_ML = (600.0, 2400.0)
 #: An average brain is stretched at most so much to fit a person's.
@@ -33,7 +35,7 @@ _PERSONS_DIFFER = 3.0
 #: Radii in mm: bridges to what is no brain are thinner, and furrows narrower, than twice that.
 _OPEN, _CLOSE = 3.0, 6.0
 #: How far outside of the tissue the skull is looked for, and half of how thick it is where it is darkest, in mm.
-_REACH, _SKULL = 5.0, 2.0
+_REACH, _SKULL = 5.0, 2.3
 #: What the image is smoothed with before the ridge is looked for, in mm.
 _RIDGE = 1.2
 _N_BINS = 48
@@ -46,7 +48,7 @@ class BrainProposal:
     Parameters
     ----------
     mask : ndarray (Z, Y, X), bool
-        The brain with the CSF around it; empty where nothing was found.
+        The brain with the CSF around it; empty where none is credible.
     confidence : float
         0 ... 1; below 0.5 there is no credible brain.
     """
@@ -57,7 +59,7 @@ class BrainProposal:
     @property
     def credible(self) -> bool:
         """Whether there is more for a brain than against it."""
-        return self.confidence >= 0.5
+        return self.confidence >= _CREDIBLE
 
 
 def looks_like_a_head(image: NDArray[np.float32], object_: BoolArray, spacing: Spacing) -> bool:
@@ -125,8 +127,9 @@ def propose_brain(image: NDArray[np.float32], affine: FloatArray, head: BoolArra
         return nothing
     least = _TOLD + _TOLD_OF_PARTS * (1 - shown)
     confidence = float(1 / (1 + np.exp((least - found.told) / _SOFT)))
-    mask = _up_to_the_skull(image, affine, brain, maps.sum(axis=0) > 0.5, grid)
-    return BrainProposal(mask, confidence)
+    if confidence < _CREDIBLE:
+        return BrainProposal(nothing.mask, confidence)
+    return BrainProposal(_up_to_the_skull(image, affine, brain, maps.sum(axis=0) > 0.5, grid), confidence)
 
 
 def _tissue(image: NDArray[np.float32], maps: NDArray[np.float32], spacing: Spacing) -> BoolArray:
@@ -183,11 +186,12 @@ def _up_to_the_skull(
     shown = fine.take(image)
     box = _around(brain, grid, fine, shown.shape)
     near, far = (fine.read(_signed(mask, grid.spacing), grid, shown.shape)[box] for mask in (brain, expected))
-    band = near <= _REACH + 3
+    # Deep inside there is nothing to decide.
+    band = (near > -_REACH) & (near <= _REACH + 3)
     outside = band & ((near > _REACH + 1) | (far > _REACH + 2))
     height = -ndimage.gaussian_filter(shown[box], _RIDGE / fine.spacing)
     inner = near <= 0
-    basin = watershed(height, inner + 2 * outside.astype(np.int32), mask=band) == 1
+    basin = inner | (watershed(height, inner + 2 * outside.astype(np.int32), mask=band) == 1)
     whole = np.zeros(shown.shape, dtype=bool)
     whole[box] = inner | _deeper(basin, fine.spacing, _SKULL)
     return fine.give(whole)
