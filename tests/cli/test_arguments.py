@@ -21,7 +21,7 @@ Run = Callable[..., Outcome]
             [
                 "no command 'segmnt'",
                 "Perhaps segment?",
-                "demo, open, segment, finetune, train, predict, resume, replay, evaluate, doctor",
+                "demo, open, segment, batch, finetune, train, predict, resume, replay, evaluate, doctor",
             ],
         ),
         ("paint", ["no command 'paint'", "demo, open"]),

@@ -90,15 +90,22 @@ def test_the_reference_tells_every_flag_and_no_other(
     assert told <= there
 
 
-def test_the_reference_tells_every_flag_of_finetune_or_points_to_those_of_segment(
-    root: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("command", "important"),
+    [
+        ("finetune", {"--scribbles", "--seconds", "--steps", "--model", "--save-model"}),
+        ("batch", {"--only", "--mask", "--region", "--retry", "--probabilities"}),
+    ],
+)
+def test_the_reference_tells_every_flag_of_a_command_or_points_to_those_of_segment(
+    root: Path, capsys: pytest.CaptureFixture[str], command: str, important: set[str]
 ) -> None:
-    assert main(["finetune", "--help"]) == 0
+    assert main([command, "--help"]) == 0
     there = set(FLAG.findall(capsys.readouterr().out)) - {"--help", "--output"}
     page = (root / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
     own, shared = (
-        set(FLAG.findall(page.split(f"\n## {name}\n")[1].split("\n## ")[0])) for name in ("finetune", "segment")
+        set(FLAG.findall(page.split(f"\n## {name}\n")[1].split("\n## ")[0])) for name in (command, "segment")
     )
     assert there - own <= shared
-    assert own <= there
-    assert {"--scribbles", "--seconds", "--steps", "--model", "--save-model"} <= own
+    assert own - {"--output"} <= there
+    assert important <= own

@@ -198,6 +198,7 @@ def prepared_for_strokes(
         Whether masks on other grids are resampled.
     """
     from napari_gmmseg.config import PreparationConfig, find_preset
+    from napari_gmmseg.io.atlas import read_atlas
     from napari_gmmseg.preparation import prepare, with_expected_contrasts
 
     kind = find_preset(preset or "custom")
@@ -213,7 +214,7 @@ def prepared_for_strokes(
         place.get("mask") if config.mask == "given" else None, volume, resample, "auto, none, or "
     )
     where, more = opened_mask(place.get("region"), volume, resample)
-    return volume, prepare(volume, config, mask=given, region=where, preset=kind), (*notes, *more)
+    return volume, prepare(volume, config, mask=given, region=where, preset=kind, atlas=read_atlas), (*notes, *more)
 
 
 def _whole_image(volume: Volume, told: bool = False) -> tuple[Prepared, tuple[Finding, ...]]:

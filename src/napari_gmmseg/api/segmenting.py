@@ -229,6 +229,7 @@ def _named(mask: PathLike | NDArray[Any] | LabelMap | None) -> str | None:
 def _run_fit(case: Opened, progress: Callable[[FitReport], object] | None) -> Segmentation:
     """Run a fit to its end; whatever ends it early closes the generator first."""
     from napari_gmmseg.fitting import fit
+    from napari_gmmseg.io.atlas import read_atlas
     from napari_gmmseg.preparation import prepare_case
 
     request = case.request
@@ -239,6 +240,7 @@ def _run_fit(case: Opened, progress: Callable[[FitReport], object] | None) -> Se
         region=request.region,
         preset=request.preset,
         n_classes=request.config.n_classes,
+        atlas=read_atlas,
     )
     steps: Generator[FitReport, Command | None, Segmentation] = fit(volume, prepared, request.config, request.preset)
     return follow(steps, progress)

@@ -20,7 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done, 1 a replayed result is another, 2 the user's mistake, 3 out of resources, 130 interrupted.
+        0 done, 1 a replayed result is another or a case of a batch failed, 2 the user's mistake, 3 out of resources,
+        130 interrupted.
     """
     from napari_gmmseg.cli.running import run
 

@@ -23,10 +23,13 @@ class Answer:
         What `--json` prints.
     show : callable
         Prints the same for a person, on standard output.
+    exit_code : int
+        1 where there is an answer, and a part of what was asked for failed.
     """
 
     data: Mapping[str, Any]
     show: Callable[[Console], None]
+    exit_code: int = 0
 
 
 @dataclass

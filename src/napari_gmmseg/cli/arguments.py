@@ -12,6 +12,7 @@ from typing import Annotated, Protocol
 import tyro
 
 from napari_gmmseg.cli.answers import Answer, Errand
+from napari_gmmseg.cli.batch import Batch
 from napari_gmmseg.cli.demo import Demo
 from napari_gmmseg.cli.doctor import Doctor
 from napari_gmmseg.cli.evaluate import Evaluate
@@ -25,16 +26,29 @@ from napari_gmmseg.cli.train import Train
 from napari_gmmseg.errors import SettingsError
 
 PROGRAM = "napari-gmmseg"
-COMMANDS = ("demo", "open", "segment", "finetune", "train", "predict", "resume", "replay", "evaluate", "doctor")
+COMMANDS = (
+    "demo",
+    "open",
+    "segment",
+    "batch",
+    "finetune",
+    "train",
+    "predict",
+    "resume",
+    "replay",
+    "evaluate",
+    "doctor",
+)
 _DESCRIPTION = (
     "Segment MRI without labels: Gaussian mixture models, spatial and deep. `--version` prints the version. "
-    "Exit codes: 0 done, 1 a replayed result is another, 2 a mistake in what was asked (with a hint), 3 out of memory "
-    "or disk space, 130 interrupted."
+    "Exit codes: 0 done, 1 a replayed result is another or a case of a batch failed, 2 a mistake in what was asked "
+    "(with a hint), 3 out of memory or disk space, 130 interrupted."
 )
 _Commands = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Open, tyro.conf.subcommand("open")]
     | Annotated[Segment, tyro.conf.subcommand("segment")]
+    | Annotated[Batch, tyro.conf.subcommand("batch")]
     | Annotated[Finetune, tyro.conf.subcommand("finetune")]
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Predict, tyro.conf.subcommand("predict")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 import tyro
 
@@ -20,8 +20,8 @@ _RECIPE = "default: from the recipe"
 
 
 @dataclass(frozen=True)
-class ChannelFlags:
-    """Channels by their contrast, and what a file leaves open."""
+class NamedFlags:
+    """Channels by their contrast."""
 
     t1: Annotated[_Files, tyro.conf.arg(metavar="FILE", help="A T1-weighted channel.")] = ()
     t1gd: Annotated[_Files, tyro.conf.arg(metavar="FILE", help="A T1-weighted channel with gadolinium.")] = ()
@@ -32,6 +32,16 @@ class ChannelFlags:
         str | None,
         otherwise("default: from headers, names and preset", "Contrast of each positional file.", "T1,FLAIR,..."),
     ] = None
+
+    def named(self) -> dict[str, tuple[Path, ...]]:
+        """Return the files that were given by their contrast."""
+        return {"t1": self.t1, "t1gd": self.t1gd, "t2": self.t2, "flair": self.flair, "pd": self.pd}
+
+
+@dataclass(frozen=True)
+class ReadingFlags:
+    """What a file leaves open."""
+
     axis4: Annotated[
         Literal["time", "channel"] | None,
         otherwise("default: refuse a fourth axis", "What a fourth axis is; never guessed."),
@@ -51,14 +61,15 @@ class ChannelFlags:
         otherwise("default: as the file tells", "Voxel size in mm, for images that tell none.", "[DZ] DY DX"),
     ] = None
 
-    def named(self) -> dict[str, tuple[Path, ...]]:
-        """Return the files that were given by their contrast."""
-        return {"t1": self.t1, "t1gd": self.t1gd, "t2": self.t2, "flair": self.flair, "pd": self.pd}
-
     def reading(self) -> dict[str, Any]:
         """Return what `api.read` takes."""
         names = ("axis4", "frame", "series", "resample", "spacing")
         return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True)
+class ChannelFlags(ReadingFlags, NamedFlags):
+    """Channels by their contrast, and what a file leaves open."""
 
 
 @dataclass(frozen=True)
@@ -225,3 +236,72 @@ class DeepFlags:
                 )
             told["recipe"] = "paper"
         return told | {"recipe": told["recipe"] or FitConfig.recipe}
+
+
+class FitFlags(Protocol):
+    """What a command has that fits mixtures."""
+
+    @property
+    def method(self) -> str:
+        """How labels are found."""
+
+    @property
+    def classes(self) -> int | None:
+        """Number of classes."""
+
+    @property
+    def steps(self) -> int | None:
+        """Steps at most."""
+
+    @property
+    def seed(self) -> int:
+        """Same seed, same mask."""
+
+    @property
+    def device(self) -> str:
+        """Where to compute."""
+
+    @property
+    def threads(self) -> int | None:
+        """Processor threads."""
+
+    @property
+    def mixture(self) -> MixtureFlags:
+        """How a mixture is fitted."""
+
+    @property
+    def deep(self) -> DeepFlags:
+        """How a network is fitted."""
+
+    @property
+    def islands(self) -> IslandFlags:
+        """What is kept out of it."""
+
+
+def fit_settings(flags: FitFlags) -> dict[str, Any]:
+    """Return the fields of `FitConfig` that flags set, as `api.segment` names them.
+
+    Parameters
+    ----------
+    flags : FitFlags
+        A command.
+
+    Raises
+    ------
+    SettingsError
+        Where flags contradict each other.
+    """
+    return {
+        "method": flags.method,
+        "n_classes": flags.classes,
+        "covariance": flags.mixture.covariance,
+        "means": flags.mixture.means,
+        "neighbour_weight": flags.mixture.beta,
+        "tolerance": flags.mixture.tolerance,
+        "max_steps": flags.steps,
+        "seed": flags.seed,
+        "device": flags.device,
+        "threads": flags.threads,
+        **flags.deep.settings(),
+        **flags.islands.settings(),
+    }

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 
 from napari_gmmseg.cli.answers import Answer, Errand, to_json
 from napari_gmmseg.cli.arguments import parse
 from napari_gmmseg.cli.diagnosis.versions import own_version
-from napari_gmmseg.errors import NO_SPACE, GmmsegError, OutputError, ResourceError
-
-_FULL = NO_SPACE | {errno.ENOMEM}
+from napari_gmmseg.cli.machine_errors import machine_errors
+from napari_gmmseg.errors import GmmsegError
 
 
 def run(argv: Sequence[str], finished: Callable[[], object] = lambda: None) -> int:
     """Run one command.
 
-    With `--json`, standard output holds one JSON object if the exit code is 0 and nothing otherwise; errors are
-    told on standard error in either case, as plain lines.
+    With `--json`, standard output holds one JSON object if the command came to an answer and nothing otherwise; errors
+    are told on standard error in either case, as plain lines.
 
     Parameters
     ----------
@@ -33,16 +31,18 @@ def run(argv: Sequence[str], finished: Callable[[], object] = lambda: None) -> i
     Returns
     -------
     int
-        0 done, 1 a replayed result is another, 2 the user's mistake, 3 out of resources, 130 interrupted.
+        0 done, 1 a replayed result is another or a case of a batch failed, 2 the user's mistake, 3 out of resources,
+        130 interrupted.
     """
     if list(argv[:1]) in (["--version"], ["-V"]):
         print(f"napari-gmmseg {own_version()}")  # noqa: T201 - standard output is the point
         return 0
-    errand = Errand()
+    errand, code = Errand(), 0
     try:
         command = parse(argv)
-        with redirect_stdout(sys.stderr) if command.json else nullcontext(), _resources():
+        with redirect_stdout(sys.stderr) if command.json else nullcontext(), machine_errors():
             answer = command.run(errand)
+        code = answer.exit_code
         finished()
         _print(answer, as_json=command.json)
     except SystemExit as leave:
@@ -59,7 +59,7 @@ def run(argv: Sequence[str], finished: Callable[[], object] = lambda: None) -> i
     except BrokenPipeError:
         # Whoever read has left, such as `head`: what Python still wants to flush at exit goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    return code
 
 
 def _print(answer: Answer, *, as_json: bool) -> None:
@@ -80,32 +80,3 @@ def _complain(error: GmmsegError, kept: Sequence[Path]) -> None:
 
 def _listed(paths: Sequence[Path]) -> str:
     return ", ".join(str(path) for path in paths)
-
-
-@contextmanager
-def _resources() -> Iterator[None]:
-    """Turn what the machine refuses into errors of ours."""
-    try:
-        yield
-    except MemoryError as error:
-        raise _out_of_memory("The memory ran out") from error
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        what = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
-        if error.errno in _FULL:
-            raise ResourceError(
-                f"{what}.", "Free some space, or write to another disk; nothing was left half."
-            ) from error
-        raise OutputError(f"{what}.", "Check the path and its permissions.") from error
-    except RuntimeError as error:
-        if "out of memory" not in str(error).lower() and "can't allocate memory" not in str(error):
-            raise
-        raise _out_of_memory("The device's memory ran out") from error
-
-
-def _out_of_memory(what: str) -> ResourceError:
-    return ResourceError(
-        f"{what} while working on this image.",
-        "Close other programs, use --device cpu, a smaller mask or box, or a machine with more memory.",
-    )

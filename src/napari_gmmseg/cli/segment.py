@@ -20,6 +20,7 @@ from napari_gmmseg.cli.flags import (
     MixtureFlags,
     PlaceFlags,
     ScribbleFlags,
+    fit_settings,
 )
 from napari_gmmseg.cli.progress import FitProgress
 from napari_gmmseg.cli.recording import Recording, warn
@@ -170,16 +171,5 @@ class Segment:
             "preset": self.preset,
             **vars(self.place),
             "resample": self.channels.resample,
-            "method": self.method,
-            "n_classes": self.classes,
-            "covariance": self.mixture.covariance,
-            "means": self.mixture.means,
-            "neighbour_weight": self.mixture.beta,
-            "tolerance": self.mixture.tolerance,
-            "max_steps": self.steps,
-            "seed": self.seed,
-            "device": self.device,
-            "threads": self.threads,
-            **self.deep.settings(),
-            **self.islands.settings(),
+            **fit_settings(self),
         }

@@ -39,8 +39,8 @@ class PreparationConfig:
         MaskMode,
         Field(
             title="Mask",
-            description="auto: what is not zero where the background is zero, else the foreground; none: every voxel; "
-            "given: the mask handed over.",
+            description="auto: what is not zero where the background is zero, a brain that is proposed in a whole "
+            "head, else the foreground; none: every voxel; given: the mask handed over.",
         ),
     ] = "auto"
     box: Annotated[Box | None, Field(title="Box", description="Fit inside this box only.")] = None

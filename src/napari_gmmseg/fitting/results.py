@@ -96,6 +96,7 @@ def segmentation_of(
         "crop": [[s.start, s.stop] for s in prepared.crop],
         "centre": list(prepared.centre),
         "scale": list(prepared.scale),
+        **({} if prepared.brain_confidence is None else {"brain_confidence": prepared.brain_confidence}),
         **dict(fitted.notes),
     }
     return Segmentation(

@@ -79,6 +79,20 @@ def automatic_mask(data: NDArray[np.float32], finite: BoolArray) -> AutoMask:
     return AutoMask(foreground(data, finite), masked_background=False)
 
 
+def imaged_box(data: NDArray[np.float32], finite: BoolArray) -> tuple[slice, ...]:
+    """Return the smallest slices that hold all that is not constant background.
+
+    Parameters
+    ----------
+    data : ndarray (C, Z, Y, X) or (C, T, Z, Y, X), float32
+        Intensities in the image's own unit.
+    finite : ndarray (Z, Y, X) or (T, Z, Y, X), bool
+        Voxels that are finite in every channel.
+    """
+    shown = _not_background(data, tuple(_background_value(channel) for channel in data)) & finite
+    return bounding_box(shown if shown.any() else finite)
+
+
 def foreground(data: NDArray[np.float32], finite: BoolArray) -> BoolArray:
     """Return the largest bright component, holes filled: Otsu's threshold on the channels' mean after scaling each.
 

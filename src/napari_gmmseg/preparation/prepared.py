@@ -27,6 +27,8 @@ class Prepared:
         standardised intensity is counted in.
     findings : tuple of Finding
         Doubts about the data.
+    brain_confidence : float or None
+        0 ... 1 where a brain was looked for in a whole head; below 0.5 there was none, and the mask is the head.
     """
 
     mask: NDArray[np.bool_]
@@ -35,6 +37,7 @@ class Prepared:
     centre: tuple[float, ...]
     scale: tuple[float, ...]
     findings: tuple[Finding, ...] = ()
+    brain_confidence: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mask", read_only(np.asarray(self.mask, dtype=bool)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -9,15 +10,14 @@ from numpy.typing import NDArray
 
 from napari_gmmseg.config import PreparationConfig, Preset
 from napari_gmmseg.errors import InputError, MaskError, SettingsError
-from napari_gmmseg.preparation.masks import automatic_mask, bounding_box, box_mask, disc_mask
+from napari_gmmseg.preparation.base_mask import base_mask
+from napari_gmmseg.preparation.masks import bounding_box, box_mask, disc_mask
 from napari_gmmseg.preparation.prepared import Prepared
-from napari_gmmseg.volumes import Finding, LabelMap, Volume
+from napari_gmmseg.volumes import AtlasPrior, Finding, LabelMap, Volume
 
 BoolArray = NDArray[np.bool_]
 MaskLike = NDArray[np.generic] | LabelMap
 
-#: More than any brain with its CSF has, in ml; a head has twice as much.
-_LARGEST_BRAIN_ML = 2400.0
 #: Fewer voxels than this cannot tell a class's width from its mean.
 _FEWEST_VOXELS = 2
 
@@ -29,6 +29,7 @@ def prepare(
     mask: MaskLike | None = None,
     region: MaskLike | None = None,
     preset: Preset,
+    atlas: Callable[[], AtlasPrior] | None = None,
 ) -> Prepared:
     """Choose the voxels to fit, and measure the scale of each channel in them.
 
@@ -45,6 +46,8 @@ def prepare(
         automatic mask is not used: everything inside the region is fitted.
     preset : Preset
         What kind of image it is.
+    atlas : callable or None
+        Returns an average brain, which is asked for where a brain is looked for in a whole head; None looks for none.
 
     Returns
     -------
@@ -71,8 +74,10 @@ def prepare(
             "Check how the image was made; a failed conversion often leaves NaN everywhere.",
         )
     placed = region is not None or config.box is not None or config.disc is not None
-    chosen, tissue_names, findings = _base_mask(volume, config, mask, preset, finite, placed=placed)
-    inside = chosen & _region_mask(volume, config, region)
+    given = None if mask is None else _to_grid(volume, mask, "mask").copy()
+    base = base_mask(volume, config, given, preset, finite, placed=placed, atlas=atlas)
+    findings = list(base.findings)
+    inside = base.mask & _region_mask(volume, config, region)
     lost = int(inside.sum()) - int((inside & finite).sum())
     if lost:
         findings.append(
@@ -87,11 +92,12 @@ def prepare(
     centre, scale = _moments(volume, inside)
     return Prepared(
         mask=inside,
-        tissue_names=tissue_names,
+        tissue_names=base.tissue_names,
         crop=bounding_box(inside),
         centre=centre,
         scale=scale,
         findings=tuple(findings),
+        brain_confidence=base.brain_confidence,
     )
 
 
@@ -103,6 +109,7 @@ def prepare_case(
     region: MaskLike | None = None,
     preset: Preset,
     n_classes: int,
+    atlas: Callable[[], AtlasPrior] | None = None,
 ) -> tuple[Volume, Prepared]:
     """Do all that comes between an image and its fit: name its contrasts, choose its voxels, check that K fits them.
 
@@ -118,6 +125,8 @@ def prepare_case(
         What kind of image it is.
     n_classes : int
         Number of classes K.
+    atlas : callable or None
+        As in `prepare`.
 
     Returns
     -------
@@ -132,7 +141,7 @@ def prepare_case(
         What `prepare` and `check_distinct_values` raise.
     """
     named = with_expected_contrasts(volume, preset)
-    prepared = prepare(named, config, mask=mask, region=region, preset=preset)
+    prepared = prepare(named, config, mask=mask, region=region, preset=preset, atlas=atlas)
     check_distinct_values(named, prepared, n_classes)
     return named, prepared
 
@@ -212,87 +221,6 @@ def _check_mode(config: PreparationConfig, mask: MaskLike | None, preset: Preset
             f"The preset {preset.name!r} works inside a region only (the left ventricle), and none was given.",
             "Give one: --region FILE or --mask FILE, --box Z0 Y0 X0 Z1 Y1 X1, or --disc Y X RADIUS, in voxels.",
         )
-
-
-def _base_mask(
-    volume: Volume,
-    config: PreparationConfig,
-    mask: MaskLike | None,
-    preset: Preset,
-    finite: BoolArray,
-    *,
-    placed: bool,
-) -> tuple[BoolArray, bool, list[Finding]]:
-    """Return the mask before region and finiteness, whether tissue may be named, and findings."""
-    if mask is not None:
-        return _to_grid(volume, mask, "mask").copy(), True, []
-    if config.mask == "none" or preset.needs_region:
-        return np.ones(volume.grid_shape, dtype=bool), preset.needs_region, _whole_grid_findings(preset)
-    auto = automatic_mask(volume.data, finite)
-    if not auto.masked_background:
-        if placed:  # a person said where to look: nothing dark in there is left out
-            return np.ones(volume.grid_shape, dtype=bool), False, _whole_grid_findings(preset)
-        return auto.mask, False, [_foreground_finding(preset)]
-    if _too_large_for_a_brain(volume, auto.mask, preset):
-        return auto.mask, False, [_head_finding()]
-    findings = []
-    if any(auto.background):
-        values = ", ".join(f"{value:g}" for value in auto.background)
-        findings.append(
-            Finding(
-                "constant-background",
-                f"The background is not zero but constant ({values}), and was left out.",
-                "Give a mask if voxels with that value belong to it.",
-                "note",
-            )
-        )
-    return auto.mask, True, findings
-
-
-def _whole_grid_findings(preset: Preset) -> list[Finding]:
-    if preset.needs_region or preset.classes is None:
-        return []
-    return [
-        Finding(
-            "no-mask",
-            "Every voxel was fitted, background, scalp and skull too where there are any: classes are numbered by "
-            "rising intensity, not named CSF, GM and WM.",
-            "Give a brain mask (--mask FILE), or leave the mask automatic.",
-        )
-    ]
-
-
-def _too_large_for_a_brain(volume: Volume, mask: BoolArray, preset: Preset) -> bool:
-    """Whether a mask that should hold a brain holds more than that, such as a head before a zero background."""
-    named = preset.classes is not None and any(c.role == "wm" for c in preset.classes)
-    if not named or volume.geometry.unit != "mm":
-        return False
-    return float(mask.sum()) / volume.n_frames * volume.geometry.voxel_volume_ml > _LARGEST_BRAIN_ML
-
-
-def _head_finding() -> Finding:
-    return Finding(
-        "scalp-and-skull",
-        f"What is not background is larger than a brain can be ({_LARGEST_BRAIN_ML:g} ml): scalp and skull are in it, "
-        "and classes are numbered by rising intensity, not named CSF, GM and WM.",
-        "Give a brain mask (--mask FILE) or a skull-stripped image.",
-    )
-
-
-def _foreground_finding(preset: Preset) -> Finding:
-    if preset.classes is None:
-        return Finding(
-            "foreground-mask",
-            "The background is not masked, so the foreground alone was fitted: what is as dark as air is labelled 0.",
-            "Fit every voxel with --mask none, or give a mask (--mask FILE).",
-            "note",
-        )
-    return Finding(
-        "scalp-and-skull",
-        "The background is not zero, so the foreground was fitted: scalp and skull are in it, what is as dark as air "
-        "(much of the CSF) is labelled 0, and classes are numbered by rising intensity, not named CSF, GM and WM.",
-        "Give a brain mask (--mask FILE) or a skull-stripped image; --preset custom for what is no brain.",
-    )
 
 
 def _to_grid(volume: Volume, mask: MaskLike, what: str) -> BoolArray:

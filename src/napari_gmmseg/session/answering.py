@@ -102,6 +102,7 @@ class _Case:
     def ready(self) -> tuple[Any, Any, Any, Any]:
         """Return volume, mask and scale, and what answers slices and the volume, each for a thread of its own."""
         from napari_gmmseg.fitting.scribbling import AtOnce
+        from napari_gmmseg.io.atlas import read_atlas
         from napari_gmmseg.preparation import prepare_case
 
         with self._lock:
@@ -114,6 +115,7 @@ class _Case:
                     region=request.region,
                     preset=request.preset,
                     n_classes=request.config.n_classes,
+                    atlas=read_atlas,
                 )
                 self._ready = volume, prepared, AtOnce(volume, prepared), AtOnce(volume, prepared)
             return self._ready

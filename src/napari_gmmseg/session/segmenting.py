@@ -121,6 +121,7 @@ def segment_in_steps(request: SegmentationRequest) -> FitGenerator:
     MissingLibraryError
         Where torch cannot be loaded.
     """
+    from napari_gmmseg.io.atlas import read_atlas
     from napari_gmmseg.preparation import prepare_case
 
     yield FitReport("Preparing the image", 0, 0)
@@ -131,6 +132,7 @@ def segment_in_steps(request: SegmentationRequest) -> FitGenerator:
         region=request.region,
         preset=request.preset,
         n_classes=request.config.n_classes,
+        atlas=read_atlas,
     )
     fit = _load_fit()
     result: Segmentation = yield from fit(

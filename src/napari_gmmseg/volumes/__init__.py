@@ -1,5 +1,6 @@
 """Frozen nouns on numpy: what flows through the program."""
 
+from napari_gmmseg.volumes.atlas import AtlasPrior
 from napari_gmmseg.volumes.attributes import USUAL, Attributes, AttributeTable, is_outcome
 from napari_gmmseg.volumes.changes import ClassChange, class_changes
 from napari_gmmseg.volumes.classes import ClassTable, Colour, TissueClass
@@ -33,6 +34,7 @@ __all__ = [
     "UNLABELLED",
     "USUAL",
     "Adjust",
+    "AtlasPrior",
     "AttributeTable",
     "Attributes",
     "CaseSet",
