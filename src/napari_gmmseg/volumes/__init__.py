@@ -1,6 +1,7 @@
 """Frozen nouns on numpy: what flows through the program."""
 
 from napari_gmmseg.volumes.attributes import USUAL, Attributes, AttributeTable, is_outcome
+from napari_gmmseg.volumes.bias_field import BiasField
 from napari_gmmseg.volumes.changes import ClassChange, class_changes
 from napari_gmmseg.volumes.classes import ClassTable, Colour, TissueClass
 from napari_gmmseg.volumes.edits import Edits
@@ -35,6 +36,7 @@ __all__ = [
     "Adjust",
     "AttributeTable",
     "Attributes",
+    "BiasField",
     "CaseSet",
     "CheckedStroke",
     "ClassChange",
