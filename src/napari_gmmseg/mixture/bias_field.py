@@ -21,8 +21,8 @@ SHORTEST_WAVE = 200.0
 MOST_WAVES = 4
 #: Nat a sample that a wave of 100 mm costs, for a coefficient of one nat; others by the fourth power of their number.
 STIFFNESS = 1000.0
-#: A softer field, with this share of the stiffness, is taken where it gains so many nat a sample more. Of a field as stiff
-#: as those of most coils it gains .05, all of it anatomy.
+#: A softer field, with this share of the stiffness, is taken where it gains so many nat a sample more. Where the true
+#: field is stiff it gains .05: anatomy.
 SOFTER = 0.05
 LEAST_FINER_GAIN = 0.06
 #: Gaussians beside one a class: voxels of two tissues are of neither, and must not look like bias.
