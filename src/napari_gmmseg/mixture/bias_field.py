@@ -34,7 +34,9 @@ LEAST_GAIN = 0.085
 FEWEST = 200
 #: Images of which more is not positive than this share are no product of tissue and field.
 MOST_DARK = 0.02
+#: EM steps of a start on the thinner sample, and of what goes on from there.
 _MOST_STEPS = 60
+_MORE_STEPS = 15
 _LEAST_STEPS = 3
 #: The starts compete on one in so many samples.
 _THINNER = 4
@@ -66,9 +68,10 @@ class FoundField:
 
 @dataclass(frozen=True)
 class _Waves:
-    """The basis at the samples (N, J), what each of its functions costs (J,), and how many there are along Z, Y, X."""
+    """The basis at the samples (N, J), float64 and float32; what each function costs (J,); how many along Z, Y, X."""
 
     rows: Tensor
+    narrow: Tensor
     costs: Tensor
     counts: tuple[int, int, int]
 
@@ -225,7 +228,8 @@ def _waves(places: Tensor, lengths: Sequence[float]) -> _Waves:
     # Waves in 100 mm, along each axis.
     squares = [(100 * np.arange(n) / (2 * span)) ** 2 for n, span in zip((z, y, x), spans, strict=True)]
     costs = STIFFNESS * (squares[0][:, None, None] + squares[1][:, None] + squares[2]) ** 2
-    return _Waves(torch.from_numpy(rows), torch.from_numpy(costs.reshape(-1)), (z, y, x))
+    wide = torch.from_numpy(rows)
+    return _Waves(wide, wide.float(), torch.from_numpy(costs.reshape(-1)), (z, y, x))
 
 
 def _mean_waves(mask: Tensor, counts: tuple[int, int, int]) -> Tensor:
@@ -253,11 +257,14 @@ def _fit(values: Tensor, waves: _Waves, most_gaussians: int) -> tuple[Tensor, fl
     """
     n_gaussians = min(most_gaussians, len(torch.unique(values)))
     thin = max(1, min(_THINNER, len(values) // FEWEST))
-    few, few_waves = values[::thin], replace(waves, rows=waves.rows[::thin])
+    few, few_waves = values[::thin], replace(waves, rows=waves.rows[::thin], narrow=waves.narrow[::thin])
     starts = [_start(few, n_gaussians, spread=spread) for spread in (True, False)]
     nothing = torch.zeros(len(waves.costs), dtype=torch.float64)
     plain, winner = (
-        max((_climb(few, _State(start, nothing), used) for start in starts), key=lambda state: state.likelihood)
+        max(
+            (_climb(few, _State(start, nothing), used, _MOST_STEPS) for start in starts),
+            key=lambda state: state.likelihood,
+        )
         for used in (None, few_waves)
     )
     plain, winner = _climb(values, plain, None), _climb(values, winner, waves)
@@ -286,11 +293,11 @@ def _start(values: Tensor, n_gaussians: int, *, spread: bool) -> _Gaussians:
     return _Gaussians(torch.full_like(means, 1 / n_gaussians), means, variances)
 
 
-def _climb(values: Tensor, state: _State, waves: _Waves | None) -> _State:
+def _climb(values: Tensor, state: _State, waves: _Waves | None, most: int = _MORE_STEPS) -> _State:
     """Run EM to its end, with a field where there are waves."""
     gaussians, coefficients, before, freedom = state.gaussians, state.coefficients, -math.inf, 0.0
     corrected = _corrected(values, waves, coefficients)
-    for step in range(_MOST_STEPS):
+    for step in range(most):
         responsibilities, likelihood = _e_step(corrected, gaussians)
         if likelihood - before < _TOLERANCE and step > _LEAST_STEPS:
             break
@@ -336,7 +343,9 @@ def _field_step(
     curvature = precisions * values.square()
     slope = curvature - pulls * values
     rows, costs = waves.rows[:, 1:], len(values) * waves.costs[1:]
-    data = rows.T @ (curvature[:, None] * rows)
+    # In float32: a step need not be exact, where it leads to is told by the slope.
+    narrow = waves.narrow[:, 1:]
+    data = (narrow.T @ (curvature[:, None].to(torch.float32) * narrow)).double()
     penalised = data + torch.diag(costs)
     wanted = torch.cat([data, (rows.T @ slope - costs * coefficients[1:])[:, None]], 1)
     solved = torch.linalg.solve(penalised, wanted)
