@@ -8,7 +8,9 @@ mean T1 intensity of each truth class and s the largest of them.
 
 - t1: the template; pv: sum_k mu_k map_k / sum_k map_k inside M, 0 outside.
 - bias b %: times (1 + field * b / 200), field = 0.6 x + 0.4 y + 0.5 y z - 0.7 z^2 in coordinates from -1 to 1 along
-  the cropped array's axes in RAS order, rescaled to [-1, 1] inside M.
+  the cropped array's axes in RAS order, rescaled to [-1, 1] inside M. A letter behind b names another field:
+  ``t1_n3b40s`` has a random cubic B-spline with four knots along each axis, ``t1_n3b40c`` the sensitivity
+  1 / (0.3 + r^2) of a coil, r being the distance from a pole outside the head. No family is the basis that is fitted.
 - noise n %: plus N(0, n/100 s), one field from ``default_rng(0)`` on the cropped grid for all; another seed gives
   another field. At last all is divided by s.
 
@@ -140,8 +142,32 @@ def bias_polynomial(mask: NDArray[np.bool_]) -> Array:
     """Return the smooth second-order field, rescaled to [-1, 1] inside the mask; (Z, Y, X)."""
     z, y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in mask.shape), indexing="ij", sparse=True)
     field = 0.6 * x + 0.4 * y + 0.5 * y * z - 0.7 * z**2
+    return _rescaled(field, mask)
+
+
+def bias_spline(mask: NDArray[np.bool_]) -> Array:
+    """Return a cubic B-spline of random coefficients, rescaled to [-1, 1] inside the mask; (Z, Y, X)."""
+    from scipy.interpolate import BSpline
+
+    coefficients = np.random.default_rng(7).uniform(-1, 1, size=(6, 6, 6))
+    knots = np.arange(-3.0, 7.0)
+    axes = [BSpline.design_matrix(np.linspace(0, 3, n), knots, 3).toarray() for n in mask.shape]
+    return _rescaled(np.einsum("ijk,zi,yj,xk->zyx", coefficients, *axes, optimize=True), mask)
+
+
+def bias_coil(mask: NDArray[np.bool_]) -> Array:
+    """Return the sensitivity of a coil beside the head, rescaled to [-1, 1] inside the mask; (Z, Y, X)."""
+    z, y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in mask.shape), indexing="ij", sparse=True)
+    squared = (x - 1.1) ** 2 + (y + 0.9) ** 2 + (z - 0.4) ** 2
+    return _rescaled(1 / (0.3 + squared), mask)
+
+
+def _rescaled(field: NDArray[np.float64], mask: NDArray[np.bool_]) -> Array:
     low, high = field[mask].min(), field[mask].max()
     return (2 * (field - low) / (high - low) - 1).astype(np.float32)
+
+
+FIELDS = {"": bias_polynomial, "s": bias_spline, "c": bias_coil}
 
 
 def noise_field(shape: tuple[int, ...], seed: int = 0) -> NDArray[np.float64]:
@@ -157,7 +183,7 @@ def make(name: str, seed: int = 0) -> YardstickPhantom:
     ValueError
         Where the name is not of this family.
     """
-    match = re.fullmatch(r"(t1|pv)_n(\d+(?:\.\d+)?)b(\d+(?:\.\d+)?)", name)
+    match = re.fullmatch(r"(t1|pv)_n(\d+(?:\.\d+)?)b(\d+(?:\.\d+)?)([sc]?)", name)
     if match is None:
         raise ValueError(f"{name!r} is no phantom's name: t1_n9b0, pv_n5b40 ...")
     kind, noise, bias = match[1], float(match[2]), float(match[3])
@@ -170,7 +196,7 @@ def make(name: str, seed: int = 0) -> YardstickPhantom:
         mixed = np.tensordot(means, brain.maps, axes=1) / brain.maps.sum(axis=0)
         image = np.where(brain.mask, mixed, 0.0)
     if bias:
-        image *= 1 + bias_polynomial(brain.mask) * bias / 200
+        image *= 1 + FIELDS[match[4]](brain.mask) * bias / 200
     if noise:
         image += noise_field(image.shape, seed) * (noise / 100 * scale)
     return _wrapped(name, (image / scale).astype(np.float32)[np.newaxis], brain, ("t1",))

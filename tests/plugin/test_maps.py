@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from napari.layers import Image
@@ -11,7 +13,7 @@ from napari_gmmseg.plugin.layer_grids import LayerGrid
 from napari_gmmseg.plugin.maps import map_layer, maps_of
 from napari_gmmseg.plugin.metadata import entry_of
 from napari_gmmseg.plugin.shown import display_of
-from napari_gmmseg.volumes import Geometry, LabelMap, Mixture, Segmentation
+from napari_gmmseg.volumes import BiasField, Geometry, LabelMap, Mixture, Segmentation
 
 SHAPE = (2, 3, 4)
 
@@ -58,3 +60,17 @@ def test_a_map_lies_hidden_over_its_image_and_knows_its_grid():
     assert (layer.name, layer.visible) == ("brain probability C1", False)
     assert np.array_equal(layer.scale, place["scale"])
     assert entry_of(layer.metadata)["label_map"] is result.label_map
+
+
+def test_the_bias_field_is_a_map_in_colours_of_its_own_range():
+    coefficients = np.zeros((1, 1, 1, 2))
+    coefficients[..., 1] = 0.2
+    field = BiasField(coefficients, (0, 0, 0), SHAPE, (10.0,))
+    result = replace(segmentation(with_prior=False), bias_field=field)
+    shown = {m.label: m for m in maps_of(result)}["bias field"]
+    np.testing.assert_array_equal(shown.array, field.whole(SHAPE)[0])
+    grid, place = LayerGrid.plain(result.label_map.geometry), display_of(result.label_map.geometry)
+    data, settings, _ = map_layer(shown, result.label_map, grid, place, "brain")
+    layer = Image(data, **settings)
+    assert layer.name == "brain bias field"
+    assert layer.contrast_limits == [float(shown.array.min()), float(shown.array.max())]

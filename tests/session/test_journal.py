@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from napari_gmmseg.session.journal.nouns import command_of, plain
 from napari_gmmseg.session.journal.results import read_result, write_result
 from napari_gmmseg.session.journal.states import SavedState, StateFiles
 from napari_gmmseg.session.situation import Kept, Situation
-from napari_gmmseg.volumes import Adjust, Command, Look, Merge, Retune, SaveState, Split, Stop
+from napari_gmmseg.volumes import Adjust, BiasField, Command, Look, Merge, Retune, SaveState, Split, Stop
 
 
 @pytest.fixture
@@ -57,6 +58,14 @@ def test_a_result_comes_back_with_the_same_bits(tmp_path: Path) -> None:
     assert back.label_map.classes == result.label_map.classes
     np.testing.assert_array_equal(back.mixture.means, result.mixture.means)
     assert (back.method, back.log_likelihood, back.steps, back.prior, back.base) == ("gmm", -1.5, 7, None, None)
+
+
+def test_a_result_comes_back_with_its_bias_field(tmp_path: Path) -> None:
+    field = BiasField(np.random.default_rng(0).normal(size=(1, 2, 3, 2)), (0, 1, 2), (4, 5, 6), (12.5,))
+    write_result(tmp_path / "r.npz", replace(made_up_result(), bias_field=field))
+    back = read_result(tmp_path / "r.npz").bias_field
+    assert back is not None
+    assert back.told() == field.told()
 
 
 def test_a_hash_tells_one_voxel_and_one_bit_apart() -> None:

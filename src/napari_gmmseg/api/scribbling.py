@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: Settings of `segment` that an answer from strokes takes.
 _TAKEN = ("seed", "threads")
 #: Settings whose other values change nothing here: there is one place to work.
-_FREE = {"device": ("auto", "cpu")}
+_FREE = {"device": ("auto", "cpu"), "bias_field": ("auto", "off")}
 
 
 def segment_scribbles(

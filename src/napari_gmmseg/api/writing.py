@@ -11,7 +11,10 @@ from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.volumes import ClassTable
 
 if TYPE_CHECKING:
-    from napari_gmmseg.volumes import LabelMap, Segmentation, Volume
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_gmmseg.volumes import BiasField, LabelMap, Segmentation, Volume
 
 
 def write(
@@ -21,6 +24,7 @@ def write(
     probabilities: PathLike | None = None,
     uncertainty: PathLike | None = None,
     prior: PathLike | None = None,
+    bias_field: PathLike | None = None,
 ) -> tuple[Path, ...]:
     """Write a segmentation on the grid of its source, each file whole or not at all, read back and compared.
 
@@ -36,16 +40,18 @@ def write(
         1 - the largest probability.
     prior : path or None
         Class probabilities that a network gave before it saw the voxel's own intensity, one volume a class.
+    bias_field : path or None
+        The factor by which each channel is too bright, one volume a channel.
 
     Returns
     -------
     tuple of Path
-        What was written: mask, then probabilities, uncertainty and prior where asked for.
+        What was written: mask, then probabilities, uncertainty, prior and bias field where asked for.
 
     Raises
     ------
     SettingsError
-        Where a prior is asked for and there is none; nothing is written then.
+        Where a prior or a bias field is asked for and there is none; nothing is written then.
     OutputError
         Where a file cannot be written, or read back differently.
     ResourceError
@@ -58,6 +64,10 @@ def write(
             f"There is no prior to write: the method {segmentation.method} has none.",
             "Segment with blindspot or deepsvg, whose network gives one.",
         )
+    if bias_field is not None and segmentation.bias_field is None:
+        raise SettingsError(
+            "There is no bias field to write: none was corrected.", "Segment with bias_field='on' to have one."
+        )
     like = segmentation.label_map
     written = [write_labels(Path(path), _with_classes_of_the_mask(like))]
     if probabilities is not None:
@@ -66,6 +76,8 @@ def write(
         written.append(write_map(Path(uncertainty), segmentation.uncertainty, like))
     if prior is not None and segmentation.prior is not None:
         written.append(write_map(Path(prior), segmentation.prior, like))
+    if bias_field is not None and segmentation.bias_field is not None:
+        written.append(write_map(Path(bias_field), _on_frames(segmentation.bias_field, like), like))
     return tuple(written)
 
 
@@ -77,6 +89,16 @@ def _with_classes_of_the_mask(label_map: LabelMap) -> LabelMap:
     return replace(label_map, classes=ClassTable(kept))
 
 
+def _on_frames(field: BiasField, like: LabelMap) -> NDArray[np.float32]:
+    """Return a field as maps on a grid: (*grid) for one channel, else (C, *grid)."""
+    import numpy as np
+
+    maps = field.whole(like.labels.shape)
+    if like.labels.ndim > maps.ndim - 1:
+        maps = np.broadcast_to(maps[:, None], (len(maps), *like.labels.shape))
+    return maps[0] if len(maps) == 1 else maps
+
+
 def check_writable(
     path: PathLike,
     image: Volume,
@@ -84,6 +106,7 @@ def check_writable(
     probabilities: PathLike | None = None,
     uncertainty: PathLike | None = None,
     prior: PathLike | None = None,
+    bias_field: PathLike | None = None,
 ) -> None:
     """Refuse targets that cannot hold what `write` would put there, before an image is segmented.
 
@@ -93,7 +116,7 @@ def check_writable(
         The mask.
     image : Volume
         What is to be segmented.
-    probabilities, uncertainty, prior : path or None
+    probabilities, uncertainty, prior, bias_field : path or None
         As for `write`.
 
     Raises
@@ -103,6 +126,7 @@ def check_writable(
     """
     from napari_gmmseg import io
 
-    for target, n_maps in ((path, 0), (probabilities, 2), (uncertainty, 1), (prior, 2)):
+    fields = min(image.n_channels, 2)
+    for target, n_maps in ((path, 0), (probabilities, 2), (uncertainty, 1), (prior, 2), (bias_field, fields)):
         if target is not None:
             io.check_writable(Path(target), image, n_maps=n_maps)

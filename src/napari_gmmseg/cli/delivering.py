@@ -38,12 +38,14 @@ def deliver(
     output : Path
         The mask.
     maps : mapping of str to Path or None
-        Further files: probabilities, uncertainty, prior.
+        Further files: probabilities, uncertainty, prior, bias_field.
     told : mapping of str to object
         What else `--json` tells.
     """
     if maps["prior"] is not None and result.prior is None:
         result, maps = _without_prior(result), {**maps, "prior": None}
+    if maps.get("bias_field") is not None and result.bias_field is None:
+        result, maps = _without_field(result), {**maps, "bias_field": None}
     names = tuple(name or f"channel {c + 1}" for c, name in enumerate(channels))
     files = {what: path for what, path in {"mask": output, **maps}.items() if path is not None}
     beside = side_files(output)
@@ -60,6 +62,17 @@ def _without_prior(result: Segmentation) -> Segmentation:
         "no-prior",
         f"No prior was written: the result is of the method {result.method}, which gives none.",
         "Only deepsvg and blindspot do, and auto where it refines by one of them.",
+        "note",
+    )
+    return replace(result, findings=(*result.findings, told))
+
+
+def _without_field(result: Segmentation) -> Segmentation:
+    """Return a segmentation that tells why no bias field was written."""
+    told = Finding(
+        "no-bias-field",
+        "No bias field was written: the image is not clearly likelier with one.",
+        "--bias-field on takes one out all the same.",
         "note",
     )
     return replace(result, findings=(*result.findings, told))

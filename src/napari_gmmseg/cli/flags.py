@@ -11,7 +11,7 @@ import tyro
 from napari_gmmseg.cli.settings import about, otherwise
 from napari_gmmseg.config import FitConfig, PreparationConfig
 from napari_gmmseg.config.deep import Gradient, Precision, RecipeName, View
-from napari_gmmseg.config.fit import CovarianceChoice, Means
+from napari_gmmseg.config.fit import Bias, CovarianceChoice, Means
 from napari_gmmseg.config.outlier import OutlierMode, OutlierUnit
 from napari_gmmseg.errors import SettingsError
 
@@ -117,6 +117,24 @@ class MapFlags:
 
 
 @dataclass(frozen=True)
+class FitMapFlags(MapFlags):
+    """What else to write beside the mask of a fit."""
+
+    bias_field_out: Annotated[
+        Path | None,
+        otherwise(
+            "default: not written",
+            "Write the bias field here, where one was found: the factor by which each channel is too bright.",
+            "FILE",
+        ),
+    ] = None
+
+    def targets(self) -> dict[str, Path | None]:
+        """Return the files, as `api.write` names them."""
+        return {name.removesuffix("_out"): path for name, path in vars(self).items()}
+
+
+@dataclass(frozen=True)
 class ScribbleFlags:
     """Strokes that tell the classes, or that correct a finished mask."""
 
@@ -153,6 +171,7 @@ class MixtureFlags:
         FitConfig.neighbour_weight
     )
     tolerance: Annotated[float, about(FitConfig, "tolerance")] = FitConfig.tolerance
+    bias_field: Annotated[Bias, about(FitConfig, "bias_field")] = FitConfig.bias_field
 
 
 @dataclass(frozen=True)
@@ -298,6 +317,7 @@ def fit_settings(flags: FitFlags) -> dict[str, Any]:
         "means": flags.mixture.means,
         "neighbour_weight": flags.mixture.beta,
         "tolerance": flags.mixture.tolerance,
+        "bias_field": flags.mixture.bias_field,
         "max_steps": flags.steps,
         "seed": flags.seed,
         "device": flags.device,

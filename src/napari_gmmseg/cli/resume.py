@@ -11,7 +11,7 @@ import tyro
 from napari_gmmseg import api
 from napari_gmmseg.cli.answers import Answer, Errand
 from napari_gmmseg.cli.delivering import deliver
-from napari_gmmseg.cli.flags import MapFlags
+from napari_gmmseg.cli.flags import FitMapFlags
 from napari_gmmseg.cli.progress import FitProgress
 from napari_gmmseg.cli.recording import Recording, warn
 from napari_gmmseg.cli.targets import check_images, check_targets
@@ -39,7 +39,7 @@ class Resume:
     json: Annotated[bool, tyro.conf.arg(help="Print one JSON object on standard output and nothing else there.")] = (
         False
     )
-    maps: Annotated[MapFlags, tyro.conf.arg(name="map")] = field(default_factory=MapFlags)
+    maps: Annotated[FitMapFlags, tyro.conf.arg(name="map")] = field(default_factory=FitMapFlags)
 
     def run(self, errand: Errand, /) -> Answer:
         """Read the journal and the inputs, fit the rest, write.
@@ -51,7 +51,7 @@ class Resume:
         """
         if self.output is None:
             raise SettingsError("It was not told where to write the mask.", "Add -o mask.nii.gz")
-        maps = dict(vars(self.maps))
+        maps = self.maps.targets()
         check_images((self.output, *maps.values()))
         journal, history = Journal.reopen(self.folder, warn)
         with Recording(journal, errand) as recording:

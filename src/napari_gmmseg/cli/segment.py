@@ -15,8 +15,8 @@ from napari_gmmseg.cli.delivering import deliver
 from napari_gmmseg.cli.flags import (
     ChannelFlags,
     DeepFlags,
+    FitMapFlags,
     IslandFlags,
-    MapFlags,
     MixtureFlags,
     PlaceFlags,
     ScribbleFlags,
@@ -80,7 +80,7 @@ class Segment:
     channels: Annotated[ChannelFlags, tyro.conf.arg(name="channel")] = field(default_factory=ChannelFlags)
     place: Annotated[PlaceFlags, tyro.conf.arg(name="place")] = field(default_factory=PlaceFlags)
     strokes: Annotated[ScribbleFlags, tyro.conf.arg(name="scribble")] = field(default_factory=ScribbleFlags)
-    maps: Annotated[MapFlags, tyro.conf.arg(name="map")] = field(default_factory=MapFlags)
+    maps: Annotated[FitMapFlags, tyro.conf.arg(name="map")] = field(default_factory=FitMapFlags)
     mixture: Annotated[MixtureFlags, tyro.conf.arg(name="mixture")] = field(default_factory=MixtureFlags)
     deep: Annotated[DeepFlags, tyro.conf.arg(name="deep-mixture")] = field(default_factory=DeepFlags)
     islands: Annotated[IslandFlags, tyro.conf.arg(name="islands")] = field(default_factory=IslandFlags)
@@ -96,8 +96,8 @@ class Segment:
         paths, contrasts = channels_of_one_case(self.files, self.channels.named(), self.channels.contrast)
         if self.output is None:
             raise SettingsError("It was not told where to write the mask.", "Add -o mask.nii.gz")
-        maps, settings = dict(vars(self.maps)), self.settings()
-        self._check_prior()
+        maps, settings = self.maps.targets(), self.settings()
+        self._check_maps()
         self._check_strokes()
         check_images((self.output, *maps.values()))
         check_targets((self.output, *maps.values()), (*paths, *self.place.files(), *self.strokes.files()))
@@ -122,8 +122,12 @@ class Segment:
         mask = None if self.place.mask in ("auto", "none") else Path(self.place.mask)
         return Origin(paths, contrasts, self.channels.reading(), mask, self.place.region)
 
-    def _check_prior(self) -> None:
-        """Refuse to write a prior where it is plain that there will be none."""
+    def _check_maps(self) -> None:
+        """Refuse to write a prior or a bias field where it is plain that there will be none."""
+        if self.maps.bias_field_out is not None and self.mixture.bias_field == "off":
+            raise SettingsError(
+                "--bias-field-out was given, and with --bias-field off there is none.", "Leave one of the two out."
+            )
         may_refine = self.method == "auto" and self.deep.refine
         if self.maps.prior is not None and self.method not in ("deepsvg", "blindspot") and not may_refine:
             kept = self.method == "auto"
@@ -163,6 +167,10 @@ class Segment:
         if self.maps.prior is not None:
             raise SettingsError(
                 "--prior was given, and an answer from scribbles has no network that gives one.", "Leave --prior out."
+            )
+        if self.maps.bias_field_out is not None:
+            raise SettingsError(
+                "--bias-field-out was given, and an answer from scribbles corrects none.", "Leave --bias-field-out out."
             )
 
     def settings(self) -> dict[str, Any]:

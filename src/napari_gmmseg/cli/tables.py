@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_gmmseg.volumes import Segmentation
 
 #: What is read back and compared with what was meant, after it is written.
-_READ_BACK = ("mask", "probabilities", "uncertainty", "prior")
+_READ_BACK = ("mask", "probabilities", "uncertainty", "prior", "bias_field")
 #: Memory that is worth a line, in MB.
 _MUCH_MEMORY = 1000
 #: Columns of characters that no table has.

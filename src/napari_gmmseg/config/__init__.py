@@ -1,6 +1,6 @@
 """Settings as frozen pydantic dataclasses, and presets."""
 
-from napari_gmmseg.config.fit import FitConfig
+from napari_gmmseg.config.fit import FitConfig, recorded_config
 from napari_gmmseg.config.preparation import Box, Disc, PreparationConfig
 from napari_gmmseg.config.presets import PRESETS, Preset, find_preset, new_class, numbered_classes
 
@@ -14,4 +14,5 @@ __all__ = [
     "find_preset",
     "new_class",
     "numbered_classes",
+    "recorded_config",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -16,6 +17,7 @@ Covariance = Literal["diagonal", "full"]
 CovarianceChoice = Literal["auto", "diagonal", "full"]
 Initialisation = Literal["quantiles", "k-means++"]
 Means = Literal["free", "anchored", "fixed"]
+Bias = Literal["off", "auto", "on"]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -65,6 +67,14 @@ class MixtureSettings:
         int,
         Field(ge=1, le=50, title="Starts", description="Fits from this many starts; the likeliest is kept."),
     ] = 1
+    bias_field: Annotated[
+        Bias,
+        Field(
+            title="Bias field",
+            description="Smooth shading that is taken out of each channel before the classes are fitted. auto: where "
+            "the image is clearly likelier with it, in what is as large as a head; on: always; off: never.",
+        ),
+    ] = "auto"
     tolerance: Annotated[
         float,
         Field(
@@ -119,3 +129,14 @@ class MixtureSettings:
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class FitConfig(FitOutlierSettings, DeepSettings, MixtureSettings):
     """How one case is fitted."""
+
+
+def recorded_config(values: Mapping[str, Any]) -> FitConfig:
+    """Return settings that were recorded; what is younger than the record is as the program did without it.
+
+    Parameters
+    ----------
+    values : mapping of str to object
+        Fields of `FitConfig`.
+    """
+    return FitConfig(**{"bias_field": "off", **values})

@@ -18,6 +18,7 @@ LIVENESS: Mapping[str, Liveness] = {
     "initialisation": "restart",
     "initial_means": "restart",
     "n_starts": "restart",
+    "bias_field": "restart",
     "tolerance": "patch",
     "max_steps": "patch",
     "neighbour_weight": "patch",

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_gmmseg.config import FitConfig, Preset
+from napari_gmmseg.config import FitConfig, Preset, recorded_config
 from napari_gmmseg.config.memory import Savings
 from napari_gmmseg.errors import GmmsegError
 from napari_gmmseg.fitting.commands import Names, translate
@@ -22,10 +22,12 @@ from napari_gmmseg.fitting.methods import fit_gmm, fit_spatial
 from napari_gmmseg.fitting.progress import Fitted, Method, Progress, Told
 from napari_gmmseg.fitting.refining import fit_auto
 from napari_gmmseg.fitting.results import label_values, segmentation_of
-from napari_gmmseg.fitting.runtime import choose_device, choose_threads, ran_out
+from napari_gmmseg.fitting.runtime import choose_device, choose_threads, ran_out, torch_threads
+from napari_gmmseg.fitting.shading import carried_on, corrected, with_field
 from napari_gmmseg.fitting.task import FitTask
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import (
+    BiasField,
     ClassTable,
     Command,
     Finding,
@@ -131,12 +133,13 @@ class Driver:
             Where settings do not fit the data or the machine.
         """
         mixture = None
-        if state is not None:
-            self._task = self._restored(state)
-        elif start is not None:
-            self._task, mixture = self._taken_up(start)
-        else:
-            self._task = self._cut(self._config)
+        with torch_threads(choose_threads(self._config.threads)):
+            if state is not None:
+                self._task = self._restored(state)
+            elif start is not None:
+                self._task, mixture = self._taken_up(start)
+            else:
+                self._task = corrected(self._cut(self._config))
         self.threads = choose_threads(self._task.config.threads)
         self._method = _method(self._task, mixture, state)
         self._first = True
@@ -146,9 +149,10 @@ class Driver:
         identities, known = tuple(meta["identities"]), tuple(meta["known"])
         self._names.restore(meta["names"])
         self._reported_before = int(meta["reports"])
-        task = self._cut(FitConfig(**meta["config"]), tuple(identities.index(identity) for identity in known))
+        task = self._cut(recorded_config(meta["config"]), tuple(identities.index(identity) for identity in known))
+        field = meta.get("bias_field")
         return replace(
-            task,
+            with_field(task, None if field is None else BiasField.of(field)),
             identities=identities,
             known=known,
             origins=tuple((int(a), int(b)) for a, b in meta["origins"]),
@@ -163,7 +167,7 @@ class Driver:
         """Return the Gaussians of an earlier result, with as many classes as are wanted, under their names."""
         wanted, table = self._config, start.label_map.classes
         bright = tuple(tissue.bright_in for tissue in table if tissue.bright_in)
-        task = replace(self._cut(replace(wanted, n_classes=len(table))), bright=bright)
+        task = carried_on(replace(self._cut(replace(wanted, n_classes=len(table))), bright=bright), start)
         self._names.keep(table, np.arange(len(table)), task.identities)
         meant = frozenset(k for k, tissue in enumerate(table) if tissue.role)
         changed = apply_change(task, start.mixture, Change(wanted, protected=meant))
@@ -242,7 +246,7 @@ class Driver:
     def _anew(self, config: FitConfig) -> None:
         """Begin with other settings; where they do not go together, the fit goes on as it was."""
         try:
-            task = self._cut(config)
+            task = corrected(self._cut(config))
             method = _method(task, None, None)
             # A method checks its settings in its first step.
             pending = next(method)
@@ -271,7 +275,9 @@ class Driver:
         if state is not None:
             reports = self._reported_before + len(self._history) + 1
             bright = list(self._task.bright)
-            meta = {**state.meta, "names": self._names.values(), "reports": reports, "bright": bright}
+            field = None if self._task.bias_field is None else self._task.bias_field.told()
+            more = {"reports": reports, "bright": bright, "bias_field": field}
+            meta = {**state.meta, "names": self._names.values(), **more}
             state = replace(state, meta=meta)
         return FitReport(
             phase=progress.phase or PHASES[self._task.config.method],

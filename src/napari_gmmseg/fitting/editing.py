@@ -77,7 +77,7 @@ def _edited(
     index = (slice(None), *plane)
     inside = torch.from_numpy(np.array(segmentation.mask[plane]))
     old = torch.from_numpy(np.array(segmentation.probabilities[index], dtype=np.float32))
-    samples = torch.from_numpy(np.array(volume.data[index], dtype=np.float32))[:, inside]
+    samples = torch.from_numpy(np.array(segmentation.intensities(volume, plane)))[:, inside]
     logits = old[:, inside].clamp_min(_LEAST).log()
     # The difference first: where nothing was edited it is 0 to the last bit, and the labels stay.
     logits += class_log_densities(mixture, samples) - class_log_densities(segmentation.mixture, samples)

@@ -14,6 +14,7 @@ from napari_gmmseg.config import Preset
 from napari_gmmseg.fitting.commands import Names
 from napari_gmmseg.fitting.naming import naming_doubts
 from napari_gmmseg.fitting.progress import Fitted
+from napari_gmmseg.fitting.shading import field_findings
 from napari_gmmseg.fitting.task import FitTask
 from napari_gmmseg.mixture.labelling import label_winners
 from napari_gmmseg.preparation.prepared import Prepared
@@ -80,6 +81,7 @@ def segmentation_of(
     findings = (
         *volume.findings,
         *prepared.findings,
+        *field_findings(volume, task.bias_field),
         # What is told of a class by its name in the result need not be told again by its number in the fit.
         *(finding for finding in fitted.findings if finding.code not in told),
         *(() if names.kept else naming_doubts(named_by.class_means(), volume, prepared, preset)),
@@ -97,6 +99,7 @@ def segmentation_of(
         "centre": list(prepared.centre),
         "scale": list(prepared.scale),
         **({} if prepared.brain_confidence is None else {"brain_confidence": prepared.brain_confidence}),
+        "bias_field": None if task.bias_field is None else task.bias_field.told(),
         **dict(fitted.notes),
     }
     return Segmentation(
@@ -112,6 +115,7 @@ def segmentation_of(
         provenance=provenance,
         prior=prior,
         base=base,
+        bias_field=task.bias_field,
     )
 
 

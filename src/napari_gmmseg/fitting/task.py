@@ -16,7 +16,7 @@ from napari_gmmseg.config.memory import Savings
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.mixture.tensors import as_tensor
 from napari_gmmseg.preparation.prepared import Prepared
-from napari_gmmseg.volumes import Mixture, Volume
+from napari_gmmseg.volumes import BiasField, Mixture, Volume
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class FitTask:
     Parameters
     ----------
     image : Tensor (C, *crop) float32
-        Intensities in the image's own unit, 0 where they are not finite.
+        Intensities in the image's own unit, 0 where they are not finite; without bias where a field was found.
     mask : Tensor (*crop) bool
         Voxels that are fitted.
     fixed_labels : Tensor (*crop) int64 or None
@@ -61,6 +61,8 @@ class FitTask:
         Whether means are the mixture's, even so.
     bright : tuple of str
         Contrasts in which a class beside the tissues is bright, without a name: there is one such class each.
+    bias_field : BiasField or None
+        What the image was divided by.
     """
 
     image: Tensor
@@ -81,6 +83,7 @@ class FitTask:
     as_start: bool = False
     keeps_means: bool = False
     bright: tuple[str, ...] = ()
+    bias_field: BiasField | None = None
 
     def __post_init__(self) -> None:
         if not self.identities:

@@ -26,19 +26,22 @@ class ResultMap:
     label : str
         What it is, such as "probability GM".
     array : ndarray (*grid) float32
-        0 ... 1, on the volume's grid.
+        On the volume's grid.
     colormap : str
         napari's name.
+    limits : (low, high)
+        What the map's darkest and brightest colour stand for.
     """
 
     key: str
     label: str
     array: NDArray[np.float32]
     colormap: str
+    limits: tuple[float, float] = (0.0, 1.0)
 
 
 def maps_of(segmentation: Segmentation) -> tuple[ResultMap, ...]:
-    """Return the probability of each class, its prior where a network gave one, and the uncertainty; for any thread.
+    """Return what there is: probability and prior of each class, uncertainty, bias field of each channel; any thread.
 
     Parameters
     ----------
@@ -55,7 +58,22 @@ def maps_of(segmentation: Segmentation) -> tuple[ResultMap, ...]:
     maps = each("probability", segmentation.probabilities, "magma")
     if segmentation.prior is not None:
         maps += each("prior", segmentation.prior, "viridis")
-    return (*maps, ResultMap("uncertainty", "uncertainty", segmentation.uncertainty, "inferno"))
+    maps.append(ResultMap("uncertainty", "uncertainty", segmentation.uncertainty, "inferno"))
+    return (*maps, *_fields(segmentation))
+
+
+def _fields(segmentation: Segmentation) -> list[ResultMap]:
+    """Return the factor by which each channel was too bright; nothing where none was corrected."""
+    field = segmentation.bias_field
+    if field is None:
+        return []
+    shape = segmentation.label_map.labels.shape
+    maps = []
+    for c, factor in enumerate(field.whole(shape)):
+        label = "bias field" if len(field.coefficients) == 1 else f"bias field {c + 1}"
+        limits = (float(factor.min()), max(float(factor.max()), float(factor.min()) + 1e-3))
+        maps.append(ResultMap(f"bias {c}", label, np.broadcast_to(factor, shape), "gray", limits))
+    return maps
 
 
 def map_layer(
@@ -80,7 +98,7 @@ def map_layer(
         "name": f"{name} {result_map.label}",
         "colormap": result_map.colormap,
         "blending": "additive",
-        "contrast_limits": (0.0, 1.0),
+        "contrast_limits": result_map.limits,
         "visible": False,
         "metadata": {KEY: {"label_map": label_map, "grid": grid, "role": "map"}},
         **place,

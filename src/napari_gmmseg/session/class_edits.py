@@ -139,7 +139,7 @@ def split_class(volume: Volume, result: Segmentation, value: int) -> Segmentatio
     from napari_gmmseg.mixture.reshaping import Reshaped, split
 
     table = result.label_map.classes
-    samples = torch.from_numpy(np.asarray(volume.data[:, result.mask], dtype=np.float32))
+    samples = torch.from_numpy(result.intensities(volume)[:, result.mask])
     reshaped = split(Reshaped.of(result.mixture), table.values.index(value), samples)
     larger = ClassTable((*table, new_class(table)))
     base = None if result.base is None else split_class(volume, result.base, value)
@@ -264,7 +264,7 @@ def _reshaped(
 ) -> Segmentation:
     import torch
 
-    image = torch.from_numpy(np.array(volume.data, dtype=np.float32))
+    image = torch.from_numpy(np.array(result.intensities(volume)))
     mask = torch.from_numpy(np.array(result.mask))
 
     def carried(maps: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -286,7 +286,7 @@ def _labelled(volume: Volume, answer: Segmentation, table: ClassTable, edit: dic
     winners = label_winners(torch.from_numpy(np.array(answer.probabilities)), torch.from_numpy(np.array(answer.mask)))
     values = np.array([0, *table.values], dtype=np.uint8)
     label_map = replace(answer.label_map, labels=values[winners.numpy()], classes=table)
-    samples = np.asarray(volume.data[:, answer.mask], dtype=np.float32)
+    samples = answer.intensities(volume)[:, answer.mask]
     edits = [*answer.provenance.get("edits", []), edit]
     return replace(
         answer,

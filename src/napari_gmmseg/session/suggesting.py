@@ -78,7 +78,7 @@ def _inside(volume: Volume, result: Segmentation) -> NDArray[np.float32]:
     inside = np.flatnonzero(result.mask)
     if inside.size > _MOST:
         inside = inside[np.unique(np.random.default_rng(0).integers(0, inside.size, _MOST))]
-    return np.asarray(volume.data.reshape(volume.n_channels, -1)[:, inside], dtype=np.float32)
+    return result.intensities(volume).reshape(volume.n_channels, -1)[:, inside]
 
 
 def _split_tissue(result: Segmentation) -> list[str]:

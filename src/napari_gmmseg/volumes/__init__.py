@@ -2,6 +2,7 @@
 
 from napari_gmmseg.volumes.atlas import AtlasPrior
 from napari_gmmseg.volumes.attributes import USUAL, Attributes, AttributeTable, is_outcome
+from napari_gmmseg.volumes.bias_field import BiasField
 from napari_gmmseg.volumes.changes import ClassChange, class_changes
 from napari_gmmseg.volumes.classes import ClassTable, Colour, TissueClass
 from napari_gmmseg.volumes.edits import Edits
@@ -37,6 +38,7 @@ __all__ = [
     "AtlasPrior",
     "AttributeTable",
     "Attributes",
+    "BiasField",
     "CaseSet",
     "CheckedStroke",
     "ClassChange",

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_gmmseg.errors import GeometryError
+from napari_gmmseg.volumes.bias_field import BiasField
 from napari_gmmseg.volumes.classes import ClassTable
 from napari_gmmseg.volumes.findings import Finding
 from napari_gmmseg.volumes.geometry import Geometry, SourceGrid, read_only
 from napari_gmmseg.volumes.mixture import Mixture
 from napari_gmmseg.volumes.reports import FitReport
+from napari_gmmseg.volumes.volume import Volume
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class Segmentation:
         The spatial mixture that was refined; None where nothing was.
     history : tuple of FitReport
         What was reported step by step, without previews and mixtures.
+    bias_field : BiasField or None
+        The shading that was taken out before: the mixture is that of the corrected intensities. None where none was.
     """
 
     label_map: LabelMap
@@ -101,8 +105,38 @@ class Segmentation:
     prior: NDArray[np.float32] | None = None
     base: Segmentation | None = None
     history: tuple[FitReport, ...] = ()
+    bias_field: BiasField | None = None
 
     @property
     def uncertainty(self) -> NDArray[np.float32]:
         """Return 1 - max_k p_k inside the mask, 0 outside; (*grid) float32, 0 = sure."""
         return np.where(self.mask, 1.0 - self.probabilities.max(axis=0), 0.0).astype(np.float32)
+
+    def intensities(self, volume: Volume, plane: tuple[int | slice, ...] = ()) -> NDArray[np.float32]:
+        """Return the intensities that the mixture is of: the image's own, without bias where one was found.
+
+        Parameters
+        ----------
+        volume : Volume
+            The image.
+        plane : tuple of int or slice
+            Index into the grid, such as (z,) for one slice; () for all of it.
+
+        Returns
+        -------
+        ndarray (C, *plane) float32
+            In the image's own unit.
+        """
+        raw = np.asarray(volume.data[(slice(None), *plane)], dtype=np.float32)
+        if self.bias_field is None:
+            return raw
+        shape = self.mask.shape
+        index = (*plane, *(slice(None),) * (len(shape) - len(plane)))[-3:]
+        where = tuple(
+            slice(*part.indices(n)[:2]) if isinstance(part, slice) else slice(part, part + 1)
+            for part, n in zip(index, shape[-3:], strict=True)
+        )
+        keep = (slice(None), *(slice(None) if isinstance(part, slice) else 0 for part in index))
+        factors = self.bias_field.factors(where)[keep]
+        frames = (1,) * (raw.ndim - factors.ndim)
+        return raw / factors.reshape(len(factors), *frames, *factors.shape[1:])

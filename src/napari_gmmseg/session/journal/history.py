@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from napari_gmmseg.config import FitConfig
+from napari_gmmseg.config import FitConfig, recorded_config
 from napari_gmmseg.errors import InputError
 from napari_gmmseg.session.journal.encoding import files_in
 from napari_gmmseg.session.journal.lines import JOURNAL, read_lines
@@ -259,7 +259,7 @@ def _begin(history: History, event: dict[str, Any]) -> None:
     history.runs.append(
         RunRecord(
             event["run"],
-            FitConfig(**event["config"]),
+            recorded_config(event["config"]),
             event.get("start"),
             state,
             dict(enumerate(_wishes(event.get("told") or []))),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from napari_gmmseg.config import FitConfig
+from napari_gmmseg.config import recorded_config
 from napari_gmmseg.session.journal.history import History
 from napari_gmmseg.session.journal.journal import Journal
 from napari_gmmseg.session.journal.nouns import numbers_of
@@ -72,7 +72,7 @@ def recover(folder: Path, warn: Callable[[Finding], object] | None = None) -> Re
         situation = _situation(history.situation, replayer)
         run = _run_point(history, replayer)
         kept = tuple(
-            Kept(name, replayer.stored(values["result"]), FitConfig(**values["config"]))
+            Kept(name, replayer.stored(values["result"]), recorded_config(values["config"]))
             for name, values in history.kept.items()
         )
     except BaseException:
@@ -96,7 +96,7 @@ def _situation(values: Values | None, replayer: Replayer) -> Situation:
     volume, painted = replayer.opened.request.volume, replayer.history.painted
     seeds, network = values["seeds"], values["weights"]
     now = Situation(
-        FitConfig(**values["config"]),
+        recorded_config(values["config"]),
         result,
         fitted,
         numbers_of(values["means"]),

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from napari_gmmseg.config import FitConfig
+from napari_gmmseg.config import recorded_config
 from napari_gmmseg.errors import InputError, ReplayError
 from napari_gmmseg.session.class_edits import adjust_classes, merge_classes, retabled, split_class
 from napari_gmmseg.session.cleaning import windows_of
@@ -246,7 +246,7 @@ class Replayer:
         scribbles = scribbles_of(event["scribbles"], self.history.painted, request.volume)
         assert scribbles is not None
         start = None if event["start"] is None else self._make(event["start"])
-        config = FitConfig(**event["situation"]["config"])
+        config = recorded_config(event["situation"]["config"])
         network = network_of(event.get("network"), self.history.folder)
         steps = answer_in_steps(Question(replace(request, config=config), scribbles, start, network))
         try:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_gmmseg.config import Box, Disc, FitConfig, PreparationConfig, Preset
+from napari_gmmseg.config import Box, Disc, PreparationConfig, Preset, recorded_config
 from napari_gmmseg.errors import GmmsegError, InputError
 from napari_gmmseg.session.journal.files import read_arrays, write_arrays
 from napari_gmmseg.session.journal.nouns import finding_of, geometry_of, plain, source_of, source_values, tissue_of
@@ -162,7 +162,7 @@ def opened_of(values: Mapping[str, Any], folder: Path) -> Opened:
         mask=mask,
         region=region,
         preparation=_preparation_of(values["preparation"]),
-        config=FitConfig(**values["config"]),
+        config=recorded_config(values["config"]),
         look=values["look"],
     )
     origin = None

@@ -19,7 +19,7 @@ from napari_gmmseg.session.journal.nouns import (
     source_values,
     tissue_of,
 )
-from napari_gmmseg.volumes import ClassTable, FitReport, LabelMap, Mixture, Segmentation
+from napari_gmmseg.volumes import BiasField, ClassTable, FitReport, LabelMap, Mixture, Segmentation
 
 _MIXTURE = ("mixing_weights", "means", "covariances", "class_of")
 _FIGURES = ("method", "log_likelihood", "steps", "stopped")
@@ -108,6 +108,8 @@ def _parts(segmentation: Segmentation) -> tuple[dict[str, NDArray[Any]], dict[st
     meta = {name: plain(getattr(segmentation, name)) for name in (*_FIGURES, "findings", "provenance")}
     meta["geometry"], meta["source"] = plain(label_map.geometry), source_values(label_map.source)
     meta["classes"] = plain(label_map.classes)
+    if segmentation.bias_field is not None:
+        meta["bias_field"] = segmentation.bias_field.told()
     meta["history"] = [{name: plain(getattr(report, name)) for name in _TOLD} for report in segmentation.history]
     return arrays, meta
 
@@ -122,6 +124,7 @@ def _whole(arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], base: Se
         findings=tuple(finding_of(finding) for finding in meta["findings"]),
         provenance=meta["provenance"],
         prior=arrays.get("prior"),
+        bias_field=None if meta.get("bias_field") is None else BiasField.of(meta["bias_field"]),
         base=base,
         history=tuple(FitReport(**told) for told in meta["history"]),
         **{name: meta[name] for name in _FIGURES},
