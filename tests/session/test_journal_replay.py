@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tests.cli.conftest import intensities, save, tissues
 from tests.session.journal_making import drive, run_recorded, small_request
 
@@ -38,6 +39,31 @@ def test_a_run_that_was_told_things_is_replayed_with_the_same_bits(tmp_path: Pat
     replayer = Replayer(read_history(folder))
     assert result_hash(replayer.result()) == result_hash(result)
     assert replayer.equal
+
+
+def test_class_edits_come_to_the_same_bits_whatever_number_of_threads_others_left(tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    made = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            journal = Journal.create(tmp_path / f"{threads}")
+            session = Session(recorder=journal)
+            session.open(small_request(method="spatial"))
+            session.run()
+            drive(session)
+            session.split(3)
+            session.merge(1, 2)
+            session.adjust({3: (90.0,)}, {})
+            drive(session)
+            made.append(result_hash(session.result))
+            session.close()
+            journal.close(finished=False)
+        # Here with three threads, where one was left when it was recorded.
+        assert result_hash(Replayer(read_history(tmp_path / "1")).result()) == made[0]
+    finally:
+        torch.set_num_threads(before)
+    assert len(set(made)) == 1
 
 
 def test_asking_for_states_all_the_time_changes_no_bit(tmp_path: Path) -> None:

@@ -101,6 +101,17 @@ def test_stop_keeps_the_best_so_far(painted):
     assert painted.result.stopped
 
 
+def test_a_fine_tuning_without_a_step_changes_nothing_and_says_so(painted):
+    before, could = painted.situation, painted.can_undo
+    told = []
+    painted.refused.connect(told.append)
+    painted.finetune(seconds=1e-9)
+    await_answer(painted)
+    assert [finding.code for finding in told] == ["no-step"]
+    assert painted.situation.result is before.result
+    assert painted.can_undo == could
+
+
 def test_cancel_and_undo_while_it_is_on_leave_everything_as_before(painted):
     before, could = mask_hash(painted), painted.can_undo
     for end in (painted.cancel_tuning, painted.undo):

@@ -152,7 +152,6 @@ class ScribbleLayer(BoundLabels):
         features["index"].append(IGNORED)
         features["class"][0] = "Unlabelled"
         features["class"].append("Ignored")
-        features["abbreviation"].append("")
         self._layer.colormap = DirectLabelColormap(color_dict=shown)
         self._layer.features = features
 

@@ -159,7 +159,6 @@ def class_features(classes: ClassTable) -> dict[str, list[Any]]:
     return {
         "index": [0, *classes.values],
         "class": ["Background", *(c.name for c in classes)],
-        "abbreviation": ["", *(c.abbreviation for c in classes)],
     }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,25 @@ from napari_gmmseg.volumes import ClassTable, Mixture, Segmentation, TissueClass
 
 if TYPE_CHECKING:
     from napari_gmmseg.mixture.reshaping import Reshaped
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _on_own_threads(edit: Callable[P, T]) -> Callable[P, T]:
+    """Have an edit use the machine's usual number of threads, whatever the thread that asks was left with.
+
+    Sums come out otherwise in their last bits on another number of threads, and a replay would make another result.
+    """
+
+    @wraps(edit)
+    def held(*arguments: P.args, **options: P.kwargs) -> T:
+        from napari_gmmseg.fitting.runtime import choose_threads, torch_threads
+
+        with torch_threads(choose_threads(None)):
+            return edit(*arguments, **options)
+
+    return held
 
 
 def retabled(result: Segmentation, change: Callable[[ClassTable], ClassTable]) -> Segmentation:
@@ -78,6 +98,7 @@ def named_by_contrast(volume: Volume, preset: Preset, table: ClassTable, mixture
     return {tissue.value: tissues[int(e)] for tissue, e in zip(table, entry, strict=True)}
 
 
+@_on_own_threads
 def merge_classes(volume: Volume, result: Segmentation, into: int, other: int) -> Segmentation:
     """Return a result with two classes made one: probabilities add up, and the Gaussian has both's moments.
 
@@ -99,6 +120,7 @@ def merge_classes(volume: Volume, result: Segmentation, into: int, other: int) -
     return replace(_reshaped(volume, result, reshaped, table, {"merge": [into, other]}), base=base)
 
 
+@_on_own_threads
 def split_class(volume: Volume, result: Segmentation, value: int) -> Segmentation:
     """Return a result with one class made two along its main axis, which share its voxels by their densities.
 
@@ -123,6 +145,7 @@ def split_class(volume: Volume, result: Segmentation, value: int) -> Segmentatio
     return replace(_reshaped(volume, result, reshaped, larger, {"split": value}), base=base)
 
 
+@_on_own_threads
 def adjust_classes(
     volume: Volume,
     result: Segmentation,

@@ -254,6 +254,9 @@ class TuningActs(CleaningActs):
         self.answer()
 
     def _put_tuned(self, tuning: _Tuning, result: FinetunedSegmentation) -> None:
+        if not result.steps and not tuning.carried:
+            self._refuse(_NO_STEP)
+            return
         now = self._now
         heard = now.scribbles is tuning.scribbles
         new = replace(now, result=result, fitted=result, means={}, stds={}, model=None)
@@ -292,6 +295,11 @@ class TuningActs(CleaningActs):
         """Take the network of an image that is left along to the next."""
         self._tried = None
         self._carried = before.weights or self._carried
+
+
+_NO_STEP = Finding(
+    "no-step", "The fine-tuning ended before its first step: nothing has changed.", "Give it more seconds."
+)
 
 
 def _anew(scribbles: Scribbles, unknown: set[int]) -> Finding:
