@@ -165,6 +165,8 @@ def test_a_fine_tuning_shows_progress_and_can_be_stopped(painted):
     painted.presenter.finetune(None)
     painted.poll_until(lambda: "step" in painted.view.shown.tuning.text)
     assert painted.view.shown.tuning.on
+    # Without a step there would be nothing to keep.
+    painted.poll_until(lambda: painted.session.tuning_progress.report.step > 0)
     painted.session.stop_tuning()
     painted.rest()
     assert painted.session.result.method == "finetuned"

@@ -109,6 +109,11 @@ def test_fine_tune_shows_progress_stops_and_is_undone(painted, qtbot):
     progress = dock.findChild(QProgressBar, "scribble_progress")
     text = dock.findChild(QLabel, "scribble_tuning_text")
     qtbot.waitUntil(lambda: progress.isVisible() and "step" in text.text(), timeout=_LONG)
+    # Without a step there would be nothing to keep.
+    session = dock.presenter.session
+    qtbot.waitUntil(
+        lambda: session.tuning_progress is not None and session.tuning_progress.report.step > 0, timeout=_LONG
+    )
     click(qtbot, dock, "stop")
     rest(qtbot, dock)
     assert dock.presenter.session.result.method == "finetuned"

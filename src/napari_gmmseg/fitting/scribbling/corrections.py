@@ -67,7 +67,7 @@ def teaching_weights(
     scale : Standardisation
         Of the voxels inside the mask.
     fit : callable
-        Gives a mixture of samples, classes and weights.
+        Gives a mixture of samples (C, m), classes (m,) and weights (m,).
     """
     if not later.any():
         return weights, 0.0
