@@ -150,6 +150,18 @@ def test_a_training_without_any_epoch_of_numbers_is_an_error(monkeypatch):
     assert "--learning-rate" in str(caught.value.hint)
 
 
+def test_amounts_that_are_no_numbers_are_told_with_their_case_and_in_a_prediction():
+    ages = ("30", "50", "45y", "60")
+    cases = CaseSet(tuple(case(n, attributes={"age": age}) for n, age in enumerate(ages)), CLASSES)
+    model, _ = followed(cases, config(epochs=1))
+    (told,) = [finding for finding in model.findings if finding.code == "misread-attributes"]
+    assert "age of case-2 is '45y'" in told.message
+    volume = Volume.from_array(cases.cases[0].image.astype(np.float32), (1, 1, 1), channels=CHANNELS)
+    found = {finding.code: finding for finding in predict(model, volume, {"age": "45y"}, threads=1).findings}
+    assert "age is '45y'" in found["misread-attribute"].message
+    assert "missing-attributes" not in found
+
+
 @pytest.mark.parametrize(
     ("schedule", "history", "expected"),
     [

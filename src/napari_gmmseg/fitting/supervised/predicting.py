@@ -220,6 +220,11 @@ def _doubts(model: TrainedModel, case: LabelledCase) -> list[Finding]:
         found.append(
             Finding("unheard-attribute", f"No patient of the training was of this kind: {told}.", "It was left out.")
         )
+    if misread := table.misread(case.attributes):
+        words = ", ".join(f"{name} is {value!r}" for name, value in misread.items())
+        found.append(
+            Finding("misread-attribute", f"{words}: no number, so that it counts as unknown.", "Write a number alone.")
+        )
     if missing := table.missing(case.attributes):
         found.append(
             Finding(
