@@ -71,7 +71,7 @@ class Learner:
         self.best_epoch = 0
         self._in_epoch = 0
         #: What tells these cases, in these parts, from others.
-        self.identity = _identity(parts)
+        self.identity = _identity(parts, classes)
         self.findings = self._doubts(parts)
 
     @property
@@ -249,8 +249,8 @@ class Learner:
         return [Finding("misread-attributes", words, "Write numbers alone in the list.")]
 
 
-def _identity(parts: Split) -> str:
-    told = hashlib.sha256()
+def _identity(parts: Split, classes: ClassTable) -> str:
+    told = hashlib.sha256(f"{parts.train[0].channels}/{[(c.value, c.name) for c in classes]}".encode())
     for part in (parts.train, parts.validation):
         for case in part:
             told.update(f"{case.name}/{case.patient}/{sorted(case.attributes.items())}/{case.positions}".encode())
