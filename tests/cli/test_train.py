@@ -66,6 +66,12 @@ def test_labelled_cases_give_a_model_that_predicts_on_the_grid_of_the_file(run: 
     assert [c["name"] for c in done.data["classes"]] == ["Class 1"]
 
 
+def test_patience_may_be_without_end(run: Run, cases: Path, tmp_path: Path):
+    told = run("train", cases, "-o", tmp_path / "m.safetensors", *QUICK, "--patience", "none", "--json")
+    assert told.code == 0, told.err
+    assert read_model(tmp_path / "m.safetensors").settings["patience"] is None
+
+
 def test_a_folder_of_slices_is_learnt_from(run: Run, tmp_path: Path):
     for seed in range(3):
         name = f"TCGA_AA_000{seed}_20010101"

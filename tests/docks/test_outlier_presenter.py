@@ -239,6 +239,24 @@ def test_a_weight_makes_windows_settings_of_the_next_run_and_undo_is_followed(ca
     assert case.view.numbers.inner == 3
 
 
+def test_with_a_weight_the_slider_stays_at_its_beginning_and_the_loss_keeps_its_windows(case):
+    case.presenter.choose_windows(5, 15)
+    case.presenter.choose_loss(2.0, 0.3)
+    case.settle()
+    case.presenter.choose_length(1)
+    case.settle()
+    assert case.view.numbers.inner == 1
+    assert case.view.shown.sentence == "Nothing would go."
+    case.presenter.choose_loss(3.0, 0.3)
+    case.settle()
+    config = case.session.config
+    assert (config.outlier_weight, config.outlier_inner, config.outlier_outer) == (3.0, 5, 15)
+    assert case.view.numbers.inner == 1
+    case.presenter.choose_length(7)
+    case.settle()
+    assert case.session.config.outlier_inner == 7
+
+
 def test_a_network_that_learns_hears_new_windows_at_its_next_step():
     session = Session()
     session.open(request_of_a_network())

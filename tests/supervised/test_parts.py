@@ -15,7 +15,7 @@ from napari_gmmseg.fitting.supervised.learner import Learner
 from napari_gmmseg.fitting.supervised.objective import Objective, class_weights, mixture_nll, mixture_rise
 from napari_gmmseg.fitting.supervised.slices import Batch, SlicedCase, collate
 from napari_gmmseg.fitting.supervised.splitting import split
-from napari_gmmseg.losses import dice, partial_cross_entropy
+from napari_gmmseg.losses import dice
 from napari_gmmseg.volumes import AttributeTable, CaseSet
 
 from .labelled_cases import CLASSES, case, case_set, config
@@ -303,9 +303,20 @@ def test_class_weights_reach_the_cross_entropy():
     batch = batch_of(sliced())
     logits, weights = logits_of(batch), torch.tensor([0.5, 4.0])
     _, terms = Objective(config(balance="weights"), weights)(logits, batch, batch.images, 0.0)
-    known = torch.ones_like(batch.targets, dtype=torch.bool)
-    expected = partial_cross_entropy(logits.log_softmax(1), batch.targets, weights[batch.targets], known)
-    torch.testing.assert_close(terms["cross-entropy"], expected)
+    expected = torch.nn.functional.cross_entropy(logits, batch.targets, reduction="none") * weights[batch.targets]
+    torch.testing.assert_close(terms["cross-entropy"], expected.mean())
+
+
+def test_weights_of_rare_classes_balance_between_slices_with_and_without_an_object():
+    batch = batch_of(sliced(), (0, 1))
+    assert not (batch.targets[0] == 1).any()
+    weights = torch.tensor([0.5, 4.0])
+    logits = torch.zeros(2, 2, 32, 32, requires_grad=True)
+    loss, _ = Objective(config(balance="weights", dice_weight=0), weights)(logits, batch, batch.images, 0.0)
+    loss.backward()
+    pull = logits.grad.abs().flatten(1).sum(1)
+    share = float((batch.targets[1] == 1).float().mean())
+    assert float(pull[1] / pull[0]) == pytest.approx((0.5 * (1 - share) + 4.0 * share) / 0.5, rel=1e-4)
 
 
 @pytest.mark.parametrize(

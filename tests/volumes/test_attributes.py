@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from napari_gmmseg.errors import SettingsError
-from napari_gmmseg.volumes import AttributeTable, is_outcome
+from napari_gmmseg.volumes import USUAL, AttributeTable, is_outcome
 
 PATIENTS = (
     {"RNASeqCluster": "2", "age": "30", "gender": "female", "death01": "1", "score": "0.5"},
@@ -41,21 +43,41 @@ def test_a_kind_that_nobody_was_of_counts_as_missing_and_is_told():
     assert table.missing({}) == ("RNASeqCluster",)
 
 
+def test_an_amount_that_is_no_number_counts_as_unknown_and_is_told():
+    table = AttributeTable.of(PATIENTS, ["age"], position=False)
+    assert table.encode({"age": "45y"}).tolist() == [0, 0]
+    assert table.misread({"age": "45y"}) == {"age": "45y"}
+    assert table.misread({"age": "45"}) == table.misread({"age": "NA"}) == table.misread({}) == {}
+
+
+def test_one_age_that_is_no_number_makes_no_kinds_of_the_others():
+    table = AttributeTable.of([*PATIENTS, {"age": "45y"}], ["age"])
+    assert table.amounts == (("age", 40.0, 10.0),)
+    assert AttributeTable.of([{"age": "young"}, {"age": "old"}, {"age": "45"}], ["age"]).kinds
+    assert AttributeTable.of([{"score": "0.5"}, {"score": "high"}, {"score": "2"}], ["score"]).kinds
+
+
 def test_a_column_with_fractions_is_an_amount():
     assert [name for name, _, _ in AttributeTable.of(PATIENTS, ["score"]).amounts] == ["score"]
 
 
 @pytest.mark.parametrize(
     "name",
-    ["death01", "OS_months", "overall_survival", "vital_status", "days_to_last_followup", "PFS", "recurrence", "event"],
+    [
+        *("death01", "OS_months", "overall_survival", "vital_status", "days_to_last_followup", "PFS", "recurrence"),
+        *("event", "OS.time", "DSS.time", "DFI.time", "PFI", "PFI.time", "OS (months)", "OSMonths", "osMonths", "OS"),
+        *("tumor_status", "TumourStatus", "Alive", "ttp", "censored", "new_tumor_event", "PFS-6"),
+    ],
 )
 def test_an_outcome_is_refused_by_its_name(name):
     assert is_outcome(name)
-    with pytest.raises(SettingsError, match=name):
+    with pytest.raises(SettingsError, match=re.escape(name)):
         AttributeTable.of([{name: "1"}], [name])
 
 
-@pytest.mark.parametrize("name", ["RNASeqCluster", "age", "gender", "laterality", "position", "osmolality", "prevent"])
+@pytest.mark.parametrize(
+    "name", [*USUAL, "laterality", "position", "osmolality", "prevent", "tumor_location", "PositionOfSlice"]
+)
 def test_other_names_are_not_taken_for_outcomes(name):
     assert not is_outcome(name)
 

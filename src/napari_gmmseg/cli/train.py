@@ -104,7 +104,9 @@ class Train:
         bool, tyro.conf.arg(help="Go on from the last epoch of a training for this output that was ended early.")
     ] = False
     epochs: Annotated[int, about(_C, "epochs", metavar="N")] = _C.epochs
-    patience: Annotated[int, about(_C, "patience", metavar="N")] = 20
+    patience: Annotated[
+        int | Literal["none"], about(_C, "patience", "default: 20; none: it never ends early", metavar="N|none")
+    ] = 20
     batch_slices: Annotated[int, about(_C, "batch_slices", metavar="N")] = _C.batch_slices
     learning_rate: Annotated[float, about(_C, "learning_rate")] = _C.learning_rate
     schedule: Annotated[Schedule, about(_C, "schedule")] = _C.schedule
@@ -154,6 +156,7 @@ class Train:
     def settings(self) -> dict[str, Any]:
         """Return the settings, as `api.train` names them."""
         own = {name: value for name, value in vars(self).items() if name in _C.__pydantic_fields__}  # type: ignore[attr-defined]
+        own["patience"] = None if self.patience == "none" else self.patience
         return own | self.network.settings() | vars(self.loss) | self.augmentation.settings()
 
 

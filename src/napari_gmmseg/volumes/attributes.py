@@ -17,10 +17,16 @@ Attributes = Mapping[str, str | int | float]
 
 #: What became of a patient: it is not known when an image is looked at, and a network that has seen it has been told.
 _OUTCOME = re.compile(
-    r"death|dead|died|deceased|surviv|vital|outcome|progress|recur|relapse|respon[sd]|follow.?up|days_to|"
-    r"(?:^|_)(?:os|pfs|dfs|rfs|dss|event|censor\w*)(?:_|$|\d)",
+    r"death|dead|died|deceased|surviv|vital|outcome|progress|recur|relapse|respon[sd]|follow.?up|days_to|censor|"
+    r"(?:tumou?r|disease)[^a-z0-9]*status",
     re.IGNORECASE,
 )
+#: The same, where they are whole words: intervals as the public tables abbreviate them, and others.
+_OUTCOME_WORDS = frozenset(
+    ("os", "pfs", "pfi", "dfs", "dfi", "dss", "rfs", "efs", "mfs", "ttp", "ttr", "event", "events", "alive")
+)
+#: Words of a heading: apart at all that is no letter and no digit, at digits, and at capitals.
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 #: Whole numbers that are an amount; others are taken for the number of a kind.
 _AMOUNT = re.compile(r"(?:^|_)age(?:_|$)|year|volume|weight|height|diameter|karnofsky|kps|_m[ml]$", re.IGNORECASE)
 #: Of the public glioma tables: what is known of tumour and patient beside the image, and tells nothing of the outcome.
@@ -153,6 +159,17 @@ class AttributeTable:
         values = {name: _text(attributes.get(name, "")) for name, _ in self.kinds}
         return {name: values[name] for name, kinds in self.kinds if values[name] and values[name] not in kinds}
 
+    def misread(self, attributes: Attributes) -> dict[str, str]:
+        """Return the amounts that are told and are no numbers, by attribute; they count as missing.
+
+        Parameters
+        ----------
+        attributes : mapping of str to str or number
+            What is known of a patient.
+        """
+        values = {name: _text(attributes.get(name, "")) for name, _, _ in self.amounts}
+        return {name: value for name, value in values.items() if value and _number(value) is None}
+
     def missing(self, attributes: Attributes) -> tuple[str, ...]:
         """Return the attributes that are not known of a patient.
 
@@ -195,7 +212,8 @@ def is_outcome(name: str) -> bool:
     name : str
         Such as the heading of a column.
     """
-    return _OUTCOME.search(name) is not None
+    words = {word.lower() for word in _WORD.findall(name)}
+    return _OUTCOME.search(name) is not None or bool(words & _OUTCOME_WORDS)
 
 
 def _known(patients: Iterable[Attributes], name: str) -> list[str]:
@@ -222,14 +240,15 @@ def _number(text: str) -> float | None:
 
 
 def _is_amount(name: str, values: Sequence[str]) -> bool:
-    numbers = [_number(value) for value in values]
-    if any(number is None for number in numbers):
-        return False
-    return _AMOUNT.search(name) is not None or any(number != int(number) for number in numbers if number is not None)
+    numbers = [number for value in values if (number := _number(value)) is not None]
+    if _AMOUNT.search(name) is not None:
+        # One age that was mistyped makes no kinds of all the others.
+        return 2 * len(numbers) > len(values)
+    return len(numbers) == len(values) and any(number != int(number) for number in numbers)
 
 
 def _moments(values: Sequence[str]) -> tuple[float, float]:
-    numbers = np.array([float(value) for value in values])
+    numbers = np.array([number for value in values if (number := _number(value)) is not None])
     return float(numbers.mean()), float(numbers.std()) or 1.0
 
 

@@ -85,25 +85,22 @@ class Planning:
 
 
 def settings_of(numbers: Numbers) -> dict[str, Any]:
-    """Return the settings of the loss, as a session has them.
+    """Return the settings of the loss, as a session has them; where nothing is to go, its windows stay what they are.
 
     Parameters
     ----------
     numbers : Numbers
         What is chosen.
     """
-    inner = max(numbers.inner, 3)
-    return {
-        "outlier_weight": numbers.weight,
-        "outlier_inner": inner,
-        "outlier_outer": max(numbers.outer, inner + 2),
-        "outlier_unit": "voxels",
-        "outlier_ramp": numbers.ramp,
-    }
+    told = {"outlier_weight": numbers.weight, "outlier_ramp": numbers.ramp}
+    if numbers.inner <= 1:
+        return told
+    windows = {"outlier_inner": numbers.inner, "outlier_outer": max(numbers.outer, numbers.inner + 2)}
+    return {**told, **windows, "outlier_unit": "voxels"}
 
 
 def following(numbers: Numbers, config: FitConfig, label_map: LabelMap | None) -> Numbers:
-    """Return numbers with the settings that a session has; its windows only where the loss counts.
+    """Return numbers with the settings that a session has; its windows only where the loss counts and anything may go.
 
     Parameters
     ----------
@@ -115,7 +112,7 @@ def following(numbers: Numbers, config: FitConfig, label_map: LabelMap | None) -
         For the size of a voxel.
     """
     weight, ramp = config.outlier_weight, config.outlier_ramp
-    if not weight:
+    if not weight or numbers.inner <= 1:
         return replace(numbers, weight=weight, ramp=ramp)
     inner, outer = config.outlier_inner, config.outlier_outer
     if config.outlier_unit == "mm" and label_map is not None:

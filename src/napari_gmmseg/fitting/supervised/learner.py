@@ -71,7 +71,7 @@ class Learner:
         self.best_epoch = 0
         self._in_epoch = 0
         #: What tells these cases, in these parts, from others.
-        self.identity = _identity(parts)
+        self.identity = _identity(parts, classes)
         self.findings = self._doubts(parts)
 
     @property
@@ -223,6 +223,7 @@ class Learner:
             told.append(
                 Finding("no-validation", "Nobody was validated on: the last epoch is kept, whatever it is worth.")
             )
+        told += self._misread(parts)
         gaps = {case.patient: len(self.table.missing(case.attributes)) for case in parts.train}
         gaps = {patient: n for patient, n in gaps.items() if n}
         if gaps:
@@ -235,9 +236,21 @@ class Learner:
             )
         return tuple(told)
 
+    def _misread(self, parts: Split) -> list[Finding]:
+        wrong = [
+            f"{name} of {case.name} is {value!r}"
+            for case in (*parts.train, *parts.validation, *parts.test)
+            for name, value in self.table.misread(case.attributes).items()
+        ]
+        if not wrong:
+            return []
+        more = f" and {len(wrong) - 8} more" if len(wrong) > 8 else ""
+        words = f"{', '.join(wrong[:8])}{more}: no numbers, so that they count as unknown."
+        return [Finding("misread-attributes", words, "Write numbers alone in the list.")]
 
-def _identity(parts: Split) -> str:
-    told = hashlib.sha256()
+
+def _identity(parts: Split, classes: ClassTable) -> str:
+    told = hashlib.sha256(f"{parts.train[0].channels}/{[(c.value, c.name) for c in classes]}".encode())
     for part in (parts.train, parts.validation):
         for case in part:
             told.update(f"{case.name}/{case.patient}/{sorted(case.attributes.items())}/{case.positions}".encode())

@@ -12,7 +12,8 @@ from torch import Tensor
 from napari_gmmseg.config.training import TrainingConfig
 from napari_gmmseg.fitting.deep.outliers import ramp
 from napari_gmmseg.fitting.supervised.slices import Batch, SlicedCase
-from napari_gmmseg.losses import OutlierRegionLoss, dice, partial_cross_entropy, spatially_variant_nll
+from napari_gmmseg.losses import OutlierRegionLoss, dice, spatially_variant_nll
+from napari_gmmseg.losses.averages import mean_over_mask
 from napari_gmmseg.mixture.soft_moments import soft_log_densities, soft_moments
 
 #: Share of the training over which the mixture's weight rises.
@@ -66,7 +67,7 @@ class Objective:
         terms: dict[str, tuple[float, Tensor]] = {}
         if config.cross_entropy_weight:
             weights = self._class_weights[batch.targets.clamp_min(0)]
-            term = partial_cross_entropy(log_prior, batch.targets, weights, known)
+            term = balanced_cross_entropy(log_prior, batch.targets, weights, known)
             terms["cross-entropy"] = (config.cross_entropy_weight, term)
         if config.dice_weight:
             terms["Dice"] = (config.dice_weight, dice(log_prior, batch.targets, known))
@@ -79,6 +80,33 @@ class Objective:
             terms["mixture"] = (config.mixture_weight * mixture_rise(share), term)
         total = torch.stack([weight * term for weight, term in terms.values()]).sum()
         return total, {name: term.detach() for name, (_, term) in terms.items()}
+
+
+def balanced_cross_entropy(log_prior: Tensor, targets: Tensor, weights: Tensor, known: Tensor) -> Tensor:
+    """Return the cross-entropy with weights that also tell slices apart, in nat.
+
+    mean over slices of the mean over known voxels of a(x) CE(y(x), P(x)). Divided by the number of voxels, not by the
+    sum of their weights (`partial_cross_entropy`): else a slice with an object would count as much as one without, and
+    weights could not balance between them.
+
+    Parameters
+    ----------
+    log_prior : Tensor (B, K, Y, X) float
+        Log of the network's class probabilities, in nat.
+    targets : Tensor (B, Y, X) int64
+        Class of each voxel; below 0 where it is not known.
+    weights : Tensor (B, Y, X) float
+        How much each voxel counts; 1 on average over all cases.
+    known : Tensor (B, Y, X) bool
+        Voxels that count.
+
+    Returns
+    -------
+    Tensor, scalar float
+        In nat.
+    """
+    right = log_prior.gather(1, targets.clamp_min(0)[:, None])[:, 0]
+    return -mean_over_mask(right * weights, known)
 
 
 def mixture_nll(log_prior: Tensor, images: Tensor, foreground: Tensor) -> Tensor:

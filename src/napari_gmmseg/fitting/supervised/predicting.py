@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def predict(
     model : TrainedModel
         The network.
     volume : Volume
-        The image, (C, Z, Y, X), with the model's channels in its order.
+        The image, (C, Z, Y, X), with the model's channels: in its order, or in any where all of them are named.
     attributes : mapping of str to str or number, or None
         What is known of the patient; what is missing counts as unknown.
     device : str
@@ -74,6 +75,7 @@ def predict(
         Where the weights do not fit the network that they describe.
     """
     began = time.perf_counter()
+    volume = _in_order(model, volume)
     _check_channels(model, volume)
     where, n_threads = choose_device(device), choose_threads(threads)
     case = LabelledCase("the image", "", volume.data, None, volume.channels, attributes=dict(attributes or {}))
@@ -176,6 +178,15 @@ def network_of(model: TrainedModel, config: TrainingConfig) -> DeepLab:
     return network
 
 
+def _in_order(model: TrainedModel, volume: Volume) -> Volume:
+    """Return a volume with its channels in the model's order, where their names tell it without doubt."""
+    names = volume.channels
+    if "" in names or len(set(names)) < len(names) or sorted(names) != sorted(model.channels):
+        return volume
+    order = [names.index(name) for name in model.channels]
+    return volume if names == model.channels else replace(volume, data=volume.data[order], channels=model.channels)
+
+
 def _check_channels(model: TrainedModel, volume: Volume) -> None:
     if volume.data.ndim != 4:
         raise InputError("The image has a time axis, and the model takes none.", "Give one frame with --frame N.")
@@ -189,7 +200,7 @@ def _check_channels(model: TrainedModel, volume: Volume) -> None:
         if own and given and own != given:
             raise InputError(
                 f"The model takes the channels {told}, and a channel of the image is {given!r} in place of {own!r}.",
-                "Give them in the model's order, or name them with --contrast.",
+                "Give the model's channels in its order, or name all of them with --contrast.",
             )
 
 
@@ -219,6 +230,11 @@ def _doubts(model: TrainedModel, case: LabelledCase) -> list[Finding]:
         told = ", ".join(f"{name} {value}" for name, value in unheard.items())
         found.append(
             Finding("unheard-attribute", f"No patient of the training was of this kind: {told}.", "It was left out.")
+        )
+    if misread := table.misread(case.attributes):
+        words = ", ".join(f"{name} is {value!r}" for name, value in misread.items())
+        found.append(
+            Finding("misread-attribute", f"{words}: no number, so that it counts as unknown.", "Write a number alone.")
         )
     if missing := table.missing(case.attributes):
         found.append(

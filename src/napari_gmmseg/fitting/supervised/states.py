@@ -16,6 +16,7 @@ from napari_gmmseg.volumes import FitState
 
 #: Settings that may differ: they do not change what is learnt (threads: but for rounding).
 _FREE = ("device", "threads")
+_ANEW = "Give the same ones; or remove the file OUTPUT.unfinished.safetensors, and begin anew without --resume."
 
 
 def state_of(learner: Learner) -> FitState:
@@ -61,12 +62,12 @@ def restore(learner: Learner, state: FitState) -> None:
         told = ", ".join(f"{name} {then.get(name)!r} (now {own.get(name)!r})" for name in other[:4])
         raise SettingsError(
             f"The unfinished training had other settings: {told}.",
-            "Give the same ones, or begin anew without --resume.",
+            _ANEW,
         )
     if state.meta["trained_on"] != learner.identity:
         raise SettingsError(
-            "The unfinished training had other cases, or other parts of them.",
-            "Give the same ones, or begin anew without --resume.",
+            "The unfinished training had other cases, channels or classes, or other parts of them.",
+            _ANEW,
         )
     tensors = {name: torch.from_numpy(np.array(array)) for name, array in state.arrays.items()}
     learner.network.load_state_dict(_part(tensors, "network/"))
