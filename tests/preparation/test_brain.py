@@ -149,6 +149,13 @@ def test_a_picture_and_a_series_over_time_are_not_looked_through() -> None:
     prepare(replace(head, data=series), preset=BRAIN, atlas=unwanted)
 
 
+def test_a_head_of_few_thick_slices_is_looked_through() -> None:
+    head = make_head()
+    every = replace(head.volume.geometry, shape=(2, *head.brain.shape[1:]))
+    found = prepared(replace(head.volume, data=np.ascontiguousarray(head.volume.data[:, 30:32]), geometry=every))
+    assert found.brain_confidence is not None
+
+
 def test_voxels_that_are_no_numbers_are_no_obstacle() -> None:
     head = make_head()
     data = head.volume.data.copy()

@@ -1,4 +1,4 @@
-"""Probabilities, priors and uncertainty of a segmentation as what napari adds."""
+"""Probabilities, priors, uncertainty and the proposed brain of a segmentation as what napari adds."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_gmmseg.config.presets import MAGENTA
 from napari_gmmseg.plugin.layer_grids import LayerGrid
 from napari_gmmseg.plugin.metadata import KEY
 from napari_gmmseg.plugin.shown import LayerData
-from napari_gmmseg.volumes import LabelMap, Segmentation
+from napari_gmmseg.volumes import ClassTable, LabelMap, Segmentation, TissueClass
+
+#: What the layer of a proposed brain is called, and known by.
+PROPOSED = "proposed brain"
 
 
 @dataclass(frozen=True)
@@ -104,3 +108,35 @@ def map_layer(
         **place,
     }
     return grid.to_layer(result_map.array), settings, "image"
+
+
+def proposed_brain_layer(
+    segmentation: Segmentation, grid: LayerGrid, place: Mapping[str, Any], name: str
+) -> LayerData | None:
+    """Return a Labels layer, hidden, with the brain that was proposed in a whole head; None where none was.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        The result; its mask is the brain.
+    grid : LayerGrid
+        The order of the layer's axes.
+    place : mapping
+        From `display_of` or `display_like`.
+    name : str
+        Beginning of its name.
+    """
+    if not any(finding.code == "proposed-brain" for finding in segmentation.findings):
+        return None
+    like = segmentation.label_map
+    brain = ClassTable((TissueClass(1, "Brain", "brain", MAGENTA),))
+    label_map = LabelMap(segmentation.mask.astype(np.uint8), like.geometry, brain, like.source)
+    settings = {
+        "name": f"{name} {PROPOSED}",
+        "opacity": 0.4,
+        "visible": False,
+        "metadata": {KEY: {"label_map": label_map, "grid": grid, "role": PROPOSED}},
+        **place,
+    }
+    # Its own array: a person paints on it.
+    return np.array(grid.to_layer(label_map.labels)), settings, "labels"

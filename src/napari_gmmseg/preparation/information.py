@@ -121,7 +121,7 @@ def sample(
     affine : ndarray (4, 4), float64
         Voxel (z, y, x, 1) to world, in mm.
     inside : ndarray (Z, Y, X), bool
-        Where samples may lie.
+        Where samples may lie; not empty.
     atlas : AtlasPrior
         The average brain.
     step : float
@@ -131,10 +131,11 @@ def sample(
     # Half of a step's width: the image is read at places a step apart, and must not alias.
     blurred = ndimage.gaussian_filter(image, np.where(spacing < step, 0.7 * step / spacing / _WIDTH, 0))
     every = np.maximum(1, np.rint(step / spacing)).astype(int)
-    chosen = tuple(slice(int(n // 2), None, int(n)) for n in every)
-    if min(image[chosen].shape) == 0:
-        every, chosen = np.ones(3, dtype=int), (slice(None),) * 3
-    where = np.argwhere(inside[chosen]) * every + every // 2
+    first = np.minimum(every // 2, (np.array(image.shape) - 1) // 2)
+    chosen = tuple(slice(int(start), None, int(n)) for start, n in zip(first, every, strict=True))
+    if not inside[chosen].any():
+        every, first, chosen = np.ones(3, dtype=int), np.zeros(3, dtype=int), (slice(None),) * 3
+    where = np.argwhere(inside[chosen]) * every + first
     values = blurred[chosen][inside[chosen]]
     low, high = np.percentile(values, _TAILS)
     levels = np.clip((values - low) / max(high - low, 1e-12) * _N_BINS, 0, _N_BINS - 1).astype(np.int64)

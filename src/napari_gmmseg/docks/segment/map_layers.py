@@ -1,12 +1,12 @@
-"""The layers of a result's probabilities and uncertainty: added one at a time, since each takes napari a while."""
+"""The layers of a result's proposed brain, probabilities and uncertainty: added one by one, for each takes a while."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from napari_gmmseg.docks.segment.outcome import Outcome
-from napari_gmmseg.plugin.maps import map_layer
+from napari_gmmseg.plugin.maps import PROPOSED, map_layer, proposed_brain_layer
 from napari_gmmseg.plugin.metadata import KEY, entry_of
 
 
@@ -33,21 +33,43 @@ class MapLayers:
         self._wanted = [result_map.key for result_map in outcome.maps]
         self._maps = {result_map.key: result_map for result_map in outcome.maps}
         self._layers: dict[str, Any] = {}
+        self._asks_brain = True
 
     def add_next(self) -> bool:
         """Add one more; return whether there are others still."""
+        if self._asks_brain:
+            self._asks_brain = False
+            if self._add_brain():
+                return bool(self._wanted)
         if self._wanted:
             key = self._wanted.pop(0)
             outcome = self._outcome
             label_map = outcome.segmentation.label_map
             data, settings, _ = map_layer(self._maps[key], label_map, outcome.grid, self._place, self._name)
-            chosen = self._viewer.layers.selection.active
-            added = self._viewer.add_image(data, **settings)
-            # The viewer that napari hands a plugin wraps what it returns: the list has the layer itself.
-            self._layers[key] = next(layer for layer in self._viewer.layers if layer == added)
-            if chosen is not None and chosen in self._viewer.layers:
-                self._viewer.layers.selection.active = chosen
+            self._layers[key] = self._add(self._viewer.add_image, data, settings)
         return bool(self._wanted)
+
+    def _add_brain(self) -> bool:
+        """Add the proposed brain, once: what a person has corrected in it stays; return whether it was added."""
+        outcome = self._outcome
+        layer = proposed_brain_layer(outcome.segmentation, outcome.grid, self._place, self._name)
+        if layer is None:
+            return False
+        data, settings, _ = layer
+        there = (other for other in self._viewer.layers if entry_of(other.metadata).get("role") == PROPOSED)
+        if any(other.name == settings["name"] for other in there):
+            return False
+        self._add(self._viewer.add_labels, data, settings)
+        return True
+
+    def _add(self, add: Callable[..., Any], data: Any, settings: Mapping[str, Any]) -> Any:
+        """Add a layer and leave selected what was."""
+        chosen = self._viewer.layers.selection.active
+        added = add(data, **settings)
+        if chosen is not None and chosen in self._viewer.layers:
+            self._viewer.layers.selection.active = chosen
+        # The viewer that napari hands a plugin wraps what it returns: the list has the layer itself.
+        return next(layer for layer in self._viewer.layers if layer == added)
 
     def swap(self, outcome: Outcome) -> None:
         """Show the maps of another result of the same run; a map that it does not have stays.
