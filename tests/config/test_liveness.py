@@ -19,6 +19,7 @@ OTHERS: dict[str, tuple[Any, str]] = {
     "initialisation": ("quantiles", "restart"),
     "initial_means": (((1.0,), (2.0,), (3.0,)), "restart"),
     "n_starts": (3, "restart"),
+    "bias_field": ("on", "restart"),
     "tolerance": (1e-3, "patch"),
     "max_steps": (10, "patch"),
     "neighbour_weight": (0.5, "patch"),

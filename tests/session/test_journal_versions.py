@@ -36,7 +36,7 @@ def test_a_session_of_version_0_is_read_as_one_of_today(tmp_path: Path) -> None:
     (run,) = history.runs
     assert {event["schema"] for event in history.events} == {SCHEMA}
     assert [event["time"] for event in history.events] == [10.0, 11.0, 12.5, 12.7, 13.0, 14.0, 15.0]
-    assert (run.number, run.config) == (1, FitConfig(n_classes=3, seed=5))
+    assert (run.number, run.config) == (1, FitConfig(n_classes=3, seed=5, bias_field="off"))
     assert run.orders == {40: Retune({"n_classes": 4}, frozenset({1})), 44: Merge(1, 2)}
     assert history.signs == {(1, 60): "cd"}
     assert (run.reason, run.result and run.result["hash"], history.finished) == ("done", "ef", True)
