@@ -138,4 +138,4 @@ def test_hundreds_of_random_actions_lose_nothing_that_was_painted():
     steps = settings(max_examples=2 * EXAMPLES, stateful_step_count=STEPS, deadline=None, derandomize=True)
     run_state_machine_as_test(PaintingActions, settings=steps)
     assert PaintingActions.done["actions"] >= ACTIONS
-    assert min(PaintingActions.done.values()) >= ACTIONS / 20, PaintingActions.done
+    assert min(PaintingActions.done.values()) >= ACTIONS / 50, PaintingActions.done
