@@ -10,7 +10,7 @@ from benchmarks.outlier_scenes import figure_nine, four_tissues, islands_in_a_vo
 
 from napari_gmmseg import api
 from napari_gmmseg.errors import SettingsError
-from napari_gmmseg.fitting import cleaning
+from napari_gmmseg.fitting import cleaning, settling
 from napari_gmmseg.fitting.cleaning import (
     clean,
     outlier_map,
@@ -252,7 +252,8 @@ def test_what_a_clean_up_leaves_needs_no_second_one_in_a_real_brain():
 
 
 def test_a_clean_up_that_does_not_settle_says_so(monkeypatch):
-    monkeypatch.setattr(cleaning, "_MOST_ROUNDS", 1)
+    for module in (cleaning, settling):
+        monkeypatch.setattr(module, "MOST_ROUNDS", 1)
     findings = plan_cleaning(segmentation_of(figure_nine()[0]), SLICE, islands=True).findings
     assert findings[-1].code == "cleaning-unsettled"
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from napari_gmmseg.config.outlier import OUTER_TO_INNER, windows_on_grid
 from napari_gmmseg.errors import SettingsError
+from napari_gmmseg.fitting.settling import MOST_ROUNDS, settled
 from napari_gmmseg.fitting.solid_labels import SolidLabels
-from napari_gmmseg.mixture.islands import label_around, regions_with, taken_over, voxels_of
+from napari_gmmseg.mixture.islands import label_around, regions_with, voxels_of
 from napari_gmmseg.mixture.outlier_score import surrounding_labels
 from napari_gmmseg.mixture.tensors import as_tensor
 from napari_gmmseg.preparation.masks import bounding_box
 from napari_gmmseg.volumes import ClassChange, Finding, Island, LabelMap, Segmentation, class_changes
 
-#: Rounds after which a clean-up ends, settled or not.
-_MOST_ROUNDS = 60
 #: Share of a class from which on it is said that much of it goes.
 MUCH = 0.05
 
@@ -190,50 +187,17 @@ def plan_in_rounds(
     old = solid.label_map(segmentation)
     held = None if held is None else held_islands(old, windows, held)
     stays = None if held is None else np.ascontiguousarray(held.reshape(numbers.shape)[crop])
-    labels, rounds = yield from _settled(labels, len(solid.values), windows, classes, stays, islands=islands)
+    most = island_voxels(windows) if islands else 0
+    labels, rounds = yield from settled(labels, len(solid.values), windows, classes, stays, most)
     numbers = numbers.copy()
     numbers[crop] = labels.numpy()
     new = np.array([0, *solid.values], dtype=np.uint8)[numbers.reshape(old.labels.shape)]
     new[~segmentation.mask] = old.labels[~segmentation.mask]
     changes = class_changes(old, replace(old, labels=new))
-    settled = rounds < _MOST_ROUNDS
     same, back = segmentation.label_map.labels, np.arange(256, dtype=np.uint8)
     back[list(solid.values)] = solid.masked_values[1:]
     labels_after = np.where(new == old.labels, same, back[new])
-    return Cleaning(labels_after, changes, rounds, _doubts(changes, windows, settled=settled), held)
-
-
-def _settled(
-    labels: Tensor,
-    n_classes: int,
-    windows: Windows,
-    classes: Collection[int],
-    stays: NDArray[np.bool_] | None,
-    *,
-    islands: bool,
-) -> Generator[int, None, tuple[Tensor, int]]:
-    """Return class numbers (T, Z, Y, X) after as many rounds as change any of them, and how many these were.
-
-    Where small regions go, too, what they leave is scored again: they may have been all that there was of a class near.
-    """
-    free = None if stays is None else as_tensor(~stays)
-    for rounds in range(_MOST_ROUNDS):
-        yield rounds
-        score, around = surrounding_labels(labels, n_classes, *windows, classes=classes)
-        flagged = score > 0 if free is None else (score > 0) & free
-        if bool(flagged.any()):
-            labels = torch.where(flagged, around, labels)
-            continue
-        before, changed = labels.numpy(), False
-        labels = labels.clone()
-        for k in sorted(classes) if islands else ():
-            yield rounds
-            places, touching = taken_over(before, island_voxels(windows), k + 1, stays)
-            labels.numpy()[places] = touching
-            changed = changed or len(touching) > 0
-        if not changed:
-            return labels, rounds
-    return labels, _MOST_ROUNDS
+    return Cleaning(labels_after, changes, rounds, _doubts(changes, windows, settled=rounds < MOST_ROUNDS), held)
 
 
 def held_islands(label_map: LabelMap, windows: Windows, held: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -349,7 +313,7 @@ def _doubts(changes: Sequence[ClassChange], windows: Windows, *, settled: bool) 
     ]
     if not settled:
         findings.append(
-            Finding("cleaning-unsettled", f"Islands were left after {_MOST_ROUNDS} rounds.", "Do it again.", "note")
+            Finding("cleaning-unsettled", f"Islands were left after {MOST_ROUNDS} rounds.", "Do it again.", "note")
         )
     return tuple(findings)
 
