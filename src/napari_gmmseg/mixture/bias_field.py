@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_gmmseg.mixture.tensors import as_tensor
 from napari_gmmseg.volumes.bias_field import MARGIN, BiasField, cosines
 
 #: Edge in mm of the blocks whose mean is one sample: less noise, and still thinner than the cortex.
@@ -139,6 +140,7 @@ def find_bias_field(
     forced : bool
         Keep the field of every suited channel, however little it gains.
     """
+    image, mask = as_tensor(image), as_tensor(mask)
     edges = _edges(mask, spacing, unit)
     values, places = _samples(image, mask, edges)
     waves = _waves(places, [n * edge for n, edge in zip(mask.shape[-3:], edges, strict=True)])
