@@ -20,7 +20,7 @@ from napari_gmmseg.io.sniffing import ALL_SUFFIXES
 from napari_gmmseg.volumes import CaseSet, ClassTable, Finding, LabelledCase, LabelMap, Part, TissueClass, Volume
 
 #: Columns that hold images: contrasts by their names, and others by number.
-_IMAGE = re.compile(r"^(t1|t1gd|t2|flair|pd|bssfp|lge|image(?:_?\d+)?)$")
+IMAGE_COLUMN = re.compile(r"^(t1|t1gd|t2|flair|pd|bssfp|lge|image(?:_?\d+)?)$")
 #: Contrasts as public collections call them.
 _ALSO = {"t1ce": "t1gd", "t1c": "t1gd", "t1n": "t1", "t1w": "t1", "t2w": "t2", "t2f": "flair", "pdw": "pd"}
 _CASE, _PATIENT, _LABEL, _SPLIT = "case", "patient", "label", "split"
@@ -84,8 +84,8 @@ def read_case_list(path: str | Path) -> CaseSet:
         Where channels and labels of a case lie on different grids.
     """
     path = Path(path)
-    rows = _named(path)
-    images = [name for name in rows[0] if _IMAGE.match(name)]
+    rows = named_rows(path)
+    images = [name for name in rows[0] if IMAGE_COLUMN.match(name)]
     if not images or _LABEL not in rows[0]:
         raise InputError(
             f"{path.name} has the columns {', '.join(rows[0])}; a list of cases needs images and labels.",
@@ -115,15 +115,26 @@ def _counted(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
-def _named(path: Path) -> list[dict[str, str]]:
-    """Return the rows by the names that this module has for columns; attributes keep theirs."""
-    rows = _rows(path)
+def named_rows(path: Path) -> list[dict[str, str]]:
+    """Read the rows of a list, by the names that this module has for columns; attributes keep theirs.
+
+    Parameters
+    ----------
+    path : Path
+        CSV file with a heading.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be read, lists nothing, or has a column twice or under a name that would be an attribute.
+    """
+    rows = read_rows(path)
     own = {heading: _own_name(heading) for heading in rows[0]}
     if twice := [name for name in own.values() if list(own.values()).count(name) > 1]:
         both = ", ".join(heading for heading, name in own.items() if name == twice[0])
         raise InputError(f"{path.name} has {twice[0]} twice: {both}.", "Leave one of these columns out.")
     for heading, name in own.items():
-        if name == heading and any(_IMAGE.match(known) for known in own.values()):
+        if name == heading and any(IMAGE_COLUMN.match(known) for known in own.values()):
             _check_attribute(path, heading, [row[heading] for row in rows], own.values())
     return [{own[heading]: value for heading, value in row.items()} for row in rows]
 
@@ -131,11 +142,11 @@ def _named(path: Path) -> list[dict[str, str]]:
 def _own_name(heading: str) -> str:
     folded = heading.lower()
     folded = _ALSO.get(folded, folded)
-    return folded if folded in (_CASE, _PATIENT, _LABEL, _SPLIT) or _IMAGE.match(folded) else heading
+    return folded if folded in (_CASE, _PATIENT, _LABEL, _SPLIT) or IMAGE_COLUMN.match(folded) else heading
 
 
 def _check_attribute(path: Path, heading: str, values: Sequence[str], names: Collection[str]) -> None:
-    if heading in (_CASE, _PATIENT, _LABEL, _SPLIT) or _IMAGE.match(heading):
+    if heading in (_CASE, _PATIENT, _LABEL, _SPLIT) or IMAGE_COLUMN.match(heading):
         return
     plain = re.sub(r"[^a-z]", "", heading.lower())
     meant = next((name for name, pattern in _MEANT.items() if name not in names and pattern.match(plain)), None)
@@ -151,7 +162,19 @@ def _check_attribute(path: Path, heading: str, values: Sequence[str], names: Col
         )
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Read the rows of a list, by the names of its columns.
+
+    Parameters
+    ----------
+    path : Path
+        CSV file with a heading.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be read, or lists nothing.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [{str(k).strip(): (v or "").strip() for k, v in row.items() if k} for row in csv.DictReader(file)]
