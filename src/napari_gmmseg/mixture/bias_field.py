@@ -26,6 +26,9 @@ STIFFNESS = 1000.0
 #: field is stiff it gains .05: anatomy.
 SOFTER = 0.05
 LEAST_FINER_GAIN = 0.06
+#: Blocks of fewer voxels tell no softer field: noise and voxels of two tissues do not average out in them, and it
+#: follows anatomy.
+LEAST_VOXELS_FOR_FINER = 4
 #: Gaussians beside one a class: voxels of two tissues are of neither, and must not look like bias.
 MORE_GAUSSIANS = 2
 #: A field is believed where it makes a sample likelier by more nat than anatomy alone does, as tissue at the rim and in
@@ -142,7 +145,8 @@ def find_bias_field(
     """
     image, mask = as_tensor(image), as_tensor(mask)
     edges = _edges(mask, spacing, unit)
-    values, places = _samples(image, mask, edges)
+    values, places, block = _samples(image, mask, edges)
+    finer = block >= LEAST_VOXELS_FOR_FINER
     waves = _waves(places, [n * edge for n, edge in zip(mask.shape[-3:], edges, strict=True)])
     coefficients = np.zeros((len(image), *waves.counts))
     gains, suited, percent = [0.0] * len(image), [False] * len(image), [0.0] * len(image)
@@ -151,7 +155,7 @@ def find_bias_field(
         suited[c] = _suits(channel) and waves.rows.shape[1] > 1
         if not suited[c]:
             continue
-        found, gains[c] = _fit(channel / channel.mean(), waves, n_classes + MORE_GAUSSIANS)
+        found, gains[c] = _fit(channel / channel.mean(), waves, n_classes + MORE_GAUSSIANS, finer=finer)
         if forced or gains[c] > LEAST_GAIN:
             logs = waves.rows @ found
             low, high = np.quantile(np.exp(logs.numpy() - float(logs.mean())), (0.01, 0.99))
@@ -197,8 +201,8 @@ def _edges(mask: Tensor, spacing: Sequence[float], unit: str) -> tuple[float, fl
     return z * scale, y * scale, x * scale
 
 
-def _samples(image: Tensor, mask: Tensor, edges: tuple[float, float, float]) -> tuple[Tensor, Tensor]:
-    """Return means (C, N) float64 of blocks that are wholly inside the mask, and their places (N, 3), 0 ... 1."""
+def _samples(image: Tensor, mask: Tensor, edges: tuple[float, float, float]) -> tuple[Tensor, Tensor, int]:
+    """Return means (C, N) float64 of blocks wholly inside the mask, places (N, 3), 0 ... 1, and a block's voxels."""
     shape = tuple(int(n) for n in mask.shape[-3:])
     inside = int(mask.sum())
     for edge in (BLOCK, 0.0):
@@ -212,7 +216,7 @@ def _samples(image: Tensor, mask: Tensor, edges: tuple[float, float, float]) -> 
     values = torch.stack([_pooled(channel, blocks, strides)[whole] for channel in image])
     where = whole.nonzero()[:, -3:].cpu().double()
     places = (where * torch.tensor(strides) + torch.tensor(blocks) / 2) / torch.tensor(shape)
-    return values.cpu().double(), places
+    return values.cpu().double(), places, math.prod(blocks)
 
 
 def _pooled(maps: Tensor, blocks: Sequence[int], strides: Sequence[int]) -> Tensor:
@@ -252,10 +256,10 @@ def _suits(values: Tensor) -> bool:
     return len(torch.unique(values)) > MORE_GAUSSIANS + 1
 
 
-def _fit(values: Tensor, waves: _Waves, most_gaussians: int) -> tuple[Tensor, float]:
+def _fit(values: Tensor, waves: _Waves, most_gaussians: int, *, finer: bool) -> tuple[Tensor, float]:
     """Return the coefficients (J,) of the likelier of two starts, and what the field gains.
 
-    The starts compete on a thinner sample; the winner goes on with all, and is then let go softer.
+    The starts compete on a thinner sample; the winner goes on with all, and may then be let go softer.
     """
     n_gaussians = min(most_gaussians, len(torch.unique(values)))
     thin = max(1, min(_THINNER, len(values) // FEWEST))
@@ -270,10 +274,12 @@ def _fit(values: Tensor, waves: _Waves, most_gaussians: int) -> tuple[Tensor, fl
         for used in (None, few_waves)
     )
     plain, winner = _climb(values, plain, None), _climb(values, winner, waves)
-    softer = _climb(values, winner, replace(waves, costs=SOFTER * waves.costs))
-    gain, finer = (_net(state, len(values)) - plain.likelihood for state in (winner, softer))
-    if finer - gain > LEAST_FINER_GAIN:
-        return softer.coefficients, finer
+    gain = _net(winner, len(values)) - plain.likelihood
+    if finer:
+        softer = _climb(values, winner, replace(waves, costs=SOFTER * waves.costs))
+        more = _net(softer, len(values)) - plain.likelihood
+        if more - gain > LEAST_FINER_GAIN:
+            return softer.coefficients, more
     return winner.coefficients, gain
 
 
