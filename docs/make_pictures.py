@@ -25,7 +25,7 @@ def main() -> None:
     """Take all pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "pictures")
-    windows = {"segment": segment, "recovery": recovery, "scribbles": scribbles, "islands": islands}
+    windows = {"segment": segment, "recovery": recovery, "scribbles": scribbles, "islands": islands, "gliomas": gliomas}
     parser.add_argument("--only", choices=windows, nargs="+", default=list(windows))
     given = parser.parse_args()
     folder: Path = given.output
@@ -186,6 +186,23 @@ def plots(viewer: Any, dock: Any, folder: Path) -> None:
     finish(dock)
     take(viewer, folder / "live-curves.png")
     viewer.window.remove_dock_widget(curves)
+
+
+def gliomas(folder: Path) -> None:
+    """Segment the generated glioma at first sight."""
+    import napari
+
+    viewer = napari.Viewer()
+    viewer.window.resize(*_SIZE)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-gmmseg", "Segment")
+    viewer.open_sample("napari-gmmseg", "glioma")
+    dock.presenter.run()
+    finish(dock)
+    dock.scroll_to_end()
+    take(viewer, folder / "glioma-first-sight.png")
+    dock.presenter.shut_down()
+    dock.presenter.session.close()
+    viewer.close()
 
 
 def recovery(folder: Path) -> None:

@@ -18,7 +18,7 @@ from napari_gmmseg.volumes import Segmentation, Volume
 
 ALL = ("t1", "t1gd", "t2", "flair")
 TISSUES = ["Cerebrospinal fluid", "Grey matter", "White matter"]
-FLAIR, T1GD = "Unnamed 1 (bright on FLAIR)", "Unnamed 2 (bright on T1Gd)"
+FLAIR, T1GD = "Bright on FLAIR", "Bright on T1Gd"
 OEDEMA, ENHANCING, NECROSIS = 4, 5, 6
 
 

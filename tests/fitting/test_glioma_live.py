@@ -14,7 +14,7 @@ from napari_gmmseg.io.sample import load_sample, load_sample_labels
 from napari_gmmseg.preparation import prepare
 from napari_gmmseg.volumes import Geometry, Retune, SaveState
 
-FLAIR, T1GD = "Unnamed 1 (bright on FLAIR)", "Unnamed 2 (bright on T1Gd)"
+FLAIR, T1GD = "Bright on FLAIR", "Bright on T1Gd"
 
 
 @lru_cache(maxsize=1)

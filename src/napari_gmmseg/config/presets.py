@@ -25,8 +25,8 @@ GM = TissueClass(2, "Grey matter", "GM", ORANGE, "gm", {"t1": 1, "t1gd": 1, "fla
 WM = TissueClass(3, "White matter", "WM", BLUISH_GREEN, "wm", {"t1": 2, "t1gd": 2, "flair": 1, "t2": 0, "pd": 0})
 
 #: What is brighter than tissue without anybody knowing why: never a tumour's name, and the same value in every case.
-BRIGHT_FLAIR = TissueClass(4, "Unnamed 1 (bright on FLAIR)", "U1", YELLOW, "bright-flair")
-BRIGHT_T1GD = TissueClass(5, "Unnamed 2 (bright on T1Gd)", "U2", VERMILLION, "bright-t1gd")
+BRIGHT_FLAIR = TissueClass(4, "Bright on FLAIR", "U1", YELLOW, "bright-flair")
+BRIGHT_T1GD = TissueClass(5, "Bright on T1Gd", "U2", VERMILLION, "bright-t1gd")
 
 BLOOD = TissueClass(1, "Blood", "BLD", VERMILLION, "blood", {"bssfp": 3, "lge": 2, "t2": 0})
 MUSCLE = TissueClass(2, "Healthy muscle", "MYO", BLUISH_GREEN, "muscle", {"bssfp": 0, "lge": 0, "t2": 1})

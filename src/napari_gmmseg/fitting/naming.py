@@ -133,7 +133,7 @@ def _of_unnamed(
     found = [
         Finding(
             "unnamed-classes",
-            f"{names}: bright for any reason, such as oedema, tumour, an old lesion, vessels, or the rim of the mask.",
+            f"In {names} is whatever is bright: oedema, tumour, an old lesion, vessels, or the rim of the mask.",
             "Look at them; name a class and paint a stroke in it, or predict with a trained model, for tumour names.",
             "note",
         )

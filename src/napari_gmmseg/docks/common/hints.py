@@ -7,6 +7,11 @@ _CLICKED = {
     "give a mask (--mask FILE) or none (--mask none)": "choose a Labels layer or None under Mask",
     "Fit every voxel with --mask none, or give a mask (--mask FILE)": "Choose None or a Labels layer under Mask",
     "Give a brain mask (--mask FILE)": "Choose a brain mask under Mask",
+    "where it is wrong, give a brain mask (--mask FILE)": (
+        "where it is wrong, correct the layer of the proposed brain, and choose it under Mask"
+    ),
+    "--bias-field off fits it as it is": "with the bias field off under Advanced it is fitted as it is",
+    "Use --bias-field off or auto": "Choose off or auto as the bias field under Advanced",
     "or widen the mask (--mask none)": "or choose None under Mask",
     "Take a file that `finetune --save-model` wrote": "Take a model that was saved after fine-tuning",
     "--preset custom for what is no brain": "choose the preset Custom for what is no brain",
