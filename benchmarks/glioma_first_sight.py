@@ -235,7 +235,7 @@ def by_strokes(case: Case, budget: float, person: float, seed: int) -> dict[str,
     three = tuned = answered(strokes)
     told, left = clock.told(" at once"), budget - person - clock.wall
     if left >= SHORTEST:
-        tuned = api.finetune(case.volume, strokes, seconds=left, start=three, box=annotator.box, threads=1, seed=seed)
+        tuned = api.finetune(case.volume, strokes, seconds=left, box=annotator.box, threads=1, seed=seed)
     scores = {
         name: dice(result.label_map.labels == TUMOUR, case.truth)
         for name, result in (("two strokes", two), ("at once", three), ("fine-tuned", tuned))

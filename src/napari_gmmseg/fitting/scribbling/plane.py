@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -31,6 +32,8 @@ from napari_gmmseg.mixture.spatial import smoothed
 from napari_gmmseg.mixture.standardisation import Standardisation
 from napari_gmmseg.mixture.tensors import as_tensor
 from napari_gmmseg.volumes import Geometry, Mixture
+
+Box: TypeAlias = tuple[slice, ...]
 
 #: More voxels than this, and geodesic distances are computed on every second voxel of each axis.
 COARSE_FROM = 300_000
@@ -158,9 +161,17 @@ class Plane:
             Number of classes K.
         """
         mask = self.mask(kinds)
-        here = self._here(kinds)
-        image, spacing = self._unit, self._spacing
+        box = _box_of(mask)
         links = self._links(kinds, n_classes)
+        met = torch.zeros((n_classes, *mask.shape))
+        met[(slice(None), *box)] = self._met(box, self._here(kinds), n_classes, links)
+        return met.clamp_min_(LEAST_PROBABILITY).log_()
+
+    def _met(self, box: Box, kinds: NDArray[np.int16], n_classes: int, links: Tensor | None) -> Tensor:
+        """Return the probability (K, *box) float32 that a random walk in a box meets each class's strokes first."""
+        mask, here = self._answered[box], kinds[box]
+        image, spacing = np.ascontiguousarray(self._unit[(slice(None), *box)]), self._spacing
+        links = None if links is None else links[(slice(None), *box)].contiguous()
         coarse = bool(mask.sum() > COARSE_FROM)
         inside = mask
         if coarse:
@@ -178,11 +189,16 @@ class Plane:
         if coarse:
             met = torch.from_numpy(np.stack([doubled(one, mask.shape) for one in met.numpy()]))
             if shares is not None:
-                self._refine_(met, shares.sum(0) > 0, self._here(kinds), mask)
-        return met.clamp_min_(LEAST_PROBABILITY).log_()
+                self._refine_(met, shares.sum(0) > 0, self._unit[(slice(None), *box)], kinds[box], mask)
+        return met
 
     def _refine_(
-        self, met: Tensor, mixed: NDArray[np.bool_], kinds: NDArray[np.int16], mask: NDArray[np.bool_]
+        self,
+        met: Tensor,
+        mixed: NDArray[np.bool_],
+        image: NDArray[np.float32],
+        kinds: NDArray[np.int16],
+        mask: NDArray[np.bool_],
     ) -> None:
         """Walk voxel by voxel around blocks with strokes of several classes, as far as there is time to, in place."""
         n_left = COARSE_FROM
@@ -194,9 +210,8 @@ class Plane:
             if n_left < 0:
                 return
             voxels = as_tensor(inside)
-            edges = conductances(
-                as_tensor(self._unit[(slice(None), *box)]), voxels, self._spacing, self._config.edge_sharpness
-            )
+            part = as_tensor(np.ascontiguousarray(image[(slice(None), *box)]))
+            edges = conductances(part, voxels, self._spacing, self._config.edge_sharpness)
             here = met[(slice(None), *box)]
             links = here * torch.from_numpy(faces_of(box, mask.shape)).mul_(SHARED)
             met[(slice(None), *box)] = first_met(
@@ -315,12 +330,16 @@ class Plane:
         weights : Weights
             What counts how much.
         """
-        mask = as_tensor(self.mask(kinds))
-        samples = as_tensor(self._data).reshape(len(self._data), -1)
-        unary = class_log_likelihoods(mixture, samples, self._scale).reshape(priors.shape)
-        log_likelihood = float(torch.logsumexp(priors + unary, 0)[mask].double().mean())
+        mask = self.mask(kinds)
+        box = _box_of(mask)
+        samples = as_tensor(np.ascontiguousarray(self._data[(slice(None), *box)])).reshape(len(self._data), -1)
+        there = priors[(slice(None), *box)]
+        unary = class_log_likelihoods(mixture, samples, self._scale).reshape(there.shape)
+        log_likelihood = float(torch.logsumexp(there + unary, 0)[as_tensor(mask[box])].double().mean())
         unary = (unary - unary.amax(0)).clamp_min_(-MOST_OBJECTION)
-        return weights.place * priors + weights.intensity * unary, log_likelihood
+        evidence = weights.place * priors
+        evidence[(slice(None), *box)] += weights.intensity * unary
+        return evidence, log_likelihood
 
     def pull(self, weights: Weights) -> tuple[float, float, float]:
         """Return the pull (wz, wy, wx) of one face neighbour along each axis, in nat.
@@ -347,7 +366,23 @@ class Plane:
         weights : Weights
             What counts how much.
         """
-        mask = as_tensor(self.mask(kinds))
-        fixed = torch.from_numpy(self._here(kinds).astype(np.int64))
-        memberships = smoothed(evidence, mask, fixed, self.pull(weights), self._config.sweeps)
-        return memberships.numpy(), label_winners(memberships, mask).numpy()
+        mask = self.mask(kinds)
+        box = _box_of(mask)
+        inside = as_tensor(mask[box])
+        fixed = torch.from_numpy(self._here(kinds)[box].astype(np.int64))
+        part = evidence[(slice(None), *box)].contiguous()
+        memberships, labels = torch.zeros_like(evidence), np.zeros(mask.shape, dtype=np.uint8)
+        found = smoothed(part, inside, fixed, self.pull(weights), self._config.sweeps)
+        memberships[(slice(None), *box)], labels[box] = found, label_winners(found, inside).numpy()
+        return memberships.numpy(), labels
+
+
+def _box_of(mask: NDArray[np.bool_]) -> Box:
+    """Return the least box of a mask, whose blocks of two are those of the grid: nothing is to be walked outside."""
+    boxes = ndimage.find_objects(mask.astype(np.uint8))
+    if not boxes:
+        return tuple(slice(0, n) for n in mask.shape)
+    n_before = mask.ndim - 3
+    return tuple(
+        part if axis < n_before else slice(part.start - part.start % 2, part.stop) for axis, part in enumerate(boxes[0])
+    )
