@@ -67,3 +67,17 @@ def test_where_no_brain_was_proposed_there_is_no_layer(dock):
     start(dock)
     dock.finish()
     assert not proposed(dock)
+
+
+def test_another_image_of_the_same_name_has_a_proposal_of_its_own(proposing):
+    first = add_image(proposing.viewer)
+    start(proposing)
+    proposing.finish()
+    (old,) = proposed(proposing)
+    name, data = first.name, np.concatenate([first.data, first.data])
+    proposing.viewer.layers.remove(first)
+    proposing.viewer.add_image(data, name=name)
+    start(proposing)
+    proposing.finish()
+    assert len(proposed(proposing)) == 2
+    assert next(brain for brain in proposed(proposing) if brain is not old).data.shape == data.shape

@@ -8,6 +8,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from napari_gmmseg.mixture.bias_field import LEAST_GAIN, FoundField, find_bias_field, without_bias
+from napari_gmmseg.volumes import BiasField
 
 SHAPE = (40, 48, 44)
 SPACING = (3.0, 3.0, 3.0)
@@ -194,3 +195,27 @@ def test_an_image_is_divided_by_its_field() -> None:
     assert found.field is not None
     result = without_bias(torch.from_numpy(shaded[None]), found.field)
     np.testing.assert_allclose(result[0].numpy(), shaded / found.field.whole(SHAPE)[0], rtol=1e-5)
+
+
+def test_another_box_of_the_volume_is_divided_by_the_field_that_is_there() -> None:
+    coefficients = np.zeros((1, 2, 2, 2))
+    coefficients[0, 1, 0, 1] = 0.4
+    field = BiasField(coefficients, (2, 3, 4), (10, 12, 14), (10.0,))
+    own, part = (slice(2, 12), slice(3, 15), slice(4, 18)), (slice(5, 11), slice(0, 9), slice(6, 20))
+    ones = torch.ones((1, 20, 20, 24))
+    whole = 1 / torch.from_numpy(field.whole((20, 20, 24)))
+    for where in (own, part):
+        box = (slice(None), *where)
+        torch.testing.assert_close(without_bias(ones[box], field, where), whole[box])
+    torch.testing.assert_close(without_bias(ones[(slice(None), *own)], field), whole[(slice(None), *own)])
+
+
+def test_a_channel_that_hardly_differs_has_no_field_and_makes_no_numbers_that_are_none() -> None:
+    for seed in range(16):
+        rng = np.random.default_rng(seed)
+        channel = np.full((48, 48, 48), 100.0, dtype=np.float32)
+        channel[tuple(rng.integers(0, 48, (3, 40)))] = rng.normal(100, 5, 40)
+        image, mask = torch.from_numpy(channel[None]), torch.ones(channel.shape, dtype=torch.bool)
+        found = find_bias_field(image, mask, (4.0,) * 3, unit="mm", n_classes=3, forced=True)
+        assert np.isfinite(found.gains).all()
+        assert found.field is None or np.isfinite(found.field.coefficients).all()

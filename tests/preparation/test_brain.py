@@ -156,6 +156,17 @@ def test_a_head_of_few_thick_slices_is_looked_through() -> None:
     assert found.brain_confidence is not None
 
 
+@pytest.mark.parametrize("shown", [(1,), (1, 3)])
+def test_a_head_in_one_slice_or_two_of_a_few_is_no_obstacle(shown: tuple[int, ...]) -> None:
+    y, x = np.mgrid[:220, :180]
+    away = np.hypot((y - 110) / 95, (x - 90) / 75)
+    head = np.select([away < 0.8, away < 0.9, away < 1], [120.0, 15.0, 200.0], 0.0)
+    image = np.stack([head if z in shown else np.zeros_like(head) for z in range(max(shown) + 2)])
+    image = np.abs(image + np.random.default_rng(0).normal(0, 6, image.shape))
+    found = prepared(Volume.from_array(image.astype(np.float32), (10.0, 1.0, 1.0)))
+    assert found.mask.any()
+
+
 def test_voxels_that_are_no_numbers_are_no_obstacle() -> None:
     head = make_head()
     data = head.volume.data.copy()

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.session.journal_making import small_request
 
 from napari_gmmseg.config import FitConfig
 from napari_gmmseg.errors import InputError
-from napari_gmmseg.session.journal import JOURNAL, read_history
+from napari_gmmseg.session.journal import JOURNAL, Opened, read_history
 from napari_gmmseg.session.journal.migrating import SCHEMA, migrated
+from napari_gmmseg.session.journal.requests import opened_of, opened_values
 from napari_gmmseg.volumes import Merge, Retune, Split
 
 #: As version 0 had it: no run numbers, "t" and "event", and commands as {name: fields}.
@@ -66,3 +68,10 @@ def test_a_newer_version_is_refused_with_a_hint() -> None:
 def test_an_event_that_lacks_what_its_version_has_is_refused(event: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         migrated(event)
+
+
+def test_a_case_of_before_brains_were_proposed_is_opened_without_a_proposal(tmp_path: Path) -> None:
+    values = opened_values(Opened(small_request()), tmp_path)
+    assert opened_of(values, tmp_path).request.proposes_brain
+    del values["proposes_brain"]
+    assert not opened_of(values, tmp_path).request.proposes_brain

@@ -53,7 +53,7 @@ def with_field(task: FitTask, field: BiasField | None) -> FitTask:
     """
     if field is None:
         return task
-    return replace(task, image=without_bias(task.image, field), bias_field=field)
+    return replace(task, image=without_bias(task.image, field, task.prepared.crop[-3:]), bias_field=field)
 
 
 def carried_on(task: FitTask, start: Segmentation) -> FitTask:

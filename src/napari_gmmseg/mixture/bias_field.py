@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from napari_gmmseg.mixture.tensors import as_tensor
-from napari_gmmseg.volumes.bias_field import MARGIN, BiasField, cosines
+from napari_gmmseg.volumes.bias_field import MARGIN, BiasField, Slices, cosines
 
 #: Edge in mm of the blocks whose mean is one sample: less noise, and still thinner than the cortex.
 BLOCK = 2.0
@@ -156,7 +156,10 @@ def find_bias_field(
         if not suited[c]:
             continue
         found, gains[c] = _fit(channel / channel.mean(), waves, n_classes + MORE_GAUSSIANS, finer=finer)
-        if forced or gains[c] > LEAST_GAIN:
+        if not (math.isfinite(gains[c]) and bool(torch.isfinite(found).all())):
+            # Too few of the samples differ.
+            gains[c], suited[c] = 0.0, False
+        elif forced or gains[c] > LEAST_GAIN:
             logs = waves.rows @ found
             low, high = np.quantile(np.exp(logs.numpy() - float(logs.mean())), (0.01, 0.99))
             percent[c] = float(50 * (high - low))
@@ -167,22 +170,25 @@ def find_bias_field(
     return FoundField(field if coefficients.any() else None, tuple(gains), tuple(suited))
 
 
-def without_bias(image: Tensor, field: BiasField) -> Tensor:
+def without_bias(image: Tensor, field: BiasField, where: Slices | None = None) -> Tensor:
     """Return an image divided by its field.
 
     Parameters
     ----------
     image : Tensor (C, [T,] Z, Y, X) float32
-        The box for which the field was made.
+        A box of the volume.
     field : BiasField
         The field.
+    where : tuple of slice or None
+        The box, along the volume's last three axes; None for that for which the field was made.
 
     Returns
     -------
     Tensor (C, [T,] Z, Y, X) float32
         In the same unit, of the same mean in the log domain.
     """
-    box = tuple(slice(first, first + n) for first, n in zip(field.start, field.size, strict=True))
+    own = tuple(slice(first, first + n) for first, n in zip(field.start, field.size, strict=True))
+    box = own if where is None else where
     result = torch.empty_like(image)
     z, y, x = (torch.from_numpy(wave).to(image.device, torch.float32) for wave in field.waves(box))
     for c, coefficients in enumerate(field.coefficients):

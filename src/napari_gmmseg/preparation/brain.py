@@ -158,6 +158,8 @@ def _posterior(image: NDArray[np.float32], maps: NDArray[np.float32]) -> NDArray
     """Return the probability of brain, (Z, Y, X): a mixture of the maps' classes and the rest, six steps of EM."""
     total = maps.sum(axis=0)
     near = total > 2e-3
+    if not near.any():
+        return np.zeros(image.shape, dtype=np.float32)
     values = image[near]
     low, high = np.percentile(values, (0.5, 99.5))
     levels = np.clip((values - low) / max(high - low, 1e-12) * _N_BINS, 0, _N_BINS - 1).astype(np.int64)

@@ -115,7 +115,7 @@ class _Case:
                     region=request.region,
                     preset=request.preset,
                     n_classes=request.config.n_classes,
-                    atlas=read_atlas,
+                    atlas=read_atlas if request.proposes_brain else None,
                 )
                 self._ready = volume, prepared, AtOnce(volume, prepared), AtOnce(volume, prepared)
             return self._ready

@@ -43,6 +43,8 @@ class SegmentationRequest:
         Where an earlier fit of this image stood: it goes on from there, with the settings of that time.
     plans : tuple of mapping
         How an earlier fit of it was done within its memory: so is this, for the same bits.
+    proposes_brain : bool
+        Whether a brain is looked for in a whole head; sessions of earlier versions did not.
     """
 
     volume: Volume
@@ -55,6 +57,7 @@ class SegmentationRequest:
     start: Segmentation | None = None
     state: FitState | None = None
     plans: tuple[Mapping[str, Any], ...] = ()
+    proposes_brain: bool = True
 
 
 def segmentation_job(
@@ -132,7 +135,7 @@ def segment_in_steps(request: SegmentationRequest) -> FitGenerator:
         region=request.region,
         preset=request.preset,
         n_classes=request.config.n_classes,
-        atlas=read_atlas,
+        atlas=read_atlas if request.proposes_brain else None,
     )
     fit = _load_fit()
     result: Segmentation = yield from fit(

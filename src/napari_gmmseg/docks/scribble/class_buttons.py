@@ -62,8 +62,6 @@ class ClassButtons(QWidget):
         button = QPushButton()
         button.setObjectName(f"scribble_class_{line.value}")
         button.setCheckable(True)
-        # Swatches in one line, clear of the names.
-        button.setStyleSheet("text-align: left; padding-left: 6px;")
         button.setToolTip(f"Paint {line.name} (Shift+K: the next class).")
         # What is longer than the dock is cut off, and not the dock made wider.
         button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)

@@ -8,6 +8,7 @@ from typing import Any
 from napari_gmmseg.docks.segment.outcome import Outcome
 from napari_gmmseg.plugin.maps import PROPOSED, map_layer, proposed_brain_layer
 from napari_gmmseg.plugin.metadata import KEY, entry_of
+from napari_gmmseg.volumes import LabelMap
 
 
 class MapLayers:
@@ -57,7 +58,8 @@ class MapLayers:
             return False
         data, settings, _ = layer
         there = (other for other in self._viewer.layers if entry_of(other.metadata).get("role") == PROPOSED)
-        if any(other.name == settings["name"] for other in there):
+        known = outcome.segmentation.label_map
+        if any(other.name == settings["name"] and _is_of(other, known) for other in there):
             return False
         self._add(self._viewer.add_labels, data, settings)
         return True
@@ -87,3 +89,12 @@ class MapLayers:
                 layer.data = outcome.grid.to_layer(result_map.array)
                 entry = {**entry_of(layer.metadata), "label_map": outcome.segmentation.label_map}
                 layer.metadata = {**layer.metadata, KEY: entry}
+
+
+def _is_of(layer: Any, label_map: LabelMap) -> bool:
+    """Whether a proposed brain is that of the image of a result: another one may have the same name."""
+    brain: LabelMap | None = entry_of(layer.metadata).get("label_map")
+    if brain is None or brain.geometry.shape != label_map.geometry.shape:
+        return False
+    files = [None if known.source is None else known.source.paths for known in (brain, label_map)]
+    return files[0] == files[1] and brain.geometry.same_grid(label_map.geometry)

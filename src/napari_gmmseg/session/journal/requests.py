@@ -130,6 +130,7 @@ def opened_values(opened: Opened, folder: Path) -> dict[str, Any]:
         "preparation": plain(request.preparation),
         "config": plain(request.config),
         "look": request.look,
+        "proposes_brain": request.proposes_brain,
         "notes": plain(opened.notes),
         "told": plain(opened.told),
         "versions": versions(),
@@ -164,6 +165,7 @@ def opened_of(values: Mapping[str, Any], folder: Path) -> Opened:
         preparation=_preparation_of(values["preparation"]),
         config=recorded_config(values["config"]),
         look=values["look"],
+        proposes_brain=bool(values.get("proposes_brain", False)),
     )
     origin = None
     if "files" in told:
