@@ -82,7 +82,7 @@ def test_a_predicted_mask_opens_with_names_and_colours_over_its_image(tmp_path):
     ("value", "names", "kind"),
     [
         (2035.0, "index\tname\n2035\tctx-rh-insula\n", "labels"),
-        (3.0, "no table of labels", "labels"),
+        (3.0, "number\tname\n3\tno table of labels\n", "labels"),
         (2.0**25, "index\tname\n1\tx\n", "image"),
         (-1.0, "index\tname\n1\tx\n", "image"),
         (0.5, "index\tname\n1\tx\n", "image"),
