@@ -38,7 +38,7 @@ def test_a_list_gives_a_mask_for_each_case_and_a_bad_one_stops_no_other(run: Run
     rows = ("a,0_flair.nii.gz,2", "b,gone.nii.gz,", "c,time.nii.gz,1", "d,,1", "e,3_flair.nii.gz,")
     folder = tmp_path / "deep" / "masks"
     told = run("predict", "--cases", listed(tmp_path, *rows), "--model", model, "-o", folder, "--json")
-    assert told.code == 0, told.err
+    assert told.code == 1, told.err
     assert (told.data["predicted"], told.data["failed"]) == (2, 3)
     assert [case["case"] for case in told.data["cases"] if case["mask"] is None] == ["b", "c", "d"]
     assert all(case["error"] and case["hint"] for case in told.data["cases"] if case["mask"] is None)
@@ -51,6 +51,7 @@ def test_a_list_gives_a_mask_for_each_case_and_a_bad_one_stops_no_other(run: Run
         np.asarray(nibabel.load(folder / "a.nii.gz").dataobj), np.asarray(nibabel.load(single).dataobj)
     )
     shown = run("predict", "--cases", listed(tmp_path, *rows), "--model", model, "-o", folder)
+    assert shown.code == 1
     assert "2 of 5 cases predicted, 3 failed" in " ".join(shown.out.split())
 
 
