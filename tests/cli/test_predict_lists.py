@@ -38,7 +38,7 @@ def test_a_list_gives_a_mask_for_each_case_and_a_bad_one_stops_no_other(run: Run
     rows = ("a,0_flair.nii.gz,2", "b,gone.nii.gz,", "c,time.nii.gz,1", "d,,1", "e,3_flair.nii.gz,")
     folder = tmp_path / "deep" / "masks"
     told = run("predict", "--cases", listed(tmp_path, *rows), "--model", model, "-o", folder, "--json")
-    assert told.code == 0, told.err
+    assert told.code == 1, told.err
     assert (told.data["predicted"], told.data["failed"]) == (2, 3)
     assert [case["case"] for case in told.data["cases"] if case["mask"] is None] == ["b", "c", "d"]
     assert all(case["error"] and case["hint"] for case in told.data["cases"] if case["mask"] is None)
@@ -51,6 +51,7 @@ def test_a_list_gives_a_mask_for_each_case_and_a_bad_one_stops_no_other(run: Run
         np.asarray(nibabel.load(folder / "a.nii.gz").dataobj), np.asarray(nibabel.load(single).dataobj)
     )
     shown = run("predict", "--cases", listed(tmp_path, *rows), "--model", model, "-o", folder)
+    assert shown.code == 1
     assert "2 of 5 cases predicted, 3 failed" in " ".join(shown.out.split())
 
 
@@ -84,3 +85,32 @@ def test_no_mask_of_a_list_overwrites_its_images(run: Run, model: Path, tmp_path
     assert told.code == 2
     assert "would overwrite an image" in told.err
     assert (tmp_path / "0_flair.nii.gz").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("case", "label", "output", "words"),
+    [
+        ("p1", "masks/p1.nii.gz", "masks", "would overwrite a label"),
+        ("p1", "masks/p1_dseg.nii.gz", "masks", "would overwrite a label"),
+        ("p1", "", "masks", "would overwrite the list"),
+        ("p2", "", "masks", "would overwrite the model"),
+    ],
+)
+def test_no_mask_of_a_list_overwrites_labels_the_list_or_the_model(
+    run: Run, model: Path, tmp_path: Path, case, label, output, words
+):
+    folder = tmp_path / output
+    folder.mkdir()
+    cases = folder / "p1_labels.txt" if "list" in words else tmp_path / "new.csv"
+    cases.write_text(
+        f"case,flair,label\n{case},{tmp_path / '0_flair.nii.gz'},{label and tmp_path / label}", encoding="utf-8"
+    )
+    if label:
+        save(tmp_path / label, scan(0)[1])
+        (folder / "p1_dseg.tsv").write_text("index\tname\n1\tby an expert\n", encoding="utf-8")
+    network = model.rename(folder / "p2_labels.txt") if "model" in words else model
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    told = run("predict", "--cases", cases, "--model", network, "-o", folder)
+    assert told.code == 2
+    assert words in told.err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

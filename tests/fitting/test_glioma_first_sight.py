@@ -78,6 +78,18 @@ def test_a_missing_sequence_gives_fewer_unnamed_classes_and_is_told(contrasts, u
         assert dice(labels == 5, truth == ENHANCING) > 0.8
 
 
+def test_without_flair_and_t1gd_both_are_told_missing_unless_three_classes_are_asked_for() -> None:
+    result = phantom("t1", "t2")
+    assert names(result) == TISSUES
+    told = [finding.message.split(" is")[0] for finding in result.findings if finding.code == "missing-contrasts"]
+    assert told == ["FLAIR", "T1Gd"]
+    for contrasts in (("t1", "t2"), ALL):
+        case = of_contrasts(load_sample("glioma"), contrasts)
+        asked = api.segment(case, preset="glioma", method="spatial", n_classes=3, threads=1)
+        assert names(asked) == TISSUES
+        assert "missing-contrasts" not in codes(asked)
+
+
 def test_no_class_is_ever_named_after_a_tumour() -> None:
     words = ("tumour", "oedema", "edema", "necro", "glioma", "enhancing", "core")
     for tissue in PRESETS["glioma"].classes or ():

@@ -78,6 +78,37 @@ def test_a_predicted_mask_opens_with_names_and_colours_over_its_image(tmp_path):
     assert layer.data_to_world((3, 4, 5)) == image.data_to_world((3, 4, 5))
 
 
+@pytest.mark.parametrize(
+    ("value", "names", "kind"),
+    [
+        (2035.0, "index\tname\n2035\tctx-rh-insula\n", "labels"),
+        (3.0, "number\tname\n3\tno table of labels\n", "labels"),
+        (2.0**25, "index\tname\n1\tx\n", "image"),
+        (-1.0, "index\tname\n1\tx\n", "image"),
+        (0.5, "index\tname\n1\tx\n", "image"),
+        (np.nan, "index\tname\n1\tx\n", "image"),
+    ],
+)
+@pytest.mark.parametrize("n_frames", [1, 3])
+def test_a_mask_that_our_classes_cannot_hold_is_opened_all_the_same(make_file, tmp_path, value, names, kind, n_frames):
+    other, path = make_file(file_affine()), tmp_path / "aparc_dseg.nii.gz"
+    image = nibabel.load(other)
+    data = np.zeros(SHAPE if n_frames == 1 else (*SHAPE, n_frames), np.float32)
+    data[1, 2, 3] = value
+    nibabel.save(nibabel.Nifti1Image(data, image.affine, image.header), path)
+    (tmp_path / "aparc_dseg.tsv").write_text(names, encoding="utf-8")
+    (_, first, shown_as), (array, settings, found) = read_layers([str(other), str(path)])
+    assert (shown_as, found, settings["name"]) == ("image", kind, "aparc_dseg")
+    layer = Layer.create(array, settings, found)
+    np.testing.assert_array_equal(np.unique(layer.data), np.unique(data))
+    assert tuple(layer.scale[-3:]) == tuple(first["scale"])
+    if kind == "labels":
+        assert np.issubdtype(layer.data.dtype, np.integer)
+        layer.data[layer.data > 0] = 7
+        assert write_labels_layer(str(tmp_path / "m.nii.gz"), *layer.as_layer_data_tuple()[:2])
+        np.testing.assert_array_equal(np.asarray(nibabel.load(tmp_path / "m.nii.gz").dataobj), np.where(data, 7, 0))
+
+
 def test_the_transform_shown_is_diagonal_and_the_true_affine_is_kept(make_file):
     affine = file_affine((1, 2, 0), (-1, 1, -1))
     ((data, settings, _),) = read_layers(str(make_file(affine)))

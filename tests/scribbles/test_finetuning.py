@@ -11,6 +11,7 @@ from tests.scribbles.tuning_cases import TINY, drained, image_of, prepared, stro
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.fitting.scribbling import AtOnce, budget, fit_scribbles
 from napari_gmmseg.fitting.scribbling.finetuning import finetune
+from napari_gmmseg.fitting.scribbling.held_out import Examination, HeldOut
 from napari_gmmseg.fitting.scribbling.plane import Plane
 from napari_gmmseg.fitting.scribbling.tuner import Tuner
 from napari_gmmseg.volumes import IGNORED, Look, Retune, Scribbles, Stop, Stroke
@@ -108,6 +109,17 @@ def test_the_answer_at_once_stays_where_the_network_is_worse_on_unseen_strokes(m
     np.testing.assert_array_equal(result.label_map.labels, at_once.label_map.labels)
     assert "no-gain" in [finding.code for finding in result.findings]
     assert result.provenance["network_counts"] is False
+
+
+@pytest.mark.parametrize(("n_strokes", "words"), [(1, "On 1 stroke that"), (2, "On 2 strokes that")])
+def test_strokes_that_told_of_no_gain_are_counted(n_strokes, words):
+    held = HeldOut(STROKES, np.array([[[0, 1]]]), np.ones((1, 1, 2), np.float32), n_strokes)
+    right = torch.tensor([[[[1.0, 0.0]]], [[[0.0, 1.0]]]])
+    examination = Examination(held, (slice(None),) * 3, right)
+    examination.take(1 - right)
+    finding = examination.finding()
+    assert finding is not None
+    assert finding.message.startswith(words)
 
 
 def test_strokes_are_held_out_where_each_class_has_two(result):

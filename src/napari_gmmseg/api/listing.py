@@ -62,7 +62,7 @@ def predict_cases(
     model : TrainedModel or path
         The network.
     cases : path
-        A list as `train` takes it; labels are not looked at, and need not be there.
+        A list as `train` takes it; labels are not read, and need not be there.
     folder : path
         Where the masks are written, `<case>.nii.gz`; made where it is not there.
     device : str
@@ -84,7 +84,8 @@ def predict_cases(
     InputError
         Where list or model cannot be read.
     OutputError
-        Where the folder cannot be made, or a mask would overwrite an image of the list.
+        Where the folder cannot be made, or a mask or what names its classes would overwrite an image or a label of the
+        list, what names that label's classes, the list or the model.
     ResourceError
         Where memory or disk run out: the other cases would fare no better.
 
@@ -94,10 +95,10 @@ def predict_cases(
     """
     from napari_gmmseg.io.listed_cases import read_listed
 
-    network, target = opened_model(model), Path(os.fspath(folder))
-    listed = read_listed(os.fspath(cases), network.channels)
+    network, target, list_file = opened_model(model), Path(os.fspath(folder)), Path(os.fspath(cases))
+    listed = read_listed(list_file, network.channels)
     masks = [target / f"{case.name}.nii.gz" for case in listed]
-    _check_targets(masks, listed, target)
+    _check_targets(masks, _inputs(listed, list_file, model), target)
     found = []
     for number, (case, mask) in enumerate(zip(listed, masks, strict=True), start=1):
         try:
@@ -115,17 +116,40 @@ def predict_cases(
     return tuple(found)
 
 
-def _check_targets(masks: list[Path], listed: tuple[ListedCase, ...], folder: Path) -> None:
-    inputs = {os.path.realpath(file) for case in listed for file in case.files}
-    hit = next((mask for mask in masks if os.path.realpath(mask) in inputs), None)
-    if hit is not None:
-        raise OutputError(f"The mask {hit} would overwrite an image of the list.", "Name another folder.")
+def _check_targets(masks: list[Path], inputs: dict[str, str], folder: Path) -> None:
+    """Refuse masks that would overwrite an input, themselves or by the files that name their classes."""
+    for mask in masks:
+        for file in _with_sidecars(mask):
+            if what := inputs.get(os.path.realpath(file)):
+                raise OutputError(f"{file} would overwrite {what}.", "Name another folder.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
             f"The folder {folder} cannot be made: {error.strerror}.", "Name a folder that you may write to."
         ) from error
+
+
+def _inputs(listed: tuple[ListedCase, ...], cases: Path, model: TrainedModel | PathLike) -> dict[str, str]:
+    """Return what must stay as it is: real path, and what it is in words."""
+    from napari_gmmseg.io.sniffing import members_of
+    from napari_gmmseg.volumes import TrainedModel
+
+    kept: dict[Path, str] = {}
+    for case in listed:
+        for member in members_of(case.label) if case.label is not None else ():
+            kept |= dict.fromkeys(_with_sidecars(member), "a label of the list, or what names its classes")
+        kept |= {member: "an image of the list" for file in case.files for member in members_of(file)}
+    kept[cases] = "the list"
+    if not isinstance(model, TrainedModel):
+        kept[Path(os.fspath(model))] = "the model"
+    return {os.path.realpath(file): what for file, what in kept.items()}
+
+
+def _with_sidecars(mask: Path) -> tuple[Path, ...]:
+    from napari_gmmseg.io.sidecars import bids_path, snap_path
+
+    return mask, bids_path(mask), snap_path(mask)
 
 
 def _told(name: str, mask: Path, result: Segmentation) -> ListedResult:

@@ -181,6 +181,7 @@ def open_case(
     volume = image if isinstance(image, Volume) else read(image, resample=resample)
     kind = _choose_preset(preset, volume)
     k = n_classes if n_classes is not None else _expected_classes(kind, volume)
+    kind = _as_asked(kind, volume, n_classes)
     wanted = fit_config(dict(settings, method=method, n_classes=k, seed=seed))
     config = preparation_config(mask, box, disc)
     given, notes = opened_mask(mask if config.mask == "given" else None, volume, resample, "auto, none, or ")
@@ -219,6 +220,21 @@ def _expected_classes(kind: Preset, volume: Volume) -> int:
 
     table = kind.classes_in(with_expected_contrasts(volume, kind).channels)
     return 3 if table is None else len(table)
+
+
+def _as_asked(kind: Preset, volume: Volume, n_classes: int | None) -> Preset:
+    """Return a preset without its unnamed classes where no channel shows one, and as many as are left were asked for.
+
+    It names and numbers classes as before; only that sequences are missing need not be told then.
+    """
+    from dataclasses import replace
+
+    from napari_gmmseg.preparation.preparing import with_expected_contrasts
+
+    shown = kind.classes_in(with_expected_contrasts(volume, kind).channels)
+    if shown is None or n_classes != len(shown) or any(tissue.bright_in for tissue in shown):
+        return kind
+    return replace(kind, classes=shown)
 
 
 def _named(mask: PathLike | NDArray[Any] | LabelMap | None) -> str | None:

@@ -123,7 +123,7 @@ class Predict:
             "folder": folder,
             "model": model,
         }
-        return Answer(data, lambda console: show_predicted(console, data))
+        return Answer(data, lambda console: show_predicted(console, data), 1 if data["failed"] else 0)
 
 
 def _say(result: api.ListedResult, number: int, n_cases: int) -> None:

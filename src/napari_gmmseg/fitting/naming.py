@@ -83,16 +83,19 @@ def naming_doubts(
         )
     if any(tissue.bright_in for tissue in table):
         return (*_missing_bright(volume, preset), *_of_unnamed(means, volume, table, entry))
+    # With fewer classes than could be told apart, those without a name were left out on purpose.
+    gone = _missing_bright(volume, preset) if table == preset.classes_in(volume.channels) else ()
     against = contradicting_contrasts(means, volume.channels, table, entry)
     if against:
         return (
+            *gone,
             Finding(
                 "contradicting-contrasts",
                 f"In {', '.join(against)} the classes are not as bright, one against the other, as their names say.",
                 "Look at the mask before you use the names: contrasts may be mixed up, or other tissue in the mask.",
             ),
         )
-    return ()
+    return gone
 
 
 def _missing(volume: Volume, preset: Preset) -> tuple[str, ...]:

@@ -26,16 +26,19 @@ class ListedCase:
         Of each file, "" where it is not known.
     attributes : dict of str to str
         What is known of the patient.
+    label : Path or None
+        Its mask, which is not read, but must not be overwritten either; None where there is none.
     """
 
     name: str
     files: tuple[Path, ...]
     contrasts: tuple[str, ...]
     attributes: dict[str, str]
+    label: Path | None = None
 
 
 def read_listed(path: str | Path, channels: Sequence[str] = ()) -> tuple[ListedCase, ...]:
-    """Read a list of cases, see `read_case_list`, without their images; `label` and `split` are not looked at.
+    """Read a list of cases, see `read_case_list`, without their images; labels are not opened, `split` is not used.
 
     Parameters
     ----------
@@ -74,6 +77,7 @@ def read_listed(path: str | Path, channels: Sequence[str] = ()) -> tuple[ListedC
                 tuple(path.parent / row[column] for column in given),
                 tuple("" if column.startswith("image") else column for column in given),
                 {key: value for key, value in row.items() if key not in taken and value},
+                path.parent / row[LABEL] if row.get(LABEL) else None,
             )
         )
     seen: set[str] = set()

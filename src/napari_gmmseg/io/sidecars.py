@@ -151,7 +151,7 @@ def read_classes(path: Path, present: list[int]) -> ClassTable:
                 value = int(row["index"])
                 if 1 <= value <= 255:
                     classes[value] = _row_class(value, row)
-        except (KeyError, TypeError, ValueError, OSError) as error:
+        except (KeyError, TypeError, ValueError, OSError, csv.Error) as error:
             raise InputError(
                 f"{sidecar.name} is no table of labels: {error}.",
                 f"Repair or remove it; it has the columns {', '.join(_COLUMNS)}, with tabs between.",

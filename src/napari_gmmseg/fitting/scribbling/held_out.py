@@ -131,9 +131,10 @@ class Examination:
         """Return that nothing was gained, where it is so."""
         if self.gained or not self.losses:
             return None
+        strokes = "1 stroke" if self.n_strokes == 1 else f"{self.n_strokes} strokes"
         return Finding(
             "no-gain",
-            f"On {self.n_strokes} strokes that it had not seen, the network did no better than the answer at once "
+            f"On {strokes} that it had not seen, the network did no better than the answer at once "
             f"(error {min(self.losses):.3f} against {self.at_once:.3f}): that answer stays.",
             "Paint where the answer is wrong, or give it more time.",
             "note",
