@@ -132,7 +132,9 @@ class TuningActs(CleaningActs):
         self._answering.forget()
         self._asked = None
         ready = self._answering.engine(request)
-        made: Job[FinetunedSegmentation] = Job(lambda: carry_in_steps(ready, weights), name="carrying")
+        table = self.classes
+        called = weights if table is None else replace(weights, classes=weights.classes.called_as(table))
+        made: Job[FinetunedSegmentation] = Job(lambda: carry_in_steps(ready, called), name="carrying")
         self._tuning = _Tuning(made, "Carried model", self._now.scribbles, True, {"carried": True})
         made.start()
         self._tell_tuning()

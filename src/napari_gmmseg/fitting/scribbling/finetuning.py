@@ -140,13 +140,13 @@ class Finetuning:
         self.budget = Budget(config, time.perf_counter())
         self._volume, self._prepared, self._scribbles, self._config = volume, prepared, scribbles, config
         self._weights, self._earlier, self._look = weights, list(earlier), look
-        self.threads = choose_threads(config.threads)
-        self._device = choose_device(config.device)
+        self.threads, self._device = choose_threads(config.threads), choose_device(config.device)
         self._classes = network_classes(scribbles, volume, weights)
-        check_outliers(config, len(self._classes))
         background = scribbles.background
-        if background is None and weights is not None:
-            background = weights.background
+        if weights is not None:
+            self._weights = replace(weights, classes=self._classes)
+            background = weights.background if background is None else background
+        check_outliers(config, len(self._classes))
         self._place = Place(volume, prepared, self._classes, background)
         self._engine = at_once or AtOnce(volume, prepared)
         self._previewed_at = float("-inf")
