@@ -243,8 +243,7 @@ def check_channels(volume: Volume, weights: NetworkWeights) -> None:
     SettingsError
         Where their number differs, or contrasts that both name.
     """
-    known = [(a, b) for a, b in zip(volume.channels, weights.channels, strict=False) if a and b]
-    if volume.n_channels != len(weights.channels) or any(a != b for a, b in known):
+    if not weights.takes(volume.channels):
         raise SettingsError(
             f"The model takes the channels {_told(weights.channels)}; the image has {_told(volume.channels)}.",
             "Give the channels that it was trained on, in the same order.",
