@@ -85,9 +85,9 @@ class TuningActs(CleaningActs):
     def carried(self) -> NetworkWeights | None:
         """The model of an image before, where it takes this one's channels and was not rejected."""
         request, weights = self._request, self._carried
-        return (
-            weights if request is not None and weights is not None and weights.takes(request.volume.channels) else None
-        )
+        if request is None or weights is None or not weights.takes(request.volume.channels):
+            return None
+        return weights
 
     @property
     def carried_on_trial(self) -> bool:
