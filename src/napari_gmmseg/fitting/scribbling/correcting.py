@@ -46,8 +46,8 @@ def correct_mask(
     """Correct a mask by strokes; without a stroke that contradicts it, it comes back unchanged.
 
     Every voxel keeps its label, except within `config.extension` mm of geodesic distance of a stroke that contradicts
-    the mask. There the strokes and the mask around them are answered as any other strokes. Of a class that lies there as a
-    whole, the half that is farthest from the strokes keeps its label.
+    the mask. There the strokes and the mask around them are answered as any other strokes. Of a class that lies wholly
+    there, the half that is farthest from the strokes keeps its label.
 
     Parameters
     ----------

@@ -179,9 +179,9 @@ class Finetuning:
         config, weights = self._config, self._weights
         shares = [1.0]
         if self._earlier:
-            each = config.replay_share / len(self._earlier)
-            shares = [1.0 - config.replay_share, *[each] * len(self._earlier)]
-        again = training_cases(self._earlier, self._classes, config, n_looks, self._device)
+            shares = [1.0 - config.replay_share, *[config.replay_share / len(self._earlier)] * len(self._earlier)]
+        background, mixture = self._place.background, None if weights is None else weights.mixture
+        again = training_cases(self._earlier, self._classes, config, n_looks, self._device, background, mixture)
         cases = [self._now.case, *(learnt.case for learnt in again)]
         size = (config.width, config.depth) if weights is None else (weights.width, weights.depth)
         tuner = Tuner(cases, config, len(self._classes), n_looks, self._device, shares, width=size[0], depth=size[1])
