@@ -231,3 +231,31 @@ def test_strokes_correct_a_finished_mask_near_them_only() -> None:
     assert (result[1] != truth()[1]).sum() < 0.5 * (wrong[1] != truth()[1]).sum()
     far = np.s_[:, 34:]
     np.testing.assert_array_equal(result[far], wrong[far])
+
+
+def small_class() -> np.ndarray:
+    """The rings as one class, and 16 voxels of another in it."""
+    labels = np.where(truth() > 0, 2, 0).astype(np.uint8)
+    labels[1, 18:22, 20:24] = 3
+    return labels
+
+
+def test_a_stroke_beside_a_small_class_of_a_finished_mask_does_not_delete_it() -> None:
+    init = small_class()
+    beside = np.array([(1, 20, 23)])
+    result = corrected(init, scribbles(Stroke(2, beside))).label_map.labels
+    assert result[1, 20, 23] == 2
+    assert (result[1, 18:22, 20] == 3).all()
+
+
+def test_strokes_all_over_a_finished_mask_of_one_class_leave_that_class() -> None:
+    places = np.argwhere(np.ones(SHAPE)) * (1, 3, 3)
+    places = places[(places < SHAPE).all(1)]
+    result = corrected(np.ones(SHAPE, np.uint8), scribbles(Stroke(2, places))).label_map.labels
+    assert set(np.unique(result)) == {1, 2}
+
+
+def test_a_class_of_a_finished_mask_goes_where_it_is_painted_over_whole() -> None:
+    init = small_class()
+    result = corrected(init, scribbles(Stroke(2, np.argwhere(init == 3)))).label_map.labels
+    assert not (result == 3).any()

@@ -9,7 +9,7 @@ from tests.scribbles.tuning_cases import TINY, drained, image_of, labels_on, pre
 from napari_gmmseg.errors import GeometryError, SettingsError
 from napari_gmmseg.fitting.scribbling.carrying import carry
 from napari_gmmseg.fitting.scribbling.cases import Case
-from napari_gmmseg.fitting.scribbling.finetuning import finetune
+from napari_gmmseg.fitting.scribbling.finetuning import Finetuning, finetune
 from napari_gmmseg.fitting.scribbling.semi_supervised import finetune_cases
 from napari_gmmseg.volumes import Stop, Volume
 
@@ -87,6 +87,16 @@ def test_an_earlier_case_is_learnt_again(first):
     assert with_replay.provenance["earlier_cases"] == 1
     again = carry(with_replay.weights, VOLUMES[0], PREPARED[0], TINY)
     assert (again.label_map.labels == TRUTHS[0]).mean() > 0.95
+
+
+def test_where_the_mask_of_an_earlier_case_is_0_background_is_known():
+    strokes = strokes_on(VOLUMES[1], TRUTHS[1], background=1)
+    mask = labels_on(VOLUMES[0], np.where(TRUTHS[0] == 1, 0, TRUTHS[0]))
+    earlier = [Case(VOLUMES[0], PREPARED[0], labels=mask)]
+    run = Finetuning(VOLUMES[1], PREPARED[1], strokes, TINY, None, earlier, None, None)
+    run.begin()
+    known = run._tuner._cases[1].labels.numpy()
+    np.testing.assert_array_equal(np.bincount(known.ravel()[known.ravel() >= 0]), np.bincount(TRUTHS[0].ravel())[1:])
 
 
 def test_a_model_of_other_channels_is_refused(first):

@@ -83,8 +83,11 @@ class TuningActs(CleaningActs):
 
     @property
     def carried(self) -> NetworkWeights | None:
-        """The model of the image before, where one was fine-tuned there and not rejected here."""
-        return self._carried
+        """The model of an image before, where it takes this one's channels and was not rejected."""
+        request, weights = self._request, self._carried
+        if request is None or weights is None or not weights.takes(request.volume.channels):
+            return None
+        return weights
 
     @property
     def carried_on_trial(self) -> bool:
@@ -103,20 +106,17 @@ class TuningActs(CleaningActs):
             So many steps instead: same seed, same mask.
         """
         scribbles = self.scribbles
-        weights = self._now.weights or self._carried
         if scribbles is None or self._busy_elsewhere():
             return
         missing = len([value for value, n in scribbles.counts().items() if n]) < 2 and self._seeds is None
         if not scribbles.strokes or missing:
             self._refuse(Finding("refused", "There is nothing to learn from yet.", "Paint a stroke in each class."))
             return
-        unknown = {value for value, n in scribbles.counts().items() if n}
-        if weights is not None:
-            unknown -= set(weights.classes.values)
-            if unknown:
-                # What it has learnt does not go together with a class that it has never seen.
-                weights = None
-                self._refuse(_anew(scribbles, unknown))
+        weights = self._now.weights
+        why = None if weights is None else _why_anew(weights, scribbles)
+        if why is not None:
+            weights = None
+            self._refuse(why)
         length = "until stopped" if seconds is None else f"{seconds:g} s"
         words = f"Fine-tune {length}" if steps is None else f"Fine-tune {steps} steps"
         outlier = {name: getattr(self._now.config, name) for name in OUTLIER_FIELDS}
@@ -126,13 +126,15 @@ class TuningActs(CleaningActs):
     @after_edits
     def try_carried(self) -> None:
         """Show what the model of the image before makes of this one; `accept_carried` or `reject_carried` follows."""
-        request, weights = self._request, self._carried
+        request, weights = self._request, self.carried
         if request is None or weights is None or self._busy_elsewhere():
             return
         self._answering.forget()
         self._asked = None
         ready = self._answering.engine(request)
-        made: Job[FinetunedSegmentation] = Job(lambda: carry_in_steps(ready, weights), name="carrying")
+        table = self.classes
+        called = weights if table is None else replace(weights, classes=weights.classes.called_as(table))
+        made: Job[FinetunedSegmentation] = Job(lambda: carry_in_steps(ready, called), name="carrying")
         self._tuning = _Tuning(made, "Carried model", self._now.scribbles, True, {"carried": True})
         made.start()
         self._tell_tuning()
@@ -302,9 +304,17 @@ _NO_STEP = Finding(
 )
 
 
-def _anew(scribbles: Scribbles, unknown: set[int]) -> Finding:
-    names = ", ".join(tissue.name for tissue in scribbles.classes if tissue.value in unknown)
-    return Finding("network-anew", f"The network begins anew: it does not know {names}.", "", "note")
+def _why_anew(weights: NetworkWeights, scribbles: Scribbles) -> Finding | None:
+    """Return why a network cannot go on: a painted class that it has never seen, or one that was merged since."""
+    painted, known = {value for value, n in scribbles.counts().items() if n}, set(weights.classes.values)
+    for table, values, what in (
+        (scribbles.classes, painted - known, "it does not know {}"),
+        (weights.classes, known - set(scribbles.classes.values), "it has learnt {} as a class of its own"),
+    ):
+        if values:
+            names = ", ".join(tissue.name for tissue in table if tissue.value in values)
+            return Finding("network-anew", f"The network begins anew: {what.format(names)}.", "", "note")
+    return None
 
 
 def finetune_in_steps(

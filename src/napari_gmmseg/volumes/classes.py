@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -10,6 +11,8 @@ from napari_gmmseg.errors import SettingsError
 Colour = tuple[float, float, float]
 #: With a contrast behind it, the role of a class that is known by its brightness there, and by nothing else.
 _BRIGHT = "bright-"
+#: The name of a class that nobody has named.
+_NUMBERED = re.compile(r"Class \d+")
 
 
 @dataclass(frozen=True)
@@ -88,3 +91,21 @@ class ClassTable:
             Label value in a mask.
         """
         return next((c for c in self.classes if c.value == value), None)
+
+    def called_as(self, table: ClassTable) -> ClassTable:
+        """Return these classes, in their order, with the names and colours that another table gives the same values.
+
+        Where the other has but a number, "Class 2", and this table a name, the name stays.
+
+        Parameters
+        ----------
+        table : ClassTable
+            With the names; classes that this table has not are left out.
+        """
+        return ClassTable(tuple(_better_named(table.by_value(own.value), own) for own in self.classes))
+
+
+def _better_named(other: TissueClass | None, own: TissueClass) -> TissueClass:
+    if other is None or (_NUMBERED.fullmatch(other.name) and not _NUMBERED.fullmatch(own.name)):
+        return own
+    return other

@@ -91,6 +91,18 @@ class NetworkWeights:
         """Number of maps that the network takes: image channels and classes, in each slice that it sees."""
         return self.n_looks * (len(self.channels) + len(self.classes))
 
+    def takes(self, channels: tuple[str, ...]) -> bool:
+        """Return whether an image has the channels that the network was trained on, as far as both are named.
+
+        Parameters
+        ----------
+        channels : tuple of str
+            Contrast of each channel of the image, "" where unknown.
+        """
+        if len(channels) != len(self.channels):
+            return False
+        return all(a == b for a, b in zip(channels, self.channels, strict=True) if a and b)
+
 
 @dataclass(frozen=True)
 class FinetunedSegmentation(Segmentation):

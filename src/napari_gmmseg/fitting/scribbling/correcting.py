@@ -46,7 +46,8 @@ def correct_mask(
     """Correct a mask by strokes; without a stroke that contradicts it, it comes back unchanged.
 
     Every voxel keeps its label, except within `config.extension` mm of geodesic distance of a stroke that contradicts
-    the mask. There the strokes and the mask around them are answered as any other strokes.
+    the mask. There the strokes and the mask around them are answered as any other strokes. Of a class that lies wholly
+    there, the half that is farthest from the strokes keeps its label.
 
     Parameters
     ----------
@@ -181,7 +182,8 @@ def _as_scribbles(
     known = (painted != UNLABELLED) & (painted != IGNORED)
     contradicts = known & (painted != labels)
     if contradicts.any():
-        labels[_near(volume, contradicts, config)] = UNLABELLED
+        distances = _distances(volume, contradicts, config)
+        labels = _opened(labels, np.where(known, painted, UNLABELLED), distances, config.extension)
     labels[known] = painted[known]
     present = set(np.unique(labels).tolist()) | {int(v) for v in np.unique(init.labels) if v}
     classes = ClassTable(tuple(named[v] for v in sorted(named) if v in present))
@@ -192,8 +194,22 @@ def _as_scribbles(
     return Scribbles(volume.grid_shape, volume.geometry, classes, strokes, declared), background
 
 
-def _near(volume: Volume, contradicts: np.ndarray, config: ScribbleConfig) -> np.ndarray:
-    """Return the voxels (*grid) within reach of strokes that contradict the mask."""
+def _opened(labels: np.ndarray, painted: np.ndarray, distances: np.ndarray, reach: float) -> np.ndarray:
+    """Return labels (*grid) without those within reach; of a class that would have none left, the farther half stays.
+
+    So only strokes over all of it can take a class away: without a voxel of it, nothing would tell how it looks.
+    """
+    opened = np.where(distances <= reach, UNLABELLED, labels).astype(np.uint8)
+    free = painted == UNLABELLED
+    for value in np.unique(labels[free]):
+        own = (labels == value) & free
+        if not ((opened == value) & free | (painted == value)).any():
+            opened[own & (distances >= np.median(distances[own]))] = value
+    return opened
+
+
+def _distances(volume: Volume, contradicts: np.ndarray, config: ScribbleConfig) -> np.ndarray:
+    """Return geodesic distances (*grid), in mm, from strokes that contradict the mask; infinite out of their reach."""
     z, y, x = volume.geometry.spacing
     least = 1.0 if volume.geometry.unit == "mm" else min(z, y, x)
     spacing = (z / least, y / least, x / least)
@@ -209,6 +225,6 @@ def _near(volume: Volume, contradicts: np.ndarray, config: ScribbleConfig) -> np
     bottom, top = np.percentile(image, (1, 99), axis=axes, keepdims=True)
     unit = np.clip((image - bottom) / np.where(top > bottom, top - bottom, 1.0), -0.5, 1.5).astype(np.float32)
     whole = np.ones(unit.shape[1:], dtype=bool)
-    near = np.zeros(contradicts.shape, dtype=bool)
-    near[box] = GeodesicGrid(unit, whole, spacing, config.edge_weight).distances(contradicts[box]) <= config.extension
-    return near
+    distances = np.full(contradicts.shape, np.inf, dtype=np.float32)
+    distances[box] = GeodesicGrid(unit, whole, spacing, config.edge_weight).distances(contradicts[box])
+    return distances

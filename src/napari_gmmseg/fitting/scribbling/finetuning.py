@@ -140,13 +140,13 @@ class Finetuning:
         self.budget = Budget(config, time.perf_counter())
         self._volume, self._prepared, self._scribbles, self._config = volume, prepared, scribbles, config
         self._weights, self._earlier, self._look = weights, list(earlier), look
-        self.threads = choose_threads(config.threads)
-        self._device = choose_device(config.device)
+        self.threads, self._device = choose_threads(config.threads), choose_device(config.device)
         self._classes = network_classes(scribbles, volume, weights)
-        check_outliers(config, len(self._classes))
         background = scribbles.background
-        if background is None and weights is not None:
-            background = weights.background
+        if weights is not None:
+            self._weights = replace(weights, classes=self._classes)
+            background = weights.background if background is None else background
+        check_outliers(config, len(self._classes))
         self._place = Place(volume, prepared, self._classes, background)
         self._engine = at_once or AtOnce(volume, prepared)
         self._previewed_at = float("-inf")
@@ -179,9 +179,9 @@ class Finetuning:
         config, weights = self._config, self._weights
         shares = [1.0]
         if self._earlier:
-            each = config.replay_share / len(self._earlier)
-            shares = [1.0 - config.replay_share, *[each] * len(self._earlier)]
-        again = training_cases(self._earlier, self._classes, config, n_looks, self._device)
+            shares = [1.0 - config.replay_share, *[config.replay_share / len(self._earlier)] * len(self._earlier)]
+        background, mixture = self._place.background, None if weights is None else weights.mixture
+        again = training_cases(self._earlier, self._classes, config, n_looks, self._device, background, mixture)
         cases = [self._now.case, *(learnt.case for learnt in again)]
         size = (config.width, config.depth) if weights is None else (weights.width, weights.depth)
         tuner = Tuner(cases, config, len(self._classes), n_looks, self._device, shares, width=size[0], depth=size[1])

@@ -196,7 +196,7 @@ def _some(mixture: Mixture, chosen: NDArray[np.bool_], class_of: NDArray[np.int6
 
 
 def network_classes(scribbles: Scribbles, volume: Volume, weights: NetworkWeights | None) -> ClassTable:
-    """Return the classes of the network: an earlier model's, else those that are painted.
+    """Return the classes of the network: an earlier model's, called as in the strokes, else those that are painted.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ def network_classes(scribbles: Scribbles, volume: Volume, weights: NetworkWeight
             f"The model knows the classes {weights.classes.values}; painted are also {tuple(unknown)}.",
             "Paint the model's classes, or start without it.",
         )
-    return weights.classes
+    return weights.classes.called_as(scribbles.classes)
 
 
 def check_channels(volume: Volume, weights: NetworkWeights) -> None:
@@ -243,8 +243,7 @@ def check_channels(volume: Volume, weights: NetworkWeights) -> None:
     SettingsError
         Where their number differs, or contrasts that both name.
     """
-    known = [(a, b) for a, b in zip(volume.channels, weights.channels, strict=False) if a and b]
-    if volume.n_channels != len(weights.channels) or any(a != b for a, b in known):
+    if not weights.takes(volume.channels):
         raise SettingsError(
             f"The model takes the channels {_told(weights.channels)}; the image has {_told(volume.channels)}.",
             "Give the channels that it was trained on, in the same order.",
