@@ -17,7 +17,7 @@ import tyro
 from napari_gmmseg import api
 from napari_gmmseg.api.options import fit_config
 from napari_gmmseg.cli.answers import Answer, Errand
-from napari_gmmseg.cli.batching import BatchProgress, Record, Records, show_batch
+from napari_gmmseg.cli.batching import BatchProgress, Record, Records, refuse_inputs, show_batch, target_names
 from napari_gmmseg.cli.delivering import deliver
 from napari_gmmseg.cli.diagnosis.versions import own_version
 from napari_gmmseg.cli.flags import DeepFlags, IslandFlags, MixtureFlags, ReadingFlags, fit_settings
@@ -30,6 +30,8 @@ from napari_gmmseg.errors import GmmsegError, InputError, OutputError, SettingsE
 from napari_gmmseg.io.case_files import MASK_WORDS, CaseFiles, list_cases
 from napari_gmmseg.session.journal.files import make_folder
 from napari_gmmseg.session.journal.locking import FolderLock
+
+_MAPS = ("probabilities", "uncertainty", "prior")
 
 
 @dataclass(frozen=True)
@@ -106,12 +108,16 @@ class Batch:
         settings = fit_settings(self)
         self._check(settings)
         cases = list_cases(self.cases, only=self.only, mask=self.mask, region=self.region, leave_out=self.output)
+        refuse_inputs(self.output, cases, self._maps(), self.cases)
         make_folder(self.output)
         with _held(self.output):
             records = Records(self.output, cases, self._decisive(settings))
             records.remove_unfinished()
             errand.watch((records.table,))
             return self._go_through(cases, records, settings)
+
+    def _maps(self) -> tuple[str, ...]:
+        return tuple(what for what in ("probabilities", "uncertainty") if getattr(self, what))
 
     def _check(self, settings: dict[str, Any]) -> None:
         """Refuse at once what every case would be refused for."""
@@ -184,13 +190,8 @@ class Batch:
             raise SettingsError(
                 "--remove-islands is in mm, and the image tells no voxel size.", "Tell it by --spacing."
             )
-        wanted = {"mask": "dseg", "probabilities": "probabilities", "uncertainty": "uncertainty", "prior": ""}
-        names = {
-            what: f"{case.name}_{word}.nii.gz"
-            for what, word in wanted.items()
-            if what == "mask" or getattr(self, what, False)
-        }
-        maps = {what: self.output / names[what] if what in names else None for what in wanted if what != "mask"}
+        names = target_names(case.name, self._maps())
+        maps = {what: self.output / names[what] if what in names else None for what in _MAPS}
         target = self.output / names["mask"]
         api.check_writable(target, volume, **maps)
         mask = case.mask if case.mask in MASK_WORDS else Path(case.mask)

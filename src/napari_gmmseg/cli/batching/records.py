@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from napari_gmmseg.cli.answers import to_json
+from napari_gmmseg.io.batch_folders import COLUMNS, TABLE
 from napari_gmmseg.io.case_files import CaseFiles
 from napari_gmmseg.io.sniffing import members_of
 from napari_gmmseg.session.journal.files import remove_unfinished, write_whole
 from napari_gmmseg.session.journal.requests import file_hash
-
-TABLE = "results.csv"
-_COLUMNS = ("case", "status", "seconds", "findings", "reason", "hint", "mask")
 
 
 @dataclass(frozen=True)
@@ -162,7 +160,7 @@ class Records:
             Where the disk is full.
         """
         rows = [{"case": case, "status": "waiting"} if r is None else r.row() for case, r in self._records.items()]
-        columns = list(dict.fromkeys((*_COLUMNS, *(name for row in rows for name in row))))
+        columns = list(dict.fromkeys((*COLUMNS, *(name for row in rows for name in row))))
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
         writer.writeheader()
