@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import pytest
 
@@ -62,3 +61,86 @@ def test_a_table_of_another_origin_is_refused(run: Run, listed: Path) -> None:
     (out / "results.csv").write_text("who,what\n")
     assert "no batch wrote it" in run("batch", listed, "-o", out, *QUICK).err
     assert contents(out) == {"results.csv": b"who,what\n"}
+
+
+def test_a_file_that_no_batch_wrote_is_that_cases_failure_and_stays(run: Run, listed: Path) -> None:
+    out = listed.parent / "out"
+    out.mkdir()
+    (out / "a.json").write_text('{"MagneticFieldStrength": 3}')
+    (out / "b_dseg.nii.gz").write_bytes(b"a person's")
+    outcome = run("batch", listed, "-o", out, *QUICK)
+    assert outcome.code == 1
+    a, b = table(out)
+    assert (a["status"], b["status"]) == ("failed", "failed")
+    assert "a.json, which no batch wrote" in a["reason"]
+    assert "b_dseg.nii.gz, which no batch wrote" in b["reason"]
+    assert (out / "a.json").read_text() == '{"MagneticFieldStrength": 3}'
+    assert (out / "b_dseg.nii.gz").read_bytes() == b"a person's"
+    (out / "b_dseg.nii.gz").unlink()
+    run("batch", listed, "-o", out, *QUICK)
+    assert [row["status"] for row in table(out)] == ["failed", "done"]
+
+
+@pytest.mark.parametrize("settings", [(), ("--seed", "1")])
+def test_a_corrected_mask_is_kept_and_flagged(run: Run, listed: Path, settings: tuple[str, ...]) -> None:
+    out = listed.parent / "out"
+    assert run("batch", listed, "-o", out, *QUICK).code == 0
+    corrected = save(out / "a_dseg.nii.gz", (tissues() > 1).astype(np.uint8)).read_bytes()
+    outcome = run("batch", listed, "-o", out, *QUICK, *settings)
+    assert outcome.code == 0
+    assert "1 changed by hand" in outcome.out
+    assert (out / "a_dseg.nii.gz").read_bytes() == corrected
+    a, b = table(out)
+    assert (a["status"], b["status"]) == ("edited", "done")
+    assert a["volume_ml_GM"] == ""
+    assert "a_dseg.nii.gz was changed" in a["reason"]
+    # Once more: what was kept stays kept.
+    run("batch", listed, "-o", out, *QUICK, *settings)
+    assert (out / "a_dseg.nii.gz").read_bytes() == corrected
+    assert (
+        run("batch", listed, "-o", out, *QUICK, *settings, "--overwrite-edited", "--json").data["counts"]["done_now"]
+        == 1
+    )
+    assert (out / "a_dseg.nii.gz").read_bytes() != corrected
+    assert table(out)[0]["volume_ml_GM"] != ""
+
+
+def test_what_was_killed_while_it_was_written_is_done_again(
+    run: Run, listed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_gmmseg.cli.batching import Records
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    out = listed.parent / "out"
+    with monkeypatch.context() as patched:
+        patched.setattr(Records, "keep", killed)
+        assert run("batch", listed, "-o", out, *QUICK).code == 130
+    assert (out / "a_dseg.nii.gz").exists()
+    assert run("batch", listed, "-o", out, *QUICK).code == 0
+    assert [row["status"] for row in table(out)] == ["done", "done"]
+    assert not list(out.glob(".*"))
+
+
+def test_a_mask_of_earlier_settings_is_told_where_the_case_fails(run: Run, listed: Path) -> None:
+    out = listed.parent / "out"
+    assert run("batch", listed, "-o", out, *QUICK).code == 0
+    (listed.parent / "a.nii.gz").write_bytes(b"no image")
+    for _ in range(2):
+        assert run("batch", listed, "-o", out, *QUICK).code == 1
+        assert "The mask there, a_dseg.nii.gz, is of earlier" in table(out)[0]["reason"]
+    save(listed.parent / "a.nii.gz", intensities(tissues(), 9))
+    assert run("batch", listed, "-o", out, *QUICK).code == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights of POSIX")
+def test_results_can_be_read_by_whom_the_mask_of_the_process_lets(run: Run, listed: Path) -> None:
+    out = listed.parent / "new" / "out"
+    before = os.umask(0o022)
+    try:
+        assert run("batch", listed, "-o", out, *QUICK).code == 0
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (out, out / "results.csv", out / "a.json")}
+    assert modes == {"out": 0o755, "results.csv": 0o644, "a.json": 0o644}
