@@ -144,3 +144,55 @@ def test_results_can_be_read_by_whom_the_mask_of_the_process_lets(run: Run, list
         os.umask(before)
     modes = {path.name: path.stat().st_mode & 0o777 for path in (out, out / "results.csv", out / "a.json")}
     assert modes == {"out": 0o755, "results.csv": 0o644, "a.json": 0o644}
+
+
+def brains(folder: Path, *names: str) -> Path:
+    for name in names:
+        path = folder / f"{name}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save(path, intensities(tissues(), len(name)))
+    return folder
+
+
+def test_results_are_no_cases(run: Run, tmp_path: Path) -> None:
+    images = brains(tmp_path / "images", "a", "sub/b")
+    # Within the output folder, in a folder of another batch, and beside images where a list put them.
+    (images / "sub" / "cases.csv").write_text("case,t1\nb,b.nii.gz\n")
+    (images / "cases.csv").write_text("case,t1\na,a.nii.gz\n")
+    assert run("batch", images / "cases.csv", "-o", images, *QUICK).code == 0
+    assert run("batch", images / "sub" / "cases.csv", "-o", images / "old" / "er", *QUICK).code == 0
+    assert run("batch", images / "sub" / "cases.csv", "-o", images / "sub", *QUICK).code == 0
+    (images / "sub" / "results.csv").unlink()
+    for _ in range(2):
+        run("batch", images, "-o", images / "out", *QUICK)
+        assert [row["case"] for row in table(images / "out")] == ["a", "sub"]
+    assert [row["status"] for row in table(images / "out")] == ["done", "done"]
+    assert run("batch", images, "-o", images / "deep", *QUICK, "--only", "*/*/*.nii.gz").code == 2
+    assert run("batch", images, "-o", images / "out", *QUICK, "--only", "*/*_dseg.nii.gz").code == 2
+
+
+def test_a_folder_that_cannot_be_read_is_a_case_that_failed(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, listing = brains(tmp_path / "images", "a", "locked/b"), Path.iterdir
+
+    def refused(path: Path) -> object:
+        if path.name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return listing(path)
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    assert run("batch", images, "-o", tmp_path / "out", *QUICK).code == 1
+    a, locked = table(tmp_path / "out")
+    assert (a["status"], locked["case"], locked["status"]) == ("done", "locked", "failed")
+    assert "Permission denied" in locked["reason"]
+    assert "right to read" in locked["hint"]
+
+
+def test_a_name_too_long_for_a_file_is_cut_and_stays_unlike_others(run: Run, listed: Path) -> None:
+    listed.write_text(f"case,t1\n{'x' * 252}a,a.nii.gz\n{'x' * 252}b,b.nii.gz\nb,b.nii.gz\n")
+    out = listed.parent / "out"
+    assert run("batch", listed, "-o", out, *QUICK, "--probabilities").code == 0
+    names = [row["case"] for row in table(out)]
+    assert len(set(names)) == 3
+    assert max(map(len, names)) == 200

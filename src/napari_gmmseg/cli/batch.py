@@ -188,7 +188,7 @@ class Batch:
     ) -> tuple[dict[str, str], dict[str, Any]]:
         """Return the files that were written for a case, and what there is to tell of it."""
         if case.problem:
-            raise InputError(case.problem, "Give a list of cases with a column for each contrast.")
+            raise InputError(case.problem, case.hint)
         if self.output is None:
             raise SettingsError("It was not told where the results go.", "Add -o FOLDER")
         volume = api.read(case.images, contrasts=case.contrasts, **self.reading.reading())

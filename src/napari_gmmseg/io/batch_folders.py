@@ -26,6 +26,17 @@ def is_batch_table(path: Path) -> bool:
         return False
 
 
+def is_batch_folder(path: Path) -> bool:
+    """Whether a folder is one of a batch's results.
+
+    Parameters
+    ----------
+    path : Path
+        A file or folder.
+    """
+    return path.is_dir() and is_batch_table(path / TABLE)
+
+
 def batch_files(folder: Path) -> frozenset[str]:
     """Return the names of the files in a folder that records of a batch there list as written.
 
