@@ -196,3 +196,14 @@ def test_a_name_too_long_for_a_file_is_cut_and_stays_unlike_others(run: Run, lis
     names = [row["case"] for row in table(out)]
     assert len(set(names)) == 3
     assert max(map(len, names)) == 200
+
+
+def test_voxels_in_a_second_file_count(run: Run, tmp_path: Path) -> None:
+    import SimpleITK
+
+    path, out = tmp_path / "images" / "a.mhd", tmp_path / "out"
+    path.parent.mkdir()
+    for seed in range(2):
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(intensities(tissues(), seed)), str(path))
+        assert run("batch", path.parent, "-o", out, *QUICK, "--json").data["counts"]["done_now"] == 1
+    assert run("batch", path.parent, "-o", out, *QUICK, "--json").data["counts"]["done_now"] == 0

@@ -15,7 +15,7 @@ from napari_gmmseg.io.batch_folders import batch_files, is_batch_folder
 from napari_gmmseg.io.case_lists import IMAGE, rows_of
 from napari_gmmseg.io.contrasts import guess_contrast
 from napari_gmmseg.io.lgg import is_lgg_folder
-from napari_gmmseg.io.sniffing import ALL_SUFFIXES, SUFFIXES, family_of, stem_of, suffix_of
+from napari_gmmseg.io.sniffing import ALL_SUFFIXES, SUFFIXES, family_of, members_of, stem_of, suffix_of
 
 _MASK, _REGION = "mask", "region"
 #: Words in place of a mask's file.
@@ -227,7 +227,7 @@ def _is_image(path: Path) -> bool:
     suffix = suffix_of(path)
     if not path.is_file() or suffix not in ALL_SUFFIXES:
         return False
-    return suffix != ".hdr" or not path.with_name(f"{stem_of(path)}.img").exists()
+    return not suffix.startswith(".hdr") or not members_of(path)[0].exists()
 
 
 def _images_in(folder: Path) -> tuple[Path, ...]:
