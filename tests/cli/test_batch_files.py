@@ -6,6 +6,7 @@ import csv
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -207,3 +208,29 @@ def test_voxels_in_a_second_file_count(run: Run, tmp_path: Path) -> None:
         SimpleITK.WriteImage(SimpleITK.GetImageFromArray(intensities(tissues(), seed)), str(path))
         assert run("batch", path.parent, "-o", out, *QUICK, "--json").data["counts"]["done_now"] == 1
     assert run("batch", path.parent, "-o", out, *QUICK, "--json").data["counts"]["done_now"] == 0
+
+
+def test_one_target_that_will_not_do_stops_no_other_case(run: Run, listed: Path) -> None:
+    out = listed.parent / "out"
+    (out / "a_dseg.nii.gz").mkdir(parents=True)
+    assert run("batch", listed, "-o", out, *QUICK).code == 1
+    assert [row["status"] for row in table(out)] == ["failed", "done"]
+
+
+def test_a_mask_that_is_corrected_while_the_batch_works_is_kept(
+    run: Run, listed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_gmmseg import api
+
+    out, segment = listed.parent / "out", api.segment
+    assert run("batch", listed, "-o", out, *QUICK).code == 0
+
+    def slow(*given: Any, **settings: Any) -> Any:
+        (out / "a_dseg.nii.gz").write_bytes(b"corrected")
+        return segment(*given, **settings)
+
+    monkeypatch.setattr("napari_gmmseg.api.segment", slow)
+    for status in ("failed", "edited"):
+        run("batch", listed, "-o", out, *QUICK, "--seed", "1")
+        assert table(out)[0]["status"] == status
+        assert (out / "a_dseg.nii.gz").read_bytes() == b"corrected"

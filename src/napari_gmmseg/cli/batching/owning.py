@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from napari_gmmseg.cli.targets import check_targets, side_files
+from napari_gmmseg.cli.targets import real_files, side_files
 from napari_gmmseg.errors import OutputError
 from napari_gmmseg.io.batch_folders import TABLE, is_batch_table
 from napari_gmmseg.io.case_files import CaseFiles
@@ -61,10 +61,10 @@ def refuse_inputs(folder: Path, cases: Sequence[CaseFiles], maps: Sequence[str],
         return
     sources = [part for case in cases for path in case.files() for part in _parts(path)]
     names = [name for case in cases for name in (*written_names(target_names(case.name, maps)), f"{case.name}.json")]
-    try:
-        check_targets([folder / name for name in (TABLE, *names)], [listed, *sources])
-    except OutputError as error:
-        raise OutputError(error.message, _HINT) from error
+    inputs = {real for path in (listed, *sources) for real in real_files(path)}
+    for target in (folder / name for name in (TABLE, *names)):
+        if real_files(target) & inputs:
+            raise OutputError(f"The output {target} is one of the inputs.", _HINT)
     if (folder / TABLE).exists() and not is_batch_table(folder / TABLE):
         raise OutputError(f"{folder / TABLE} is there, and no batch wrote it.", _HINT)
 

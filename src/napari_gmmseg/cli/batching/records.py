@@ -23,6 +23,7 @@ from napari_gmmseg.session.journal.requests import file_hash
 
 #: What is being written now; it is gone as soon as the record is there.
 _CLAIM = ".writing"
+_OVERWRITE = "--overwrite-edited makes it anew."
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class Records:
         found = self._read(case.name)
         if found is None:
             return None
-        changed = [name for name, now in self._present(found.hashes).items() if now != found.hashes[name]]
+        changed = self._changed(found)
         if changed and not self._overwrite:
             found = self._edited(found, changed)
         else:
@@ -158,6 +159,8 @@ class Records:
     def claim(self, case: str, files: Mapping[str, str]) -> None:
         """Note what is about to be written for a case, so that it is known as the batch's own even after a kill.
 
+        What is there is looked at once more: the case may have taken an hour.
+
         Parameters
         ----------
         case : str
@@ -167,9 +170,15 @@ class Records:
 
         Raises
         ------
+        OutputError
+            Where somebody wrote or changed one of these files since the case was begun.
         OSError
             Where the disk is full.
         """
+        self.refuse_others(case, files)
+        known = self._read(case)
+        if known is not None and not self._overwrite and (changed := self._changed(known)):
+            raise OutputError(f"{', '.join(changed)} was changed meanwhile, and is kept.", _OVERWRITE)
         self._claimed = written_names(files)
         text = json.dumps({"case": case, "files": self._claimed})
         write_whole(self._folder / _CLAIM, lambda file: _write(file, text), private=False)
@@ -276,10 +285,14 @@ class Records:
             record,
             status="edited",
             reason=f"{', '.join(changed)} was changed after it was written, and is kept; volumes are not told.",
-            hint="--overwrite-edited makes it anew.",
+            hint=_OVERWRITE,
             files={"mask": mask} if (mask := target_names(record.case, ())["mask"]) in record.hashes else {},
             result={name: value for name, value in record.result.items() if name != "classes"},
         )
+
+    def _changed(self, record: Record) -> list[str]:
+        """Return those files of a case that are there and not as they were written."""
+        return [name for name, now in self._present(record.hashes).items() if now != record.hashes[name]]
 
     def _present(self, names: Iterable[str]) -> dict[str, str]:
         """Return the hashes of those files that are there."""
