@@ -99,7 +99,7 @@ def test_a_bad_case_has_its_reason_and_stops_no_other(run: Run, folder: Path, tm
     out = tmp_path / "out"
     outcome = run("batch", folder, "-o", out, *QUICK, "--json")
     assert outcome.code == 1
-    assert counts(outcome) == {"cases": 3, "done": 2, "failed": 1, "done_now": 2, "done_before": 0}
+    assert counts(outcome) == {"cases": 3, "done": 2, "failed": 1, "edited": 0, "done_now": 2, "done_before": 0}
     bad, *good = table(out)
     assert (bad["status"], bad["mask"], bad["volume_ml_GM"]) == ("failed", "", "")
     assert "sub-0_T1w.nii.gz" in bad["reason"]

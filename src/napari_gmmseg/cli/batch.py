@@ -17,7 +17,7 @@ import tyro
 from napari_gmmseg import api
 from napari_gmmseg.api.options import fit_config
 from napari_gmmseg.cli.answers import Answer, Errand
-from napari_gmmseg.cli.batching import BatchProgress, Record, Records, show_batch
+from napari_gmmseg.cli.batching import BatchProgress, Record, Records, refuse_inputs, show_batch, target_names
 from napari_gmmseg.cli.delivering import deliver
 from napari_gmmseg.cli.diagnosis.versions import own_version
 from napari_gmmseg.cli.flags import DeepFlags, IslandFlags, MixtureFlags, ReadingFlags, fit_settings
@@ -30,6 +30,8 @@ from napari_gmmseg.errors import GmmsegError, InputError, OutputError, SettingsE
 from napari_gmmseg.io.case_files import MASK_WORDS, CaseFiles, list_cases
 from napari_gmmseg.session.journal.files import make_folder
 from napari_gmmseg.session.journal.locking import FolderLock
+
+_MAPS = ("probabilities", "uncertainty", "prior")
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,9 @@ class Batch:
         otherwise("default: everywhere; a column region goes before", "Where to look, a rule as for --mask.", "RULE"),
     ] = None
     retry: Annotated[bool, tyro.conf.arg(help="Try again what failed before with the same files and settings.")] = False
+    overwrite_edited: Annotated[
+        bool, tyro.conf.arg(help="Make anew also what was changed by hand since; else it is kept, and flagged.")
+    ] = False
     probabilities: Annotated[bool, tyro.conf.arg(help="Write the probabilities of each case, too.")] = False
     uncertainty: Annotated[bool, tyro.conf.arg(help="Write 1 - the largest probability of each case, too.")] = False
     preset: Annotated[
@@ -106,12 +111,17 @@ class Batch:
         settings = fit_settings(self)
         self._check(settings)
         cases = list_cases(self.cases, only=self.only, mask=self.mask, region=self.region, leave_out=self.output)
-        make_folder(self.output)
+        refuse_inputs(self.output, cases, self._maps(), self.cases)
+        make_folder(self.output, private=False)
         with _held(self.output):
-            records = Records(self.output, cases, self._decisive(settings))
+            decisive = self._decisive(settings)
+            records = Records(self.output, cases, decisive, overwrite_edited=self.overwrite_edited)
             records.remove_unfinished()
             errand.watch((records.table,))
             return self._go_through(cases, records, settings)
+
+    def _maps(self) -> tuple[str, ...]:
+        return tuple(what for what in ("probabilities", "uncertainty") if getattr(self, what))
 
     def _check(self, settings: dict[str, Any]) -> None:
         """Refuse at once what every case would be refused for."""
@@ -134,8 +144,7 @@ class Batch:
             record = records.settled(case, key)
             if record is None or (self.retry and record.status == "failed"):
                 progress.begin(case.name)
-                record = self._try(case, key, settings)
-                records.keep(record)
+                record = records.keep(self._try(case, key, settings, records))
                 progress.end(record)
             else:
                 done_before += record.status == "done"
@@ -143,8 +152,9 @@ class Batch:
             found.append(record)
         records.write_table()
         n_failed = sum(record.status == "failed" for record in found)
-        n_done = len(found) - n_failed
-        counts = {"cases": len(found), "done": n_done, "failed": n_failed}
+        n_edited = sum(record.status == "edited" for record in found)
+        n_done = len(found) - n_failed - n_edited
+        counts = {"cases": len(found), "done": n_done, "failed": n_failed, "edited": n_edited}
         data = {
             "counts": counts | {"done_now": n_done - done_before, "done_before": done_before},
             "cases": [record.row() | {"key": record.key} for record in found],
@@ -152,12 +162,12 @@ class Batch:
         }
         return Answer(data, lambda console: show_batch(console, data), 1 if n_failed else 0)
 
-    def _try(self, case: CaseFiles, key: str, settings: dict[str, Any]) -> Record:
+    def _try(self, case: CaseFiles, key: str, settings: dict[str, Any], records: Records) -> Record:
         """Segment one case; whatever goes wrong with it is its record."""
         began = time.monotonic()
         try:
             with machine_errors():
-                files, result = self._segment(case, settings)
+                files, result = self._segment(case, settings, records)
         except GmmsegError as error:
             # What the machine refused once it may grant the next time.
             told: dict[str, Any] = {"reason": error.message, "hint": error.hint, "lasting": _lasting(error)}
@@ -173,10 +183,12 @@ class Batch:
             gc.collect()
         return Record(case.name, key, "failed", time.monotonic() - began, **told)
 
-    def _segment(self, case: CaseFiles, settings: dict[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+    def _segment(
+        self, case: CaseFiles, settings: dict[str, Any], records: Records
+    ) -> tuple[dict[str, str], dict[str, Any]]:
         """Return the files that were written for a case, and what there is to tell of it."""
         if case.problem:
-            raise InputError(case.problem, "Give a list of cases with a column for each contrast.")
+            raise InputError(case.problem, case.hint)
         if self.output is None:
             raise SettingsError("It was not told where the results go.", "Add -o FOLDER")
         volume = api.read(case.images, contrasts=case.contrasts, **self.reading.reading())
@@ -184,13 +196,9 @@ class Batch:
             raise SettingsError(
                 "--remove-islands is in mm, and the image tells no voxel size.", "Tell it by --spacing."
             )
-        wanted = {"mask": "dseg", "probabilities": "probabilities", "uncertainty": "uncertainty", "prior": ""}
-        names = {
-            what: f"{case.name}_{word}.nii.gz"
-            for what, word in wanted.items()
-            if what == "mask" or getattr(self, what, False)
-        }
-        maps = {what: self.output / names[what] if what in names else None for what in wanted if what != "mask"}
+        names = target_names(case.name, self._maps())
+        records.refuse_others(case.name, names)
+        maps = {what: self.output / names[what] if what in names else None for what in _MAPS}
         target = self.output / names["mask"]
         api.check_writable(target, volume, **maps)
         mask = case.mask if case.mask in MASK_WORDS else Path(case.mask)
@@ -204,6 +212,7 @@ class Batch:
             result = api.segment(volume, progress=shown, **place, **settings)
         if self.islands.remove_islands is not None:
             result = api.remove_islands(result, self.islands.remove_islands)
+        records.claim(case.name, names)
         answer = deliver(Errand(), result, volume.channels, target, maps, {"inputs": case.files()})
         told = {name: value for name, value in answer.data.items() if name not in ("files", "side_files")}
         return names, told

@@ -50,12 +50,12 @@ def check_targets(targets: Iterable[Path | None], sources: Iterable[Path]) -> No
     OutputError
         Where one of them will not do.
     """
-    inputs = {real for path in sources for real in _real_files(path)}
+    inputs = {real for path in sources for real in real_files(path)}
     seen: set[str] = set()
     for target in targets:
         if target is None:
             continue
-        real = _real_files(target)
+        real = real_files(target)
         if real & inputs:
             raise OutputError(
                 f"The output {target} is one of the inputs.", "Give another name; inputs stay as they are."
@@ -77,8 +77,14 @@ def side_files(mask: Path) -> tuple[Path, ...]:
     return bids_path(mask), snap_path(mask)
 
 
-def _real_files(path: Path) -> set[str]:
-    """Return the files that a path stands for, links followed."""
+def real_files(path: Path) -> set[str]:
+    """Return the files that a path stands for, links followed.
+
+    Parameters
+    ----------
+    path : Path
+        There or not.
+    """
     return {os.path.realpath(member) for member in members_of(path)}
 
 

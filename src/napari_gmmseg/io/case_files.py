@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from napari_gmmseg.errors import InputError, SettingsError
+from napari_gmmseg.io.batch_folders import batch_files, is_batch_folder
 from napari_gmmseg.io.case_lists import IMAGE, rows_of
 from napari_gmmseg.io.contrasts import guess_contrast
 from napari_gmmseg.io.lgg import is_lgg_folder
-from napari_gmmseg.io.sniffing import ALL_SUFFIXES, SUFFIXES, family_of, stem_of, suffix_of
+from napari_gmmseg.io.sniffing import ALL_SUFFIXES, SUFFIXES, family_of, members_of, stem_of, suffix_of
 
 _MASK, _REGION = "mask", "region"
 #: Words in place of a mask's file.
 MASK_WORDS = ("auto", "none")
+_ASK = "Ask for the right to read it."
 #: What a name may hold that becomes part of a file's name.
 _NOT_IN_NAMES = re.compile(r"[^\w.+-]+")
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _PLACES = ("case", "folder", "stem")
+#: Bytes of a name: results and what is half-written add up to 32, and file systems end at 255.
+_LONGEST = 200
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class CaseFiles:
         Where to look.
     problem : str
         Why it cannot be segmented, as one sentence; "" where nothing is known against it.
+    hint : str
+        What to do about the problem.
     """
 
     name: str
@@ -49,6 +57,7 @@ class CaseFiles:
     mask: str = "auto"
     region: Path | None = None
     problem: str = ""
+    hint: str = "Give a list of cases with a column for each contrast."
 
     def files(self) -> tuple[Path, ...]:
         """Return all that is read of it."""
@@ -69,7 +78,7 @@ def list_cases(
     A list is a CSV file as `read_case_list` takes it; `label` and `split` need not be there, and are not looked at.
     Columns `mask` and `region` go before the rules of the same names. In a folder, every image and every folder of
     DICOM files is a case; another subfolder is a case if it holds one image, or several whose names tell their
-    contrasts.
+    contrasts. What a batch wrote is no case. A name that is too long for a file is cut, and ends with a hash of itself.
 
     Parameters
     ----------
@@ -83,7 +92,7 @@ def list_cases(
     region : str or None
         The region's path, likewise.
     leave_out : Path or None
-        What in the folder is no case: where results go.
+        What in the folder is no case, with all in it: where results go.
 
     Raises
     ------
@@ -139,24 +148,45 @@ def _of_folder(folder: Path, only: str, mask: str, region: str | None, leave_out
             f"{folder} is laid out like the LGG data, a file a slice.", "Give volumes; `train` takes such a folder."
         )
     rules = (mask, region)
-    found = []
+    found, problems, written = [], {}, lru_cache(batch_files)
     for path in sorted(folder.glob(only)):
-        if path.name.startswith(".") or (leave_out is not None and path.resolve() == leave_out.resolve()):
+        if path.name.startswith(".") or _is_result(path, folder, leave_out, written):
             continue
-        images = (path,) if _is_image(path) else _images_in(path) if path.is_dir() else ()
+        try:
+            images = (path,) if _is_image(path) else _images_in(path) if path.is_dir() else ()
+        except OSError as error:
+            images, problems[path] = (path,), f"{path} cannot be read: {error.strerror}."
         if images:
             found.append((_file_name(path.name if path.is_dir() else stem_of(path)), images))
     # A mask that a rule finds beside an image is no image of a case.
     own = (_case(name, images, (), rules, folder, "").files()[len(images) :] for name, images in found)
     masks = {file.resolve() for files in own for file in files}
     kept = [(name, tuple(image for image in images if image.resolve() not in masks)) for name, images in found]
-    cases = tuple(_case(name, images, (), rules, folder, _doubt(images)) for name, images in kept if images)
+    cases = tuple(
+        replace(case, problem=problems[case.images[0]], hint=_ASK)
+        if case.images[0] in problems
+        else replace(case, problem=_doubt(case.images))
+        for case in (_case(name, images, (), rules, folder, "") for name, images in kept if images)
+    )
     if not cases:
         raise InputError(
             f"{folder} holds no case{'' if only == '*' else f' that is named like {only}'}.",
             "A case is an image, a folder of DICOM files, or a subfolder with the images of one case.",
         )
     return cases
+
+
+def _is_result(path: Path, folder: Path, leave_out: Path | None, written: Callable[[Path], frozenset[str]]) -> bool:
+    """Whether a file or subfolder of a folder is what this batch, or an earlier one, wrote."""
+    real = path.resolve()
+    if leave_out is not None and leave_out.resolve() in (real, *real.parents):
+        return True
+    between = [inside for inside in (path, *path.parents) if folder in inside.parents]
+    try:
+        return any(is_batch_folder(inside) for inside in between) or path.name in written(path.parent)
+    except OSError:
+        # It is told where its images are looked for.
+        return False
 
 
 def _case(
@@ -197,12 +227,13 @@ def _is_image(path: Path) -> bool:
     suffix = suffix_of(path)
     if not path.is_file() or suffix not in ALL_SUFFIXES:
         return False
-    return suffix != ".hdr" or not path.with_name(f"{stem_of(path)}.img").exists()
+    return not suffix.startswith(".hdr") or not members_of(path)[0].exists()
 
 
 def _images_in(folder: Path) -> tuple[Path, ...]:
     """Return the channels in a folder: itself where it holds DICOM files, else images and such folders."""
-    inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    there, written = tuple(folder.iterdir()), batch_files(folder)
+    inside = sorted(path for path in there if not path.name.startswith(".") and path.name not in written)
     if _holds_dicom(inside):
         return (folder,)
     return tuple(path for path in inside if _is_image(path) or (path.is_dir() and _holds_dicom(sorted(path.iterdir()))))
@@ -218,4 +249,8 @@ def _holds_dicom(inside: Sequence[Path]) -> bool:
 
 
 def _file_name(name: str) -> str:
-    return _NOT_IN_NAMES.sub("_", name).strip(".") or "case"
+    fit = _NOT_IN_NAMES.sub("_", name).strip(".") or "case"
+    whole = fit.encode()
+    if len(whole) <= _LONGEST:
+        return fit
+    return f"{whole[: _LONGEST - 9].decode(errors='ignore')}-{hashlib.sha256(whole).hexdigest()[:8]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from pathlib import Path
 
@@ -17,6 +18,13 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "dicom": (".dcm", ".ima", ".dicom"),
 }
 ALL_SUFFIXES = tuple(s for family in SUFFIXES.values() for s in family)
+#: Headers whose voxels lie in other files, which NRRD names by "data file:" and MetaImage by "ElementDataFile =".
+_DETACHED = (".nhdr", ".mhd")
+_DATA_FILE = re.compile(
+    r"^(?:data ?file:|ElementDataFile[ \t]*=)[ \t]*(\S[^\r\n]{0,4095})", re.IGNORECASE | re.MULTILINE
+)
+_SERIES = re.compile(r"([^%]*%0?\d{0,2}[di][^%]*?)[ \t]+(\d{1,5})[ \t]+(\d{1,5})(?:[ \t]+(\d{1,5}))?(?:[ \t]+\d+)?")
+_HEADER_BYTES = 1 << 20
 _COMPRESSED = (".gz", ".mgz")
 #: Bytes read from the start; DICOM's mark is at 128, NIfTI's at 344.
 _HEAD = 352
@@ -47,18 +55,41 @@ def stem_of(path: Path) -> str:
 
 
 def members_of(path: Path) -> tuple[Path, ...]:
-    """Return the files that a path stands for: voxels and header of a pair, whichever of them is named.
+    """Return the files that a path stands for: voxels and header, whichever of a pair is named.
 
     Parameters
     ----------
     path : Path
-        The file.
+        The file. Of an NRRD or MetaImage header (.nhdr, .mhd) that is there, the files that it names come after it.
     """
     suffix = suffix_of(path)
-    if suffix not in (".img", ".hdr"):
+    if suffix in _DETACHED:
+        return (path, *_named_in(path))
+    voxels = suffix.replace(".hdr", ".img")
+    if not voxels.startswith(".img"):
         return (path,)
     stem = stem_of(path)
-    return path.with_name(f"{stem}.img"), path.with_name(f"{stem}.hdr")
+    return path.with_name(f"{stem}{voxels}"), path.with_name(f"{stem}{voxels.replace('.img', '.hdr')}")
+
+
+def _named_in(header: Path) -> tuple[Path, ...]:
+    """Return the files of voxels that a header names: one, a LIST in lines of its own, or a pattern with its range."""
+    try:
+        with header.open("rb") as file:
+            text = file.read(_HEADER_BYTES).decode("utf-8", errors="replace").replace("\0", "")
+    except OSError:
+        return ()
+    found = _DATA_FILE.search(text)
+    told = "" if found is None else found[1].strip()
+    if found is None or told.upper() == "LOCAL":
+        return ()
+    names = [told]
+    if told.split()[0].upper() == "LIST":
+        names = [line.strip() for line in text[found.end() :].splitlines()]
+    elif series := _SERIES.fullmatch(told):
+        first, last, step = (int(number or 1) for number in series.groups()[1:])
+        names = [series[1] % number for number in range(first, last + 1, max(step, 1))]
+    return tuple(header.parent / name for name in names if name)
 
 
 def _family_by_suffix(path: Path) -> str:

@@ -53,7 +53,8 @@ class BatchProgress:
             The case.
         """
         self._told += 1
-        self._line(self._told, f"{record.case} {record.status} before: same files, settings and version")
+        why = record.reason if record.status == "edited" else "same files, settings and version"
+        self._line(self._told, f"{record.case} {record.status} before: {why}")
 
     def _line(self, number: int, text: str) -> None:
         print(f"[{number:{self._width}}/{self._n}] {text}", file=sys.stderr, flush=True)  # noqa: T201 - the log

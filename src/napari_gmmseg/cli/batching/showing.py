@@ -10,6 +10,8 @@ from rich.markup import escape
 if TYPE_CHECKING:
     from rich.console import Console
 
+_WORDS = {"failed": "[red]Failed:[/]", "edited": "[yellow]Kept:[/]"}
+
 
 def show_batch(console: Console, data: Mapping[str, Any]) -> None:
     """Print what became of a batch.
@@ -22,12 +24,14 @@ def show_batch(console: Console, data: Mapping[str, Any]) -> None:
         What `--json` prints.
     """
     counts = data["counts"]
+    edited = f", {counts['edited']} changed by hand" if counts["edited"] else ""
     console.print(
         f"{counts['done']} of {counts['cases']} cases have a result ({counts['done_now']} done now, "
-        f"{counts['done_before']} before); {counts['failed']} failed."
+        f"{counts['done_before']} before); {counts['failed']} failed"
+        f"{edited}."
     )
     for case in data["cases"]:
-        if case["status"] == "failed":
+        if case["status"] in _WORDS:
             told = f"{case['case']}: {case['reason']} {case['hint']}".rstrip()
-            console.print(f"[red]Failed:[/] {escape(told)}", soft_wrap=True)
+            console.print(f"{_WORDS[case['status']]} {escape(told)}", soft_wrap=True)
     console.print(f"Saved: table → {escape(str(data['table']))}", soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -21,7 +21,7 @@ _UNFINISHED = ".unfinished-"
 _META = "meta.json"
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def write_whole(path: Path, write: Callable[[BinaryIO], None], *, private: bool = True) -> None:
     """Write a file beside its place, have it reach the disk, and only then give it its name.
 
     Parameters
@@ -30,22 +30,26 @@ def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
         Its place; what is there stays until the new file is whole.
     write : callable
         Writes into the open file.
+    private : bool
+        Whether only its owner may read it; else whoever the process's mask lets.
 
     Raises
     ------
     OSError
         Where the disk is full or must not be written; nothing is left then.
     """
-    descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
+    name = path.parent / f"{_UNFINISHED}{secrets.token_hex(8)}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(name, flags, 0o600 if private else 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        name.replace(path)
     except BaseException:
         with suppress(OSError):
-            Path(name).unlink()
+            name.unlink()
         raise
     sync_folder(path.parent)
 
@@ -66,13 +70,15 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, readable by its owner alone, and have their names reach the disk.
+def make_folder(folder: Path, *, private: bool = True) -> None:
+    """Make a folder and its parents, and have their names reach the disk.
 
     Parameters
     ----------
     folder : Path
         There or not.
+    private : bool
+        Whether only its owner may look into it; else whoever the process's mask lets.
 
     Raises
     ------
@@ -80,7 +86,7 @@ def make_folder(folder: Path) -> None:
         Where it cannot be made.
     """
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700 if private else 0o777, parents=True, exist_ok=True)
     for made in (folder, *folder.parents):
         if made == there:
             break
