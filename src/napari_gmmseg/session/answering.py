@@ -305,8 +305,9 @@ class Answering:
         if question is None:
             return
         z = self._look
-        one_slice = question.scribbles.shape[-3] == 1
-        if self._slice is None and z is not None and z != self._looked and not one_slice:
+        n_slices = question.scribbles.shape[-3]
+        one_slice, is_there = n_slices == 1, z is not None and 0 <= z < n_slices
+        if self._slice is None and z is not None and is_there and z != self._looked and not one_slice:
             self._looked = z
             self._slice = question, self._begin(lambda: self._slice_in_steps(question, z), "scribbles-slice")
         waited = one_slice or (self._slice is None and self._clock() - self._asked_at >= DEBOUNCE)

@@ -379,9 +379,9 @@ class Plane:
 
 def _box_of(mask: NDArray[np.bool_]) -> Box:
     """Return the least box of a mask, whose blocks of two are those of the grid: nothing is to be walked outside."""
-    boxes = ndimage.find_objects(mask.astype(np.uint8))
-    if not boxes:
+    if not mask.any():
         return tuple(slice(0, n) for n in mask.shape)
+    boxes = ndimage.find_objects(mask.astype(np.uint8))
     n_before = mask.ndim - 3
     return tuple(
         part if axis < n_before else slice(part.start - part.start % 2, part.stop) for axis, part in enumerate(boxes[0])
