@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_gmmseg.session.situation import Situation
+from napari_gmmseg.session.situation import Given, Situation, with_given
 from napari_gmmseg.volumes import ClassTable, Edits, Scribbles, Segmentation
 
 
@@ -138,7 +138,9 @@ def with_classes(scribbles: Scribbles, table: ClassTable, *, whole: bool = False
     painted = {stroke.value for stroke in scribbles.strokes} | {scribbles.background}
     old = tuple(t for t in scribbles.classes if t.value in painted or not whole or table.by_value(t.value))
     new = tuple(t for t in table if scribbles.classes.by_value(t.value) is None)
-    known = ClassTable((*(table.by_value(t.value) or t for t in old), *new))
+    # A class that is only painted keeps its name, unless another has it now.
+    current = {t.value: Given(t.name, t.abbreviation) for t in table}
+    known = with_given(ClassTable((*(table.by_value(t.value) or t for t in old), *new)), current)
     return scribbles if known == scribbles.classes else replace(scribbles, classes=known)
 
 
