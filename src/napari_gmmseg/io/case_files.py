@@ -12,7 +12,7 @@ from pathlib import Path
 
 from napari_gmmseg.errors import InputError, SettingsError
 from napari_gmmseg.io.batch_folders import batch_files, is_batch_folder
-from napari_gmmseg.io.case_lists import IMAGE, rows_of
+from napari_gmmseg.io.case_lists import image_columns, rows_of
 from napari_gmmseg.io.contrasts import guess_contrast
 from napari_gmmseg.io.lgg import is_lgg_folder
 from napari_gmmseg.io.sniffing import ALL_SUFFIXES, SUFFIXES, family_of, members_of, stem_of, suffix_of
@@ -123,12 +123,7 @@ def list_cases(
 
 def _of_list(path: Path, mask: str, region: str | None) -> tuple[CaseFiles, ...]:
     rows = rows_of(path)
-    columns = [name for name in rows[0] if IMAGE.match(name)]
-    if not columns:
-        raise InputError(
-            f"{path.name} has the columns {', '.join(rows[0])}; a list of cases needs images.",
-            "Name the columns t1, t1gd, t2, flair, pd or image.",
-        )
+    columns = image_columns(path, rows[0])
     cases = []
     for number, row in enumerate(rows, start=1):
         there = [name for name in columns if row[name]]
