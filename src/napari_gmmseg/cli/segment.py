@@ -28,6 +28,7 @@ from napari_gmmseg.cli.settings import about, otherwise
 from napari_gmmseg.cli.targets import check_images, check_targets
 from napari_gmmseg.config import FitConfig
 from napari_gmmseg.config.fit import Method
+from napari_gmmseg.config.preparation import MASK_WORDS
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.session.journal import Journal, Origin
 
@@ -119,7 +120,7 @@ class Segment:
             return deliver(errand, result, volume.channels, self.output, maps, told)
 
     def _origin(self, paths: tuple[Path, ...], contrasts: tuple[str, ...]) -> Origin:
-        mask = None if self.place.mask in ("auto", "none") else Path(self.place.mask)
+        mask = None if self.place.mask in MASK_WORDS else Path(self.place.mask)
         return Origin(paths, contrasts, self.channels.reading(), mask, self.place.region)
 
     def _check_maps(self) -> None:
