@@ -64,9 +64,10 @@ def test_what_is_cut_out_is_what_is_fitted_and_tissues_have_names(head: Volume) 
     assert f"{brain.sum() * head.geometry.voxel_volume_ml:.0f} ml" in found.findings[0].message
 
 
-def test_where_no_brain_is_seen_that_is_said(head: Volume) -> None:
-    with pytest.raises(MaskError, match="sees no brain") as caught:
-        prepared(head, np.zeros(head.grid_shape, bool))
+@pytest.mark.parametrize(("share", "words"), [(False, "it sees none"), (True, "at most 2400 ml")])
+def test_what_cannot_be_a_brain_is_refused(head: Volume, share: bool, words: str) -> None:
+    with pytest.raises(MaskError, match=words) as caught:
+        prepared(head, np.full(head.grid_shape, share))
     assert "--mask auto" in (caught.value.hint or "")
 
 

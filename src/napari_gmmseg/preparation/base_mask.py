@@ -115,16 +115,19 @@ def _cut_out(volume: Volume, engine: BrainEngine | None) -> BaseMask:
             "Leave the mask automatic (--mask auto), or give a mask (--mask FILE).",
         )
     mask = engine(_channel(volume))
-    if not mask.any():
+    ml = float(mask.sum()) * volume.geometry.voxel_volume_ml
+    if not 0 < ml <= _LARGEST_BRAIN_ML:
+        seen = (
+            f"what it cut out has {ml:.0f} ml, and a brain at most {_LARGEST_BRAIN_ML:g} ml" if ml else "it sees none"
+        )
         raise MaskError(
-            "deepbet sees no brain in this image.",
-            "Check that it shows a head and that its header tells which way is up; or leave the mask automatic "
+            f"deepbet found no brain in this image: {seen}.",
+            "Check that it shows a head, and that its header tells which way is up. Or leave the mask automatic "
             "(--mask auto).",
         )
-    ml = float(mask.sum()) * volume.geometry.voxel_volume_ml
     told = Finding(
         "proposed-brain",
-        f"A brain of {ml:.0f} ml was cut out by deepbet: only that was fitted.",
+        f"A brain of {ml:.0f} ml was cut out by deepbet, which cannot tell that there is none: only that was fitted.",
         "Look at its border; where it is wrong, give a brain mask (--mask FILE).",
         "note",
     )
