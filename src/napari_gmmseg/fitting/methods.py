@@ -72,6 +72,7 @@ def _em_steps(
         _starts(task, samples, fixed) if start is None else (start,),
         spatially_variant=spatially_variant,
         covariance=task.covariance,
+        weights=task.sample_counts(),
         fixed_labels=fixed,
         tolerance=config.tolerance,
         max_steps=most,
@@ -130,7 +131,13 @@ def _starts(task: FitTask, samples: Tensor, fixed: Tensor | None) -> tuple[Mixtu
         return (_bright_start(task, samples),)
     if config.n_starts > 1 and not config.initial_means:
         return initial_mixtures(
-            samples, per_class, config.n_starts, seed=config.seed, covariance=task.covariance, fixed_labels=fixed
+            samples,
+            per_class,
+            config.n_starts,
+            seed=config.seed,
+            covariance=task.covariance,
+            weights=task.sample_counts(),
+            fixed_labels=fixed,
         )
     return (
         initial_mixture(
@@ -139,6 +146,7 @@ def _starts(task: FitTask, samples: Tensor, fixed: Tensor | None) -> tuple[Mixtu
             initialisation=config.initialisation,
             means=config.initial_means or None,
             covariance=task.covariance,
+            weights=task.sample_counts(),
             fixed_labels=fixed,
             seed=config.seed,
         ),

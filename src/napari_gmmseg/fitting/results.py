@@ -120,8 +120,11 @@ def segmentation_of(
 
 
 def _doubts(label_map: LabelMap, prepared: Prepared, *, stopped: bool) -> list[Finding]:
-    inside = max(int(prepared.mask.sum()), 1)
     counts = label_map.counts()
+    inside = max(int(prepared.mask.sum()), 1)
+    if prepared.counts is not None:
+        held = np.bincount(label_map.labels.reshape(-1), prepared.counts.reshape(-1), 256)
+        counts, inside = {c.value: int(held[c.value]) for c in label_map.classes}, int(prepared.counts.sum())
     doubts = [_doubt(c, counts[c.value] / inside) for c in label_map.classes if counts[c.value] < SMALL_SHARE * inside]
     if stopped:
         doubts.append(

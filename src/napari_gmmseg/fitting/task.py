@@ -63,6 +63,8 @@ class FitTask:
         Contrasts in which a class beside the tissues is bright, without a name: there is one such class each.
     bias_field : BiasField or None
         What the image was divided by.
+    counts : Tensor (*crop) float64 or None
+        How many voxels each stands for, where the volume is a table of intensities; EM alone heeds them.
     """
 
     image: Tensor
@@ -84,6 +86,7 @@ class FitTask:
     keeps_means: bool = False
     bright: tuple[str, ...] = ()
     bias_field: BiasField | None = None
+    counts: Tensor | None = None
 
     def __post_init__(self) -> None:
         if not self.identities:
@@ -161,7 +164,10 @@ class FitTask:
                     "Give labels of classes that are fitted, and -1 where the class is not known.",
                 )
             fixed = renumbered(torch.from_numpy(cropped).to(device).masked_fill(~mask, -1), numbers)
-        return cls(image, mask, fixed, volume, prepared, config, look)
+        counts = None
+        if prepared.counts is not None:
+            counts = as_tensor(np.ascontiguousarray(prepared.counts[prepared.crop])).to(device)
+        return cls(image, mask, fixed, volume, prepared, config, look, counts=counts)
 
     def to(self, device: torch.device) -> FitTask:
         """Return the task on another device.
@@ -172,7 +178,8 @@ class FitTask:
             Where to.
         """
         fixed = None if self.fixed_labels is None else self.fixed_labels.to(device)
-        return replace(self, image=self.image.to(device), mask=self.mask.to(device), fixed_labels=fixed)
+        counts = None if self.counts is None else self.counts.to(device)
+        return replace(self, image=self.image.to(device), mask=self.mask.to(device), fixed_labels=fixed, counts=counts)
 
     def for_start(self, *, keep_means: bool = False) -> FitTask:
         """Return the task of the spatial mixture from which a network starts.
@@ -211,6 +218,10 @@ class FitTask:
     def fixed_samples(self) -> Tensor | None:
         """Return the known classes (N,) inside the mask, or None."""
         return None if self.fixed_labels is None else self.fixed_labels[self.mask]
+
+    def sample_counts(self) -> Tensor | None:
+        """Return how many voxels each of the samples (N,) stands for, or None."""
+        return None if self.counts is None else self.counts[self.mask]
 
     def gaussians_per_class(self) -> tuple[int, ...]:
         """Return the number of Gaussians of each class.
