@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 _READING = 10
 #: And what is held of it from then on.
 _HELD = 4
+#: Bytes that torch and what comes with it take of an address space, where it is not loaded yet.
+_LIBRARIES = 700_000_000
 #: Of a fit whose mask is not known yet, the least that it takes, whatever the method: masks and labels.
 _LEAST = 4
 
@@ -50,13 +54,12 @@ def must_stream(
     ResourceError
         Where the image does not fit, and cannot be read slab by slab.
     """
-    from napari_gmmseg.config.machine import available_memory
     from napari_gmmseg.config.memory import CONSTANTS, Footprint, in_words
 
     shape = _shape_of(paths)
     if shape is None:
         return False
-    limit = available_memory() if memory_limit is None else int(memory_limit * 1e9)
+    limit = _left() if memory_limit is None else int(memory_limit * 1e9)
     n, n_channels = math.prod(shape), len(paths)
     by_intensity = method in ("gmm", "svgmm")
     reading = n * n_channels * _READING
@@ -78,6 +81,13 @@ def must_stream(
     if n_channels > 1:
         raise ResourceError(told, "Of one channel, --method gmm reads it slab by slab; of several, crop it.")
     return True
+
+
+def _left() -> int:
+    """Return the bytes that are left for an image and its fit."""
+    from napari_gmmseg.config.machine import available_memory
+
+    return max(available_memory() - (0 if "torch" in sys.modules else _LIBRARIES), 0)
 
 
 def _shape_of(paths: Sequence[PathLike]) -> tuple[int, ...] | None:
@@ -167,6 +177,7 @@ def segment_to_file(
     from napari_gmmseg.preparation.streaming import prepare_slabs
     from napari_gmmseg.volumes import FitReport, StreamedSegmentation
 
+    began = time.perf_counter()
     slabs = open_slabs(Path(image), spacing_of(spacing))
     if contrast:
         slabs = replace(slabs, contrast=contrast)
@@ -199,7 +210,7 @@ def segment_to_file(
 
     def tell(phase: str, number: int) -> None:
         if progress is not None:
-            progress(FitReport(phase, number, slabs.n_slabs))
+            progress(FitReport(phase, number, slabs.n_slabs, seconds=time.perf_counter() - began))
 
     write_label_slabs(
         target,

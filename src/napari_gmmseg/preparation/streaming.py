@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -177,7 +178,8 @@ def prepare_slabs(
     """
     check_mode(config, mask, preset, None)
     step = sampling_step(slabs.geometry.shape)
-    yield FitReport("Reading the image", 0, slabs.n_slabs)
+    told = _Told(slabs.n_slabs)
+    yield told("Looking at the whole image", 0)
     coarse = with_expected_contrasts(coarse_volume(slabs, step), preset)
     placed = config.box is not None or config.disc is not None
     if mask is None:
@@ -185,37 +187,47 @@ def prepare_slabs(
         base = base_mask(coarse, config, None, preset, finite, placed=placed, atlas=atlas)
     else:
         base = BaseMask(np.ones((1, 1, 1), dtype=bool), True, kind="given")
-    low, high = (0.0, 0.0) if _tells_all(slabs) else (yield from _range(slabs))
+    low, high = (0.0, 0.0) if _tells_all(slabs) else (yield from _range(slabs, told))
     background = (base.background[0] - slabs.inter) / slabs.slope if base.background else 0.0
     encoding = Encoding(slabs.dtype, slabs.slope, slabs.inter, low, high, background)
-    counts = yield from _counted(slabs, encoding)
+    counts = yield from _counted(slabs, encoding, told)
     inside = _inside(slabs, config, base, encoding, counts, step, mask)
     if inside.by_entry:
         kept = counts * inside.allowed
     else:
-        kept = yield from _counted(slabs, encoding, inside)
+        kept = yield from _counted(slabs, encoding, told, inside)
     return _table(coarse, base, encoding, inside, counts, kept, step, n_classes)
+
+
+class _Told:
+    """Makes reports of how many slabs are done."""
+
+    def __init__(self, n_slabs: int) -> None:
+        self._began, self._n_slabs = time.perf_counter(), n_slabs
+
+    def __call__(self, phase: str, number: int) -> FitReport:
+        return FitReport(phase, number, self._n_slabs, seconds=time.perf_counter() - self._began)
 
 
 def _tells_all(slabs: Slabs) -> bool:
     return Encoding(slabs.dtype, slabs.slope, slabs.inter).exact
 
 
-def _range(slabs: Slabs) -> Generator[FitReport, None, tuple[float, float]]:
+def _range(slabs: Slabs, told: _Told) -> Generator[FitReport, None, tuple[float, float]]:
     """Return the finite range of stored numbers."""
     low, high = np.inf, -np.inf
     for number, (_, stored) in enumerate(slabs.read(), start=1):
         finite = stored[np.isfinite(stored)]
         if finite.size:
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-        yield FitReport("Finding the range of intensities", number, slabs.n_slabs)
+        yield told("Finding the range of intensities", number)
     if low > high:
         raise InputError("The image holds no number: every voxel is NaN or infinite.", "Export it again.")
     return low, high
 
 
 def _counted(
-    slabs: Slabs, encoding: Encoding, inside: Inside | None = None
+    slabs: Slabs, encoding: Encoding, told: _Told, inside: Inside | None = None
 ) -> Generator[FitReport, None, NDArray[np.float64]]:
     """Count the entries (size,) of an image, or of a mask in it."""
     counts = np.zeros(encoding.size)
@@ -226,7 +238,7 @@ def _counted(
         if inside is not None:
             entries = entries[inside.of_slab(layers, entries, given)]
         counts += np.bincount(entries.reshape(-1), minlength=encoding.size)
-        yield FitReport(phase, number, slabs.n_slabs)
+        yield told(phase, number)
     return counts
 
 
