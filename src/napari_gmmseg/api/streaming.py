@@ -257,7 +257,7 @@ def _streamed_finding(prepared: PreparedSlabs) -> Finding:
 
     coarse = ""
     if prepared.step > 1 and prepared.inside.near is not None:
-        coarse = f"; what hangs together in the mask was decided on every {prepared.step}th voxel along each axis"
+        coarse = f"; what hangs together in the mask was decided on voxels {prepared.step} apart along each axis"
     return Finding(
         "streamed",
         "The image was larger than the memory that it may take: it was fitted and labelled slab by slab, by its "
