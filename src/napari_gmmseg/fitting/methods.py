@@ -30,6 +30,7 @@ from napari_gmmseg.mixture.labelling import label_winners
 from napari_gmmseg.mixture.neighbours import axis_weights
 from napari_gmmseg.mixture.noise import noise_ratio, noise_std, size_weight, trust_in_neighbours
 from napari_gmmseg.mixture.spatial import ClassModel, OneChannelClasses, SpatialPrior, SpatialStep, mean_field
+from napari_gmmseg.mixture.tensors import scatter
 from napari_gmmseg.volumes import Finding, Mixture, Stop
 
 #: EM steps, where none were set.
@@ -105,7 +106,7 @@ def _em_steps(
     count = last.step if result is None else result.steps
     findings = () if result is None else result.findings
     rows = responsibilities(state.posterior, samples, fixed_labels=fixed).T
-    return Fitted(_on_grid(rows, task.mask), state.mixture, state.log_likelihood, count, findings)
+    return Fitted(scatter(rows, task.mask), state.mixture, state.log_likelihood, count, findings)
 
 
 def _unless_locked(task: FitTask, mixture: Mixture, change: Change) -> Changed | Finding:
@@ -186,13 +187,6 @@ def _bright_start(task: FitTask, samples: Tensor) -> Mixture:
     return with_bright(_likeliest_start(tissues, samples[:, rest], None), x, groups, covariance=task.covariance)
 
 
-def _on_grid(rows: Tensor, mask: Tensor) -> Tensor:
-    grid = torch.zeros((len(rows), *mask.shape), dtype=torch.float32, device=mask.device)
-    for k, row in enumerate(rows):
-        grid[k][mask] = row.to(torch.float32)
-    return grid
-
-
 def fit_spatial(task: FitTask, start: Mixture | None = None) -> Method:
     """Fit the spatial mixture; yields labels after each sweep, takes changes, ends early when sent Stop.
 
@@ -263,9 +257,7 @@ def _sweeps(task: FitTask, start: Mixture | None) -> Generator[Progress, Told | 
 
 
 def _labels_on_grid(labels: Tensor, mask: Tensor) -> Tensor:
-    grid = torch.zeros(mask.shape, dtype=torch.uint8, device=mask.device)
-    grid[mask] = labels + 1
-    return grid
+    return scatter((labels + 1)[None], mask)[0]
 
 
 def _class_model(task: FitTask, start: Mixture, noise: NDArray[np.float64]) -> tuple[ClassModel, Mixture, FitTask]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from napari_gmmseg.config import Preset
 from napari_gmmseg.fitting.commands import Names
@@ -66,11 +67,10 @@ def segmentation_of(
     named_by = fitted.named_by or fitted.mixture
     table, entry = names.table(named_by, task)
     order = np.argsort(entry)
-    in_order = torch.from_numpy(order).to(task.mask.device)
-    memberships = fitted.memberships[in_order]
+    memberships = _in_order(fitted.memberships, order)
     method = fitted.name or task.config.method
     base = None if fitted.base is None else segmentation_of(fitted.base, task, preset, names, machine, stopped=False)
-    prior = None if fitted.prior is None else np.asarray(task.whole(fitted.prior[in_order]), dtype=np.float32)
+    prior = None if fitted.prior is None else np.asarray(task.whole(_in_order(fitted.prior, order)), dtype=np.float32)
     winner = label_winners(memberships, task.mask)
     classes_found = tuple(table)
     values = np.array([0, *(c.value for c in classes_found)], dtype=np.uint8)
@@ -117,6 +117,13 @@ def segmentation_of(
         base=base,
         bias_field=task.bias_field,
     )
+
+
+def _in_order(maps: Tensor, order: NDArray[np.int64]) -> Tensor:
+    """Return maps (K, *grid) in the order of the class table; themselves where they are."""
+    if (order == np.arange(len(order))).all():
+        return maps
+    return maps[torch.from_numpy(order).to(maps.device)]
 
 
 def _doubts(label_map: LabelMap, prepared: Prepared, *, stopped: bool) -> list[Finding]:

@@ -14,7 +14,7 @@ from napari_gmmseg.config import FitConfig
 from napari_gmmseg.config.fit import Covariance, Means
 from napari_gmmseg.config.memory import Savings
 from napari_gmmseg.errors import SettingsError
-from napari_gmmseg.mixture.tensors import as_tensor
+from napari_gmmseg.mixture.tensors import as_tensor, gather
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import BiasField, Mixture, Volume
 
@@ -139,14 +139,15 @@ class FitTask:
         """
         mask = as_tensor(np.ascontiguousarray(prepared.mask[prepared.crop])).to(device)
         needed = max(config.n_classes, sum(config.gaussians_per_class))
-        inside = int(mask.sum())
+        inside = int(torch.count_nonzero(mask))
         if inside < needed:
             raise SettingsError(
                 f"The mask holds {inside} voxels; {needed} Gaussians cannot be told apart in so few.",
                 "Widen the mask, or ask for fewer classes.",
             )
         image = as_tensor(np.ascontiguousarray(volume.data[(slice(None), *prepared.crop)])).to(device)
-        if not bool(torch.isfinite(image).all()):
+        # One that is not finite makes the sum so, too; a sum may overflow all the same.
+        if not bool(torch.isfinite(image.sum()) or torch.isfinite(image).all()):
             image = torch.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0)
         fixed = None
         if fixed_labels is not None:
@@ -213,7 +214,7 @@ class FitTask:
 
     def samples(self) -> Tensor:
         """Return the intensities (C, N) float32 inside the mask."""
-        return self.image[:, self.mask].contiguous()
+        return gather(self.image, self.mask)
 
     def fixed_samples(self) -> Tensor | None:
         """Return the known classes (N,) inside the mask, or None."""
@@ -254,6 +255,8 @@ class FitTask:
         """
         n_maps = cropped.ndim - self.mask.ndim
         here = cropped.cpu().numpy()
+        if here.shape[n_maps:] == self.volume.grid_shape:
+            return here
         result = np.zeros((*cropped.shape[:n_maps], *self.volume.grid_shape), dtype=here.dtype)
         result[(slice(None),) * n_maps + self.prepared.crop] = here
         return result

@@ -60,5 +60,15 @@ class Slabs(Protocol):
         ...
 
     def sampled(self, step: int) -> NDArray[Any]:
-        """Return every `step`-th stored number along each axis, from `step // 2` on, as they lie: axes reversed."""
+        """Return every `step`-th stored number along each axis, from `step // 2` on, as they lie: axes reversed.
+
+        Parameters
+        ----------
+        step : int
+            At least 1.
+
+        Returns
+        -------
+        ndarray (Z, Y, X) of the coarse grid, in the source's order reversed
+        """
         ...
