@@ -22,7 +22,6 @@ from napari_gmmseg.plugin.places import LayerPlace, find_place
 from napari_gmmseg.plugin.snapshots import LayerSnapshot
 from napari_gmmseg.volumes import SourceGrid, Volume
 
-
 #: Bytes of a number.
 _FLOAT = 4
 
