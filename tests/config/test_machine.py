@@ -93,3 +93,13 @@ def test_a_group_that_is_full_leaves_nothing(tmp_path: Path) -> None:
     member(tmp_path, "0::/job")
     group(tmp_path, "job", files("1000", 1200))
     assert available_memory(tmp_path) == 0
+
+
+def test_limits_of_the_process_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource", reason="limits of POSIX")
+    taken = psutil.Process().memory_info().vms
+    limits = {resource.RLIMIT_AS: taken + 4_000, resource.RLIMIT_DATA: resource.RLIM_INFINITY}
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (limits[which], resource.RLIM_INFINITY))
+    assert available_memory(tmp_path) <= 4_000
+    limits[resource.RLIMIT_AS] = resource.RLIM_INFINITY
+    assert available_memory(tmp_path) == 10_000

@@ -20,7 +20,7 @@ from tests.plugin.layer_making import (
 )
 
 from napari_gmmseg.config import numbered_classes
-from napari_gmmseg.errors import GeometryError, InputError, SettingsError
+from napari_gmmseg.errors import GeometryError, InputError, ResourceError, SettingsError
 from napari_gmmseg.io import read_channels, write_labels
 from napari_gmmseg.plugin.layers import LayerVolume, volume_from_layer
 from napari_gmmseg.plugin.reader import read_layers
@@ -243,3 +243,24 @@ def test_the_contrast_is_told_by_the_person_else_by_the_name():
 
 def test_labels_layers_can_be_snapshots_too():
     assert take_snapshot(Labels(np.zeros(SHAPE, dtype=np.uint8))).kind == "labels"
+
+
+def never_read(block: np.ndarray) -> np.ndarray:
+    raise AssertionError("a lazy layer was read")
+
+
+def test_a_lazy_layer_larger_than_memory_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_gmmseg.plugin.layers.available_memory", lambda: 1_000_000_000)
+    small = take_snapshot(Image(np.zeros(SHAPE, dtype=np.uint16)))
+    lazy = dask.array.zeros((1024, 1024, 1024), dtype=np.uint16, chunks=128).map_blocks(never_read, dtype=np.uint16)
+    with pytest.raises(ResourceError, match=r"needs about 10\.7 GB of memory .* and 1\.0 GB are free") as refused:
+        volume_from_layer(replace(small, data=lazy))
+    assert "coarser level" in refused.value.hint
+
+
+def test_a_lazy_layer_that_fits_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = np.random.default_rng(0).integers(0, 100, SHAPE).astype(np.uint16)
+    monkeypatch.setattr("napari_gmmseg.plugin.layers.available_memory", lambda: 10 * data.size)
+    small = take_snapshot(Image(data))
+    found = volume_from_layer(replace(small, data=dask.array.from_array(data)))
+    assert sorted(found.volume.data.reshape(-1)) == sorted(data.reshape(-1))

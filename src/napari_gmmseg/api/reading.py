@@ -67,7 +67,7 @@ def read(
     files = [Path(paths)] if isinstance(paths, (str, os.PathLike)) else [Path(path) for path in paths]
     if not files:
         raise InputError("No file was given.", "Give at least one image.")
-    volumes = read_channels(files, axis4=axis4, frame=frame, series=series, spacing=_spacing(spacing))
+    volumes = read_channels(files, axis4=axis4, frame=frame, series=series, spacing=spacing_of(spacing))
     return stack_channels(volumes, contrasts=tuple(contrasts), resample=resample)
 
 
@@ -101,8 +101,19 @@ def opened_mask(
     return read_mask_with_notes(Path(mask), volume, resample)
 
 
-def _spacing(values: tuple[float, ...] | None) -> tuple[float, float] | tuple[float, float, float] | None:
-    """Return a voxel size as two or three numbers."""
+def spacing_of(values: tuple[float, ...] | None) -> tuple[float, float] | tuple[float, float, float] | None:
+    """Return a voxel size as two or three numbers.
+
+    Parameters
+    ----------
+    values : tuple of float or None
+        As it was given, in mm.
+
+    Raises
+    ------
+    SettingsError
+        Where there are more or fewer.
+    """
     if values is None or len(values) == 2:
         return None if values is None else (values[0], values[1])
     if len(values) == 3:

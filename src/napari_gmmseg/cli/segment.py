@@ -25,6 +25,7 @@ from napari_gmmseg.cli.flags import (
 from napari_gmmseg.cli.progress import FitProgress
 from napari_gmmseg.cli.recording import Recording, warn
 from napari_gmmseg.cli.settings import about, otherwise
+from napari_gmmseg.cli.streaming import segment_slab_by_slab
 from napari_gmmseg.cli.targets import check_images, check_targets
 from napari_gmmseg.config import FitConfig
 from napari_gmmseg.config.fit import Method
@@ -67,6 +68,15 @@ class Segment:
     seed: Annotated[int, about(FitConfig, "seed")] = FitConfig.seed
     device: Annotated[str, about(FitConfig, "device", metavar="auto|cpu|cuda:0|mps")] = FitConfig.device
     threads: Annotated[int | None, about(FitConfig, "threads", "default: all cores but one")] = None
+    memory_limit: Annotated[
+        float | None,
+        otherwise(
+            "default: what is free",
+            "Memory that the image and its fit may take; --method gmm reads a larger image slab by slab, others "
+            "refuse it.",
+            "GB",
+        ),
+    ] = None
     session: Annotated[
         Path | None,
         otherwise(
@@ -104,6 +114,8 @@ class Segment:
         check_targets((self.output, *maps.values()), (*paths, *self.place.files(), *self.strokes.files()))
         if self.session is not None:
             Journal.check_folder(self.session)
+        if self._must_stream(paths):
+            return self._streamed(errand, paths[0], self.output, contrasts, maps)
         volume = api.read(paths, contrasts=contrasts, **self.channels.reading())
         self._check_islands(volume.geometry.unit)
         api.check_writable(self.output, volume, **maps)
@@ -118,6 +130,29 @@ class Segment:
             result = recording.begin(case)
             told = {"inputs": paths, **recording.told()}
             return deliver(errand, result, volume.channels, self.output, maps, told)
+
+    def _must_stream(self, paths: tuple[Path, ...]) -> bool:
+        limit = self.memory_limit
+        if limit is not None and not 0 < limit < float("inf"):
+            raise SettingsError(f"--memory-limit is above 0 GB; seen: {limit:g}.", "Give an amount in GB.")
+        if self.strokes.files():
+            return False
+        return api.must_stream(paths, method=self.method, n_classes=self.classes, memory_limit=limit)
+
+    def _streamed(
+        self, errand: Errand, image: Path, output: Path, contrasts: tuple[str, ...], maps: dict[str, Path | None]
+    ) -> Answer:
+        settings = self.settings()
+        del settings["resample"]
+        refused = {
+            **{f"--{name.replace('_', '-')}": path for name, path in maps.items()},
+            "--session": self.session,
+            "--remove-islands": self.islands.remove_islands,
+            "--region": settings.pop("region"),
+            "--frame": self.channels.frame,
+        }
+        settings |= {"contrast": contrasts[0] if contrasts else "", "spacing": self.channels.spacing}
+        return segment_slab_by_slab(errand, image, output, settings, refused)
 
     def _origin(self, paths: tuple[Path, ...], contrasts: tuple[str, ...]) -> Origin:
         mask = None if self.place.mask in MASK_WORDS else Path(self.place.mask)

@@ -11,7 +11,9 @@ _NO_LIMIT = 1 << 60
 
 
 def available_memory(root: Path = Path("/")) -> int:
-    """Return the bytes of memory that can still be taken without swapping, within the control group's limit on Linux.
+    """Return the bytes of memory that can still be taken without swapping, within the limits that are set on Linux.
+
+    Those are the control group's, and those of the process (`ulimit -v`, `ulimit -d`).
 
     Parameters
     ----------
@@ -19,7 +21,22 @@ def available_memory(root: Path = Path("/")) -> int:
         Where `proc` and `sys` are.
     """
     free = int(psutil.virtual_memory().available)
-    return min([free, *_left_in_groups(root)])
+    return min([free, *_left_in_groups(root), *_left_in_process()])
+
+
+def _left_in_process() -> list[int]:
+    """Return what is left of the process's own limits on address space and on data."""
+    try:
+        import resource
+    except ImportError:
+        return []
+    limits = {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[0] for name in ("AS", "DATA")}
+    limits = {name: most for name, most in limits.items() if most != resource.RLIM_INFINITY}
+    if not limits:
+        return []
+    used = psutil.Process().memory_info()
+    taken = {"AS": used.vms, "DATA": getattr(used, "data", used.rss)}
+    return [max(most - taken[name], 0) for name, most in limits.items()]
 
 
 def _left_in_groups(root: Path) -> list[int]:

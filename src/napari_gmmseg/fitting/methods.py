@@ -30,6 +30,7 @@ from napari_gmmseg.mixture.labelling import label_winners
 from napari_gmmseg.mixture.neighbours import axis_weights
 from napari_gmmseg.mixture.noise import noise_ratio, noise_std, size_weight, trust_in_neighbours
 from napari_gmmseg.mixture.spatial import ClassModel, OneChannelClasses, SpatialPrior, SpatialStep, mean_field
+from napari_gmmseg.mixture.tensors import scatter
 from napari_gmmseg.volumes import Finding, Mixture, Stop
 
 #: EM steps, where none were set.
@@ -72,6 +73,7 @@ def _em_steps(
         _starts(task, samples, fixed) if start is None else (start,),
         spatially_variant=spatially_variant,
         covariance=task.covariance,
+        weights=task.sample_counts(),
         fixed_labels=fixed,
         tolerance=config.tolerance,
         max_steps=most,
@@ -104,7 +106,7 @@ def _em_steps(
     count = last.step if result is None else result.steps
     findings = () if result is None else result.findings
     rows = responsibilities(state.posterior, samples, fixed_labels=fixed).T
-    return Fitted(_on_grid(rows, task.mask), state.mixture, state.log_likelihood, count, findings)
+    return Fitted(scatter(rows, task.mask), state.mixture, state.log_likelihood, count, findings)
 
 
 def _unless_locked(task: FitTask, mixture: Mixture, change: Change) -> Changed | Finding:
@@ -130,7 +132,13 @@ def _starts(task: FitTask, samples: Tensor, fixed: Tensor | None) -> tuple[Mixtu
         return (_bright_start(task, samples),)
     if config.n_starts > 1 and not config.initial_means:
         return initial_mixtures(
-            samples, per_class, config.n_starts, seed=config.seed, covariance=task.covariance, fixed_labels=fixed
+            samples,
+            per_class,
+            config.n_starts,
+            seed=config.seed,
+            covariance=task.covariance,
+            weights=task.sample_counts(),
+            fixed_labels=fixed,
         )
     return (
         initial_mixture(
@@ -139,6 +147,7 @@ def _starts(task: FitTask, samples: Tensor, fixed: Tensor | None) -> tuple[Mixtu
             initialisation=config.initialisation,
             means=config.initial_means or None,
             covariance=task.covariance,
+            weights=task.sample_counts(),
             fixed_labels=fixed,
             seed=config.seed,
         ),
@@ -176,13 +185,6 @@ def _bright_start(task: FitTask, samples: Tensor) -> Mixture:
         config=replace(task.config, n_classes=n_tissues, gaussians_per_class=(), covariance=task.covariance),
     )
     return with_bright(_likeliest_start(tissues, samples[:, rest], None), x, groups, covariance=task.covariance)
-
-
-def _on_grid(rows: Tensor, mask: Tensor) -> Tensor:
-    grid = torch.zeros((len(rows), *mask.shape), dtype=torch.float32, device=mask.device)
-    for k, row in enumerate(rows):
-        grid[k][mask] = row.to(torch.float32)
-    return grid
 
 
 def fit_spatial(task: FitTask, start: Mixture | None = None) -> Method:
@@ -255,9 +257,7 @@ def _sweeps(task: FitTask, start: Mixture | None) -> Generator[Progress, Told | 
 
 
 def _labels_on_grid(labels: Tensor, mask: Tensor) -> Tensor:
-    grid = torch.zeros(mask.shape, dtype=torch.uint8, device=mask.device)
-    grid[mask] = labels + 1
-    return grid
+    return scatter((labels + 1)[None], mask)[0]
 
 
 def _class_model(task: FitTask, start: Mixture, noise: NDArray[np.float64]) -> tuple[ClassModel, Mixture, FitTask]:

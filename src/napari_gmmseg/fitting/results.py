@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from napari_gmmseg.config import Preset
 from napari_gmmseg.fitting.commands import Names
@@ -66,11 +67,10 @@ def segmentation_of(
     named_by = fitted.named_by or fitted.mixture
     table, entry = names.table(named_by, task)
     order = np.argsort(entry)
-    in_order = torch.from_numpy(order).to(task.mask.device)
-    memberships = fitted.memberships[in_order]
+    memberships = _in_order(fitted.memberships, order)
     method = fitted.name or task.config.method
     base = None if fitted.base is None else segmentation_of(fitted.base, task, preset, names, machine, stopped=False)
-    prior = None if fitted.prior is None else np.asarray(task.whole(fitted.prior[in_order]), dtype=np.float32)
+    prior = None if fitted.prior is None else np.asarray(task.whole(_in_order(fitted.prior, order)), dtype=np.float32)
     winner = label_winners(memberships, task.mask)
     classes_found = tuple(table)
     values = np.array([0, *(c.value for c in classes_found)], dtype=np.uint8)
@@ -119,9 +119,19 @@ def segmentation_of(
     )
 
 
+def _in_order(maps: Tensor, order: NDArray[np.int64]) -> Tensor:
+    """Return maps (K, *grid) in the order of the class table; themselves where they are."""
+    if (order == np.arange(len(order))).all():
+        return maps
+    return maps[torch.from_numpy(order).to(maps.device)]
+
+
 def _doubts(label_map: LabelMap, prepared: Prepared, *, stopped: bool) -> list[Finding]:
-    inside = max(int(prepared.mask.sum()), 1)
     counts = label_map.counts()
+    inside = max(int(prepared.mask.sum()), 1)
+    if prepared.counts is not None:
+        held = np.bincount(label_map.labels.reshape(-1), prepared.counts.reshape(-1), 256)
+        counts, inside = {c.value: int(held[c.value]) for c in label_map.classes}, int(prepared.counts.sum())
     doubts = [_doubt(c, counts[c.value] / inside) for c in label_map.classes if counts[c.value] < SMALL_SHARE * inside]
     if stopped:
         doubts.append(

@@ -14,7 +14,7 @@ from napari_gmmseg.config import FitConfig
 from napari_gmmseg.config.fit import Covariance, Means
 from napari_gmmseg.config.memory import Savings
 from napari_gmmseg.errors import SettingsError
-from napari_gmmseg.mixture.tensors import as_tensor
+from napari_gmmseg.mixture.tensors import as_tensor, gather
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import BiasField, Mixture, Volume
 
@@ -63,6 +63,8 @@ class FitTask:
         Contrasts in which a class beside the tissues is bright, without a name: there is one such class each.
     bias_field : BiasField or None
         What the image was divided by.
+    counts : Tensor (*crop) float64 or None
+        How many voxels each stands for, where the volume is a table of intensities; EM alone heeds them.
     """
 
     image: Tensor
@@ -84,6 +86,7 @@ class FitTask:
     keeps_means: bool = False
     bright: tuple[str, ...] = ()
     bias_field: BiasField | None = None
+    counts: Tensor | None = None
 
     def __post_init__(self) -> None:
         if not self.identities:
@@ -136,14 +139,15 @@ class FitTask:
         """
         mask = as_tensor(np.ascontiguousarray(prepared.mask[prepared.crop])).to(device)
         needed = max(config.n_classes, sum(config.gaussians_per_class))
-        inside = int(mask.sum())
+        inside = int(torch.count_nonzero(mask))
         if inside < needed:
             raise SettingsError(
                 f"The mask holds {inside} voxels; {needed} Gaussians cannot be told apart in so few.",
                 "Widen the mask, or ask for fewer classes.",
             )
         image = as_tensor(np.ascontiguousarray(volume.data[(slice(None), *prepared.crop)])).to(device)
-        if not bool(torch.isfinite(image).all()):
+        # One that is not finite makes the sum so, too; a sum may overflow all the same.
+        if not bool(torch.isfinite(image.sum()) or torch.isfinite(image).all()):
             image = torch.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0)
         fixed = None
         if fixed_labels is not None:
@@ -161,7 +165,10 @@ class FitTask:
                     "Give labels of classes that are fitted, and -1 where the class is not known.",
                 )
             fixed = renumbered(torch.from_numpy(cropped).to(device).masked_fill(~mask, -1), numbers)
-        return cls(image, mask, fixed, volume, prepared, config, look)
+        counts = None
+        if prepared.counts is not None:
+            counts = as_tensor(np.ascontiguousarray(prepared.counts[prepared.crop])).to(device)
+        return cls(image, mask, fixed, volume, prepared, config, look, counts=counts)
 
     def to(self, device: torch.device) -> FitTask:
         """Return the task on another device.
@@ -172,7 +179,8 @@ class FitTask:
             Where to.
         """
         fixed = None if self.fixed_labels is None else self.fixed_labels.to(device)
-        return replace(self, image=self.image.to(device), mask=self.mask.to(device), fixed_labels=fixed)
+        counts = None if self.counts is None else self.counts.to(device)
+        return replace(self, image=self.image.to(device), mask=self.mask.to(device), fixed_labels=fixed, counts=counts)
 
     def for_start(self, *, keep_means: bool = False) -> FitTask:
         """Return the task of the spatial mixture from which a network starts.
@@ -206,11 +214,15 @@ class FitTask:
 
     def samples(self) -> Tensor:
         """Return the intensities (C, N) float32 inside the mask."""
-        return self.image[:, self.mask].contiguous()
+        return gather(self.image, self.mask)
 
     def fixed_samples(self) -> Tensor | None:
         """Return the known classes (N,) inside the mask, or None."""
         return None if self.fixed_labels is None else self.fixed_labels[self.mask]
+
+    def sample_counts(self) -> Tensor | None:
+        """Return how many voxels each of the samples (N,) stands for, or None."""
+        return None if self.counts is None else self.counts[self.mask]
 
     def gaussians_per_class(self) -> tuple[int, ...]:
         """Return the number of Gaussians of each class.
@@ -243,6 +255,8 @@ class FitTask:
         """
         n_maps = cropped.ndim - self.mask.ndim
         here = cropped.cpu().numpy()
+        if here.shape[n_maps:] == self.volume.grid_shape:
+            return here
         result = np.zeros((*cropped.shape[:n_maps], *self.volume.grid_shape), dtype=here.dtype)
         result[(slice(None),) * n_maps + self.prepared.crop] = here
         return result

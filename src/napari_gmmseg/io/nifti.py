@@ -1,12 +1,12 @@
-"""NIfTI, Analyze and MGH files, through nibabel."""
+"""Read NIfTI, Analyze and MGH files, through nibabel."""
 
 from __future__ import annotations
 
 import gzip
-import math
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from napari_gmmseg.errors import InputError, ResourceError
 from napari_gmmseg.io.grids import RawImage, rows, to_float32
 from napari_gmmseg.io.loggers import quiet
-from napari_gmmseg.volumes import Finding, SourceGrid, Unit
+from napari_gmmseg.volumes import Finding, Unit
 
 #: NIfTI's codes of spatial units: metre, millimetre, micrometre; 0 (unknown) is read as mm, as all tools do.
 _TO_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 1e-3}
@@ -105,6 +105,49 @@ def read_nibabel(path: Path) -> RawImage:
         header=image.header.binaryblock if _format_name(image) != "analyze" else b"",
         findings=findings,
     )
+
+
+@dataclass(frozen=True)
+class StoredVoxels:
+    """Where and how a file holds its voxels.
+
+    Parameters
+    ----------
+    path : Path
+        The file that holds them.
+    offset : int
+        Bytes before the first.
+    dtype : numpy dtype
+        Of one, with its byte order.
+    slope, inter : float
+        intensity = stored * slope + inter.
+    """
+
+    path: Path
+    offset: int
+    dtype: np.dtype[Any]
+    slope: float
+    inter: float
+
+
+def stored_voxels(path: Path) -> StoredVoxels:
+    """Tell where and how a NIfTI file holds its voxels, to read them without nibabel.
+
+    Parameters
+    ----------
+    path : Path
+        The file; either half of a pair.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be read.
+    """
+    image = _open(path)
+    with _nibabel_errors(path):
+        proxy = image.dataobj
+        voxels = Path(image.file_map["image"].filename)
+        return StoredVoxels(voxels, int(proxy.offset), np.dtype(proxy.dtype), float(proxy.slope), float(proxy.inter))
 
 
 def _open(path: Path) -> Any:
@@ -279,77 +322,6 @@ def _other_affine(path: Path, image: Any) -> _Placement:
     if not known:
         return np.diag([-1.0, 1.0, 1.0, 1.0]), "pixel", False, (_no_orientation(path),)
     return np.diag([-sizes[0], sizes[1], sizes[2], 1.0]), "mm", False, (_no_orientation(path),)
-
-
-def save_nibabel(path: Path, array: NDArray[Any], source: SourceGrid, unit: Unit, description: str) -> None:
-    """Write an array as NIfTI or MGH, with the source's own header where it has one of that family.
-
-    Parameters
-    ----------
-    path : Path
-        Target; the suffix (.nii, .nii.gz, .img, .hdr, .mgz, .mgh) chooses the format.
-    array : ndarray (*source.shape, ...), uint8 or float32
-        In the source's order; time, then classes follow.
-    source : SourceGrid
-        The grid it lies on.
-    unit : "mm" or "pixel"
-        Unit of the affine; "pixel" is written as unknown.
-    description : str
-        At most 79 letters, for NIfTI's `descrip`.
-    """
-    import nibabel
-
-    if path.name.endswith((".mgz", ".mgh")):
-        header = nibabel.MGHImage.header_class(source.header) if source.header and source.format == "mgh" else None
-        image = nibabel.MGHImage(array, source.affine, header)
-        image.set_data_dtype(array.dtype)
-        _save(image, path)
-        return
-    pair = path.suffix in {".img", ".hdr"}
-    if source.header and source.format in {"nifti1", "nifti2"}:
-        image = _inherited(nibabel, pair, array, source)
-    else:
-        image = (nibabel.Nifti1Pair if pair else nibabel.Nifti1Image)(array, source.affine)
-        code = 1 if source.format in {"dicom", "mgh"} else 2
-        image.set_sform(source.affine, code=code)
-        image.set_qform(source.affine, code=code if _orthogonal(source.affine) else 0)
-        image.header.set_xyzt_units(xyz="mm" if unit == "mm" else "unknown")
-    image.header.set_data_dtype(array.dtype)
-    image.header["descrip"] = description.encode("ascii", "replace")[:79]
-    _save(image, path)
-
-
-def _save(image: Any, path: Path) -> None:
-    """Write an image to files that are closed whatever happens, which nibabel leaves open on a full disk."""
-    with ExitStack() as stack:
-        for part, holder in image.file_map.items():
-            target = path if len(image.file_map) == 1 else path.with_suffix({"header": ".hdr", "image": ".img"}[part])
-            file: Any = stack.enter_context(target.open("wb"))
-            if path.suffix.lower() in {".gz", ".mgz"}:
-                file = stack.enter_context(gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0))
-            holder.fileobj = file
-        image.to_file_map(image.file_map)
-
-
-def _inherited(nibabel: Any, pair: bool, array: NDArray[Any], source: SourceGrid) -> Any:
-    """Make an image with the source's header, without what belonged to its intensities."""
-    family = "Nifti1" if source.format == "nifti1" else "Nifti2"
-    module = getattr(nibabel, family.lower())
-    own = getattr(module, f"{family}PairHeader")(source.header, check=False)
-    header = getattr(module, f"{family}PairHeader" if pair else f"{family}Header").from_header(own, check=False)
-    header["scl_slope"], header["scl_inter"] = math.nan, math.nan
-    header["cal_min"], header["cal_max"] = 0, 0
-    header["aux_file"] = b""
-    header.set_intent("none")
-    header.set_data_shape(array.shape)
-    image_class = getattr(nibabel, f"{family}{'Pair' if pair else 'Image'}")
-    return image_class(array, None, header)
-
-
-def _orthogonal(affine: NDArray[np.float64]) -> bool:
-    """Whether a qform, which knows no shear, can hold an affine."""
-    columns = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    return bool(np.abs(columns.T @ columns - np.eye(3)).max() < 1e-6)
 
 
 def load_back(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from napari_gmmseg.errors import NO_SPACE, InputError, OutputError, ResourceError
 from napari_gmmseg.io import nifti, pictures, simpleitk
 from napari_gmmseg.io.grids import default_source
+from napari_gmmseg.io.nifti_writing import save_nibabel
 from napari_gmmseg.io.sidecars import bids_path, bids_text, snap_path, snap_text
 from napari_gmmseg.io.sniffing import ALL_SUFFIXES, SUFFIXES, members_of, stem_of, suffix_of
 from napari_gmmseg.volumes import ClassTable, Geometry, LabelMap, SourceGrid, Volume
@@ -48,12 +49,33 @@ class _Job:
     geometry: Geometry
     what: str
 
-    @property
-    def description(self) -> str:
-        """What the file says about itself."""
-        doubt = nifti.UNVERIFIED_MARK if not self.geometry.verified else ""
-        size = nifti.NO_SIZE_MARK if self.geometry.unit == "pixel" else ""
-        return f"{nifti.OWN_MARK}{_version()}{self.what}{doubt}{size}"
+
+def describe(geometry: Geometry, what: str) -> str:
+    """Return what a file says about itself.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        Unit, and whether it is verified.
+    what : str
+        "labels" or "map".
+    """
+    doubt = nifti.UNVERIFIED_MARK if not geometry.verified else ""
+    size = nifti.NO_SIZE_MARK if geometry.unit == "pixel" else ""
+    return f"{nifti.OWN_MARK}{_version()}{what}{doubt}{size}"
+
+
+def label_texts(path: Path, classes: ClassTable) -> dict[Path, str]:
+    """Return the sidecars of a mask and what they say.
+
+    Parameters
+    ----------
+    path : Path
+        The mask.
+    classes : ClassTable
+        Names and colours.
+    """
+    return {bids_path(path): bids_text(classes), snap_path(path): snap_text(classes)}
 
 
 def _version() -> str:
@@ -98,10 +120,7 @@ def write_labels(path: str | Path, label_map: LabelMap, *, sidecars: bool = True
             )
         labels = labels.astype(np.uint8)
     job = _make_job(path, labels, label_map, "labels")
-    texts = {}
-    if sidecars:
-        texts = {bids_path(path): bids_text(label_map.classes), snap_path(path): snap_text(label_map.classes)}
-    return _write(path, job, texts)
+    return _write(path, job, label_texts(path, label_map.classes) if sidecars else {})
 
 
 def write_map(path: str | Path, array: NDArray[Any], like: LabelMap) -> Path:
@@ -165,7 +184,7 @@ def check_writable(path: str | Path, like: Volume, *, n_maps: int = 0) -> None:
 def _make_job(path: Path, array: NDArray[Any], like: LabelMap, what: str) -> _Job:
     """Check the target and bring the array (K?, T?, Z, Y, X) to the source's order, then time, then classes."""
     source = like.source or default_source(like.geometry)
-    _check_target(path, source)
+    checked_target(path, source)
     ordered = array.transpose(*range(array.ndim - 3, array.ndim), *reversed(range(array.ndim - 3)))
     in_order = source.to_source(ordered)
     suffix = suffix_of(path)
@@ -205,8 +224,21 @@ def _from_picture(array: NDArray[Any], source: SourceGrid, geometry: Geometry) -
     return plain.to_source(volume), plain
 
 
-def _check_target(path: Path, source: SourceGrid) -> None:
-    """Refuse a target before any work is done for it."""
+def checked_target(path: Path, source: SourceGrid) -> None:
+    """Refuse a target before any work is done for it.
+
+    Parameters
+    ----------
+    path : Path
+        Target.
+    source : SourceGrid
+        The grid of what is written, and the files that it was made from.
+
+    Raises
+    ------
+    OutputError
+        Where the folder or the format will not do.
+    """
     suffix = suffix_of(path)
     if suffix not in ALL_SUFFIXES or suffix in SUFFIXES["dicom"] or suffix in (".img.gz", ".hdr.gz", ".nhdr", ".mhd"):
         raise OutputError(
@@ -254,19 +286,44 @@ def _full(path: Path) -> ResourceError:
 
 
 def _write(path: Path, job: _Job, texts: dict[Path, str]) -> Path:
-    """Write everything under temporary names beside the target, compare, then rename all."""
+    return write_whole(path, lambda file: _encode(file, job), lambda file: _compare(file, path, job), texts)
+
+
+def write_whole(
+    path: Path, encode: Callable[[Path], object], compare: Callable[[Path], object], texts: dict[Path, str]
+) -> Path:
+    """Write everything under temporary names beside the target, compare, then rename all.
+
+    Parameters
+    ----------
+    path : Path
+        Target.
+    encode : callable
+        Writes the file under the name that it is given.
+    compare : callable
+        Reads it back under that name, and raises where it is not what was meant.
+    texts : dict of Path to str
+        Text files that come with it.
+
+    Raises
+    ------
+    OutputError
+        Where it cannot be written there, or reads back differently.
+    ResourceError
+        Where the disk is full.
+    """
     with _output_errors(path):
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         with _output_errors(path):
             # In lower case, which the libraries choose the format by.
             temporary = folder / f"{stem_of(path)}{suffix_of(path)}"
-            _encode(temporary, job)
+            encode(temporary)
             for target, text in texts.items():
                 (folder / target.name).write_text(text, encoding="utf-8")
             for member in folder.iterdir():
                 _sync(member)
-            _compare(temporary, path, job)
+            compare(temporary)
             for target in texts:
                 (folder / target.name).replace(target)
             for member, target in zip(members_of(temporary), members_of(path), strict=True):
@@ -302,7 +359,7 @@ def _encode(path: Path, job: _Job) -> None:
     elif suffix in SUFFIXES["itk"]:
         simpleitk.save_itk(path, job.array, job.source)
     else:
-        nifti.save_nibabel(path, job.array, job.source, job.geometry.unit, job.description)
+        save_nibabel(path, job.array, job.source, job.geometry.unit, describe(job.geometry, job.what))
 
 
 def _compare(temporary: Path, path: Path, job: _Job) -> None:
@@ -317,9 +374,26 @@ def _compare(temporary: Path, path: Path, job: _Job) -> None:
         wanted = job.source.affine
     if array.size != job.array.size or not np.array_equal(array.reshape(job.array.shape), job.array, equal_nan=True):
         raise OutputError(f"{path.name} read back with other values than were written.", "Try again, or another disk.")
-    # Formats store single precision: tolerate that for places far from the origin.
-    if np.abs(affine - wanted).max() > _AFFINE_TOLERANCE * max(1.0, np.abs(wanted).max() / 100):
+    if _apart(affine, wanted):
         raise OutputError(
             f"{path.name} cannot hold the place of this image: its affine reads back differently.",
             "Write .nii.gz instead.",
         )
+
+
+def affine_differs(affine: NDArray[np.float64], source: SourceGrid) -> bool:
+    """Tell whether an affine that was read back is another than what was meant.
+
+    Parameters
+    ----------
+    affine : ndarray (4, 4) float64
+        As it was read.
+    source : SourceGrid
+        What was meant.
+    """
+    return _apart(affine, source.affine)
+
+
+def _apart(affine: NDArray[np.float64], wanted: NDArray[np.float64]) -> bool:
+    # Formats store single precision: tolerate that for places far from the origin.
+    return bool(np.abs(affine - wanted).max() > _AFFINE_TOLERANCE * max(1.0, np.abs(wanted).max() / 100))

@@ -60,12 +60,22 @@ class QuadraticFeatures:
             The buffer; its first row must hold ones.
         """
         c = self.n_channels
-        for channel in range(c):
-            row = out[1 + channel]
-            row.copy_(samples[channel])
-            row.sub_(float(self.standardisation.centre[channel])).mul_(1.0 / float(self.standardisation.scale[channel]))
-        for row_index, (i, j) in enumerate(self.pairs, start=1 + c):
-            torch.mul(out[1 + i], out[1 + j], out=out[row_index])
+        x = out[1 : 1 + c]
+        centre = torch.from_numpy(self.standardisation.centre[:, None]).to(out)
+        per_unit = torch.from_numpy(1.0 / self.standardisation.scale[:, None]).to(out)
+        # Few calls over many rows: each costs as much as a thousand voxels.
+        if samples.dtype == out.dtype:
+            torch.sub(samples, centre, out=x)
+        else:
+            x.copy_(samples).sub_(centre)
+        x.mul_(per_unit)
+        if not self.full:
+            torch.mul(x, x, out=out[1 + c :])
+            return out
+        first = 1 + c
+        for i in range(c):
+            torch.mul(x[i], x[i:], out=out[first : first + c - i])
+            first += c - i
         return out
 
     def coefficients(self, mixture: Mixture, log_weights: NDArray[np.float64]) -> NDArray[np.float64]:

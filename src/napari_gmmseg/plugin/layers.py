@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_gmmseg.errors import InputError, SettingsError
+from napari_gmmseg.config.machine import available_memory
+from napari_gmmseg.config.memory import in_words
+from napari_gmmseg.errors import InputError, ResourceError, SettingsError
 from napari_gmmseg.io.contrasts import guess_contrast
 from napari_gmmseg.io.grids import RawImage, place, to_float32
 from napari_gmmseg.io.reading import Axis4
@@ -18,6 +21,9 @@ from napari_gmmseg.plugin.metadata import axis4_is_open, volume_of
 from napari_gmmseg.plugin.places import LayerPlace, find_place
 from napari_gmmseg.plugin.snapshots import LayerSnapshot
 from napari_gmmseg.volumes import SourceGrid, Volume
+
+#: Bytes of a number.
+_FLOAT = 4
 
 
 @dataclass(frozen=True)
@@ -59,11 +65,14 @@ def volume_from_layer(layer: LayerSnapshot, *, axis4: Axis4 | None = None, contr
         Where there is a fourth axis and it is not said what it is.
     InputError
         Where the layer is empty or holds no finite value.
+    ResourceError
+        Where the memory cannot hold it.
     GeometryError
         Where the layer's transform cannot place voxels in space.
     """
     if 0 in layer.shape:
         raise InputError(f"The layer {layer.name!r} is empty.", "Choose another layer.")
+    _check_memory(layer)
     ours = _shows_volume(layer)
     if layer.ndim == 4 and axis4 is None and (ours is None or axis4_is_open(layer.metadata)):
         size = " x ".join(str(n) for n in layer.shape)
@@ -82,6 +91,23 @@ def volume_from_layer(layer: LayerSnapshot, *, axis4: Axis4 | None = None, contr
             f"The layer {layer.name!r} holds no number: every voxel is NaN or infinite.", "Choose another layer."
         )
     return _named(_placed(layer, array, where, axis4), layer, contrast)
+
+
+def _check_memory(layer: LayerSnapshot) -> None:
+    """Refuse a layer that the memory cannot hold, before a lazy array (dask, zarr, a memory-mapped file) is read."""
+    dtype = np.dtype(layer.data.dtype)
+    loaded = isinstance(layer.data, np.ndarray) and not isinstance(layer.data, np.memmap)
+    # As it is stored, as float32, and in the volume's order.
+    each = (0 if loaded else dtype.itemsize) + (0 if dtype == np.float32 else _FLOAT) + _FLOAT
+    needed, free = math.prod(layer.shape) * each, available_memory()
+    if needed > free:
+        size = " x ".join(str(n) for n in layer.shape)
+        raise ResourceError(
+            f"The layer {layer.name!r} of {size} voxels needs about {in_words(needed)} of memory before it is fitted, "
+            f"and {in_words(free)} are free.",
+            "Crop it, or show a coarser level of it as a layer; of a NIfTI file, `napari-gmmseg segment FILE "
+            "--method gmm` goes through it slab by slab.",
+        )
 
 
 def label_axes(layer: LayerSnapshot, axis4: Axis4 | None) -> list[int]:

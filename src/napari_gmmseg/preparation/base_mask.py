@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from napari_gmmseg.volumes import AtlasPrior, Finding, Volume
 BoolArray = NDArray[np.bool_]
 #: Returns the brain (Z, Y, X) of a T1-weighted head (Z, Y, X), axes rising (superior, anterior, right); or nothing.
 BrainEngine: TypeAlias = Callable[[NDArray[np.float32]], BoolArray]
+Kind = Literal["given", "everything", "object", "foreground", "brain"]
 
 #: More than any brain with its CSF has, in ml; a head has twice as much.
 _LARGEST_BRAIN_ML = 2400.0
@@ -41,12 +42,18 @@ class BaseMask:
         What there is to say of it.
     brain_confidence : float or None
         0 ... 1 where a brain was looked for in a head.
+    kind : str
+        How it was found; "object": all that differs from a constant background.
+    background : tuple of float
+        Of an object: the constant value of each channel.
     """
 
     mask: BoolArray
     tissue_names: bool
     findings: tuple[Finding, ...] = ()
     brain_confidence: float | None = None
+    kind: Kind = "everything"
+    background: tuple[float, ...] = ()
 
 
 def base_mask(
@@ -89,7 +96,7 @@ def base_mask(
         Where a brain is to be cut out of what is no T1-weighted volume.
     """
     if given is not None:
-        return BaseMask(given, True)
+        return BaseMask(given, True, kind="given")
     if config.mask == "deepbet":
         return _cut_out(volume, engine)
     everything = np.ones(volume.grid_shape, dtype=bool)
@@ -103,7 +110,7 @@ def base_mask(
     found = _proposal(volume, auto, finite, atlas())
     if not found.credible:
         return _automatic(volume, auto, preset, found.confidence)
-    return BaseMask(found.mask, True, (_proposed_finding(volume, found),), found.confidence)
+    return BaseMask(found.mask, True, (_proposed_finding(volume, found),), found.confidence, "brain")
 
 
 def _cut_out(volume: Volume, engine: BrainEngine | None) -> BaseMask:
@@ -131,17 +138,17 @@ def _cut_out(volume: Volume, engine: BrainEngine | None) -> BaseMask:
         "Look at its border; where it is wrong, give a brain mask (--mask FILE).",
         "note",
     )
-    return BaseMask(mask, True, (told,))
+    return BaseMask(mask, True, (told,), kind="brain")
 
 
 def _automatic(volume: Volume, auto: AutoMask, preset: Preset, confidence: float | None) -> BaseMask:
     """Return the automatic mask: an object in a constant background, else the foreground."""
     if not auto.masked_background:
-        return BaseMask(auto.mask, False, (_foreground_finding(preset, confidence),), confidence)
+        return BaseMask(auto.mask, False, (_foreground_finding(preset, confidence),), confidence, "foreground")
     if confidence is not None or _too_large_for_a_brain(volume, auto.mask, preset):
-        return BaseMask(auto.mask, False, (_head_finding(confidence),), confidence)
+        return BaseMask(auto.mask, False, (_head_finding(confidence),), confidence, "object", auto.background)
     if not any(auto.background):
-        return BaseMask(auto.mask, True)
+        return BaseMask(auto.mask, True, kind="object", background=auto.background)
     values = ", ".join(f"{value:g}" for value in auto.background)
     constant = Finding(
         "constant-background",
@@ -149,7 +156,7 @@ def _automatic(volume: Volume, auto: AutoMask, preset: Preset, confidence: float
         "Give a mask if voxels with that value belong to it.",
         "note",
     )
-    return BaseMask(auto.mask, True, (constant,))
+    return BaseMask(auto.mask, True, (constant,), kind="object", background=auto.background)
 
 
 def _names_tissues(volume: Volume, preset: Preset) -> bool:

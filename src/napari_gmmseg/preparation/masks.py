@@ -150,15 +150,33 @@ def box_mask(box: Box, shape: tuple[int, ...]) -> BoolArray:
     SettingsError
         Where the box is empty or lies outside of the grid.
     """
+    check_box(box, shape)
+    mask = np.zeros(shape[-3:], dtype=bool)
+    mask[tuple(slice(a, b) for a, b in zip(box.start, box.stop, strict=True))] = True
+    return mask
+
+
+def check_box(box: Box, shape: tuple[int, ...]) -> None:
+    """Refuse a box that is empty or lies outside of the grid.
+
+    Parameters
+    ----------
+    box : Box
+        Start (inclusive) and stop (exclusive) in voxels (z, y, x).
+    shape : tuple of int
+        Shape of the grid; the last three are (Z, Y, X).
+
+    Raises
+    ------
+    SettingsError
+        Where it is.
+    """
     size = shape[-3:]
     if any(not 0 <= a < b <= n for a, b, n in zip(box.start, box.stop, size, strict=True)):
         raise SettingsError(
             f"The box from {box.start} to {box.stop} does not lie inside the grid {size} (z, y, x).",
             "Give start and stop in voxels, each start below its stop, and each stop at most the size.",
         )
-    mask = np.zeros(size, dtype=bool)
-    mask[tuple(slice(a, b) for a, b in zip(box.start, box.stop, strict=True))] = True
-    return mask
 
 
 def disc_mask(disc: Disc, shape: tuple[int, ...]) -> BoolArray:

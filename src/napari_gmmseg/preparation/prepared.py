@@ -29,6 +29,8 @@ class Prepared:
         Doubts about the data.
     brain_confidence : float or None
         0 ... 1 where a brain was looked for in a whole head; below 0.5 there was none, and the mask is the head.
+    counts : ndarray (Z, Y, X) float64, or None
+        How many voxels of an image each voxel stands for, where the volume is a table of its intensities; None: one.
     """
 
     mask: NDArray[np.bool_]
@@ -38,6 +40,7 @@ class Prepared:
     scale: tuple[float, ...]
     findings: tuple[Finding, ...] = ()
     brain_confidence: float | None = None
+    counts: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mask", read_only(np.asarray(self.mask, dtype=bool)))

@@ -69,7 +69,7 @@ def prepare(
         Where a channel holds no finite value, or one value only.
     """
     config = config or PreparationConfig()
-    _check_mode(config, mask, preset, region)
+    check_mode(config, mask, preset, region)
     finite: BoolArray = np.asarray(np.isfinite(volume.data).all(axis=0))
     if not finite.any():
         raise InputError(
@@ -214,7 +214,23 @@ def check_distinct_values(volume: Volume, prepared: Prepared, n_classes: int) ->
         )
 
 
-def _check_mode(config: PreparationConfig, mask: MaskLike | None, preset: Preset, region: MaskLike | None) -> None:
+def check_mode(config: PreparationConfig, mask: object | None, preset: Preset, region: object | None) -> None:
+    """Refuse settings that contradict each other, and a preset that needs a region without one.
+
+    Parameters
+    ----------
+    config : PreparationConfig
+        Mask mode, box and disc.
+    mask, region : object or None
+        What was given, in whatever form.
+    preset : Preset
+        What kind of image it is.
+
+    Raises
+    ------
+    SettingsError
+        Where they do.
+    """
     if config.mask == "given" and mask is None:
         raise SettingsError("The mask mode is 'given', and no mask was given.", "Give a mask, or choose auto or none.")
     if config.mask in ("none", "deepbet") and mask is not None:

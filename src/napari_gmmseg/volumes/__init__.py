@@ -27,6 +27,8 @@ from napari_gmmseg.volumes.reports import (
 )
 from napari_gmmseg.volumes.scribbles import IGNORED, UNLABELLED, Scribbles, Stroke
 from napari_gmmseg.volumes.segmentation import LabelMap, Segmentation
+from napari_gmmseg.volumes.slabs import Slabs
+from napari_gmmseg.volumes.streamed import StreamedSegmentation
 from napari_gmmseg.volumes.trained_model import TrainedModel
 from napari_gmmseg.volumes.volume import Volume
 
@@ -63,9 +65,11 @@ __all__ = [
     "SaveState",
     "Scribbles",
     "Segmentation",
+    "Slabs",
     "SourceGrid",
     "Split",
     "Stop",
+    "StreamedSegmentation",
     "Stroke",
     "TissueClass",
     "TrainedModel",

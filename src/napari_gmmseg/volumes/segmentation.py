@@ -51,8 +51,8 @@ class LabelMap:
 
     def counts(self) -> dict[int, int]:
         """Return the number of voxels of each label value of the class table."""
-        found = np.bincount(self.labels.reshape(-1), minlength=256)
-        return {c.value: int(found[c.value]) for c in self.classes}
+        # Quicker than a bincount, which makes an index of eight bytes of each label.
+        return {c.value: int(np.count_nonzero(self.labels == c.value)) for c in self.classes}
 
 
 @dataclass(frozen=True)

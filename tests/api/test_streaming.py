@@ -1,0 +1,232 @@
+"""Images larger than the memory that they may take: the same labels as in memory, slab by slab."""
+
+from __future__ import annotations
+
+from itertools import permutations, product
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from napari_gmmseg import api
+from napari_gmmseg.errors import GeometryError, GmmsegError, InputError, OutputError, ResourceError
+from napari_gmmseg.volumes import FitReport, Segmentation, StreamedSegmentation
+
+SHAPE = (40, 44, 36)
+MEANS = (300.0, 6000.0, 9000.0, 14000.0)
+
+
+@pytest.fixture(autouse=True)
+def tiny_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slabs of a few layers, and every second voxel for the mask."""
+    monkeypatch.setattr("napari_gmmseg.io.slabs.SLAB_VOXELS", 5 * 40 * 44)
+    monkeypatch.setattr("napari_gmmseg.preparation.coarse_mask.MOST_VOXELS", 10_000)
+
+
+def truth() -> np.ndarray:
+    """Shells of three tissues, unlike themselves in every mirror, with a dark hole and a bright speck outside."""
+    grid = np.stack(np.meshgrid(*[np.linspace(-1, 1, n) for n in SHAPE], indexing="ij"))
+    radius = np.sqrt((grid**2).sum(0)) + 0.08 * grid[0] + 0.05 * grid[1] - 0.06 * grid[2]
+    return np.select([radius < 0.45, radius < 0.7, radius < 0.85], [3, 2, 1], 0)
+
+
+def image(background: str = "zero", seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    labels = truth()
+    noisy = np.array(MEANS)[labels] + rng.normal(0, 500, SHAPE)
+    if background == "zero":
+        return np.where(labels > 0, np.maximum(noisy, 1), 0)
+    # A hole in the middle, and a speck that hangs together with nothing.
+    noisy[18:24, 20:26, 16:21] = 100
+    noisy[1:5, 1:5, 1:5] = 12000
+    return np.where(labels > 0, noisy, np.where(noisy > 5000, noisy, np.abs(rng.normal(0, 300, SHAPE))))
+
+
+def saved(path: Path, data: np.ndarray, affine: np.ndarray | None = None) -> Path:
+    made = nibabel.Nifti1Image(data, np.diag([1.5, 1.0, 2.0, 1.0]) if affine is None else affine)
+    made.header.set_xyzt_units("mm", "sec")
+    nibabel.save(made, path)
+    return path
+
+
+def both(path: Path, tmp_path: Path, **settings: object) -> tuple[Segmentation, StreamedSegmentation, np.ndarray]:
+    """Segment a file in memory and slab by slab; the mask of the latter as its file has it."""
+    told = {"preset": "custom", "n_classes": 3, **settings}
+    in_memory = api.segment(path, method="gmm", bias_field="off", **told)
+    streamed = api.segment_to_file(path, tmp_path / "streamed.nii.gz", **told)
+    return in_memory, streamed, np.asarray(nibabel.load(tmp_path / "streamed.nii.gz").dataobj)
+
+
+def on_file(result: Segmentation) -> np.ndarray:
+    source = result.label_map.source
+    assert source is not None
+    return source.to_source(result.label_map.labels)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("background", ["zero", "air"])
+@pytest.mark.parametrize("kind", [np.uint16, np.int16, np.uint8])
+def test_labels_are_those_of_the_same_fit_in_memory(tmp_path: Path, kind: type, background: str, suffix: str) -> None:
+    data = image(background) / (60 if kind is np.uint8 else 1)
+    path = saved(tmp_path / f"large{suffix}", np.rint(data).astype(kind))
+    in_memory, streamed, mask = both(path, tmp_path)
+    np.testing.assert_array_equal(mask, on_file(in_memory))
+    assert streamed.counts() == in_memory.label_map.counts()
+    assert streamed.n_voxels == in_memory.mask.sum()
+    assert streamed.table.log_likelihood == pytest.approx(in_memory.log_likelihood, abs=1e-9)
+    uncertain = in_memory.uncertainty[in_memory.mask].mean()
+    assert streamed.mean_uncertainty == pytest.approx(uncertain, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int32, ">i2", ">f4"])
+def test_numbers_of_any_kind_are_streamed(tmp_path: Path, kind: object) -> None:
+    path = saved(tmp_path / "large.nii", image().astype(kind))
+    in_memory, _, mask = both(path, tmp_path)
+    assert (mask == on_file(in_memory)).mean() > 0.9999
+    np.testing.assert_array_equal(mask > 0, on_file(in_memory) > 0)
+
+
+def test_scaled_numbers_are_streamed_in_their_own_unit(tmp_path: Path) -> None:
+    made = nibabel.Nifti1Image(image().astype(np.int16), np.eye(4))
+    made.header.set_slope_inter(0.5, -20)
+    nibabel.save(made, tmp_path / "scaled.nii.gz")
+    in_memory, streamed, mask = both(tmp_path / "scaled.nii.gz", tmp_path)
+    np.testing.assert_array_equal(mask, on_file(in_memory))
+    np.testing.assert_allclose(streamed.table.mixture.means, in_memory.mixture.means, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("order", "signs"), [*zip(permutations(range(3)), product((1, -1), repeat=3), strict=False)])
+def test_every_orientation_comes_back_on_its_own_grid(
+    tmp_path: Path, order: tuple[int, ...], signs: tuple[int, ...]
+) -> None:
+    affine = np.eye(4)
+    affine[:3, :3] = np.diag([1.5, 1.0, 2.0])[:, order] * signs
+    affine[:3, 3] = (3, -4, 5)
+    path = saved(tmp_path / "turned.nii.gz", image("air").astype(np.uint16), affine)
+    in_memory, _, mask = both(path, tmp_path, box=(3, 2, 4, 20, 19, 21), disc=(12.0, 13.0, 9.0))
+    np.testing.assert_array_equal(mask, on_file(in_memory))
+    np.testing.assert_allclose(nibabel.load(tmp_path / "streamed.nii.gz").affine, affine)
+
+
+def test_a_mask_file_is_streamed_beside_the_image(tmp_path: Path) -> None:
+    path = saved(tmp_path / "large.nii.gz", image("air").astype(np.uint16))
+    given = truth() > 1
+    in_memory, _, mask = both(path, tmp_path, mask=saved(tmp_path / "brain_mask.nii.gz", given.astype(np.uint8)))
+    np.testing.assert_array_equal(mask, on_file(in_memory))
+    assert not mask[~given].any()
+
+
+def test_a_mask_on_another_grid_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path / "large.nii.gz", image().astype(np.uint16))
+    moved = saved(tmp_path / "moved_mask.nii.gz", truth().astype(np.uint8), np.diag([2.0, 1.0, 2.0, 1.0]))
+    with pytest.raises(GeometryError, match="another grid"):
+        api.segment_to_file(path, tmp_path / "mask.nii.gz", mask=moved)
+
+
+def test_voxels_that_are_no_number_are_left_out(tmp_path: Path) -> None:
+    data = image().astype(np.float32)
+    data[20, 20, 10:14] = np.nan
+    data[20, 22, 18] = np.inf
+    in_memory, streamed, mask = both(saved(tmp_path / "holed.nii", data), tmp_path)
+    assert not mask[~np.isfinite(data)].any()
+    np.testing.assert_array_equal(mask > 0, on_file(in_memory) > 0)
+    assert "non-finite-voxels" in [finding.code for finding in streamed.table.findings]
+
+
+def test_the_result_says_how_it_was_made(tmp_path: Path) -> None:
+    path = saved(tmp_path / "large.nii.gz", image("air").astype(np.uint16))
+    streamed = api.segment_to_file(path, tmp_path / "mask.nii.gz", preset="custom")
+    told = {finding.code: finding.message for finding in streamed.table.findings}
+    assert "voxels 2 apart" in told["streamed"]
+    assert "small-class" not in told
+    assert streamed.table.provenance["streamed"]["slabs"] == 8
+    assert (tmp_path / "mask_dseg.tsv").exists()
+    assert (tmp_path / "mask_labels.txt").exists()
+
+
+def test_a_small_class_is_doubted_by_its_voxels_and_not_by_its_intensities(tmp_path: Path) -> None:
+    data = image().astype(np.uint16)
+    data[20:22, 20:22, 16:18] = 60000
+    streamed = api.segment_to_file(
+        saved(tmp_path / "large.nii.gz", data), tmp_path / "m.nii.gz", preset="custom", n_classes=4
+    )
+    doubts = [finding for finding in streamed.table.findings if finding.code == "small-class"]
+    assert [finding.message.split(" holds")[0] for finding in doubts] == ["Class 4"]
+
+
+@pytest.mark.parametrize(
+    "phase", ["Counting intensities", "Gaussian mixture", "Writing the mask", "Reading the mask back"]
+)
+def test_whatever_ends_it_early_leaves_no_file(tmp_path: Path, phase: str) -> None:
+    path = saved(tmp_path / "large.nii.gz", image().astype(np.uint16))
+    folder = tmp_path / "out"
+    folder.mkdir()
+
+    def stop(report: FitReport) -> None:
+        if report.phase == phase and report.step >= 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        api.segment_to_file(path, folder / "mask.nii.gz", preset="custom", progress=stop)
+    assert not list(folder.iterdir())
+
+
+def test_a_mask_that_reads_back_differently_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_gmmseg.io import slabs
+
+    path = saved(tmp_path / "large.nii.gz", image().astype(np.uint16))
+    before = slabs.FileSlabs._layers
+
+    def flipped(self: slabs.FileSlabs, file: object, n: int) -> np.ndarray:
+        found = before(self, file, n)  # type: ignore[arg-type]
+        return found ^ 1 if found.dtype == np.uint8 else found
+
+    monkeypatch.setattr(slabs.FileSlabs, "_layers", flipped)
+    with pytest.raises(OutputError, match="read back with other values"):
+        api.segment_to_file(path, tmp_path / "mask.nii.gz", preset="custom")
+    assert [file.name for file in tmp_path.iterdir()] == ["large.nii.gz"]
+
+
+def test_a_file_that_is_cut_off_is_told(tmp_path: Path) -> None:
+    path = saved(tmp_path / "large.nii", image().astype(np.uint16))
+    path.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(InputError, match="ends before its last voxel"):
+        api.segment_to_file(path, tmp_path / "mask.nii.gz", preset="custom")
+
+
+@pytest.mark.parametrize("name", ["mask.mgz", "mask.nrrd", "mask.img"])
+def test_formats_that_cannot_be_written_in_slabs_are_refused(tmp_path: Path, name: str) -> None:
+    path = saved(tmp_path / "large.nii.gz", image().astype(np.uint16))
+    with pytest.raises(OutputError, match="slab by slab"):
+        api.segment_to_file(path, tmp_path / name)
+
+
+@pytest.mark.parametrize("settings", [{"method": "spatial"}, {"bias_field": "on"}])
+def test_what_needs_neighbours_is_refused(tmp_path: Path, settings: dict[str, str]) -> None:
+    path = saved(tmp_path / "large.nii.gz", image().astype(np.uint16))
+    with pytest.raises(GmmsegError) as refused:
+        api.segment_to_file(path, tmp_path / "mask.nii.gz", preset="custom", **settings)
+    assert refused.value.hint
+    assert not (tmp_path / "mask.nii.gz").exists()
+
+
+def test_memory_decides_whether_an_image_is_streamed(tmp_path: Path) -> None:
+    path = saved(tmp_path / "large.nii.gz", image().astype(np.uint16))
+    assert api.must_stream([path], method="gmm", memory_limit=0.002)
+    assert not api.must_stream([path], method="gmm", memory_limit=0.1)
+    assert not api.must_stream([path], method="gmm")
+
+
+@pytest.mark.parametrize("method", ["spatial", "auto", "blindspot"])
+def test_other_methods_say_what_they_would_need(tmp_path: Path, method: str) -> None:
+    path = saved(tmp_path / "large.nii.gz", image().astype(np.uint16))
+    with pytest.raises(ResourceError, match=r"needs about \d+ MB of memory") as refused:
+        api.must_stream([path], method=method, memory_limit=0.0005)
+    assert "--method gmm" in refused.value.hint
+
+
+def test_several_channels_are_not_streamed(tmp_path: Path) -> None:
+    path = saved(tmp_path / "large.nii.gz", image().astype(np.uint16))
+    with pytest.raises(ResourceError, match="needs about"):
+        api.must_stream([path, path], method="gmm", memory_limit=0.001)
