@@ -31,6 +31,7 @@ from napari_gmmseg.mixture.neighbours import axis_weights
 from napari_gmmseg.mixture.noise import noise_ratio, noise_std, size_weight, trust_in_neighbours
 from napari_gmmseg.mixture.spatial import ClassModel, OneChannelClasses, SpatialPrior, SpatialStep, mean_field
 from napari_gmmseg.volumes import Finding, Mixture, Stop
+from napari_gmmseg.volumes.segmentation import MIXED_VOXEL_NOISE
 
 #: EM steps, where none were set.
 MOST_EM_STEPS = 200
@@ -249,7 +250,12 @@ def _sweeps(task: FitTask, start: Mixture | None) -> Generator[Progress, Told | 
         )
     if last is None:
         raise SettingsError("The spatial mixture was given no step.", "Allow at least one step.")
-    notes = (("noise ratio", ratio), ("neighbour weight", prior.neighbour_weight), ("size weight", prior.size_weight))
+    notes = (
+        ("noise ratio", ratio),
+        ("neighbour weight", prior.neighbour_weight),
+        ("size weight", prior.size_weight),
+        *(((MIXED_VOXEL_NOISE, float(noise[0])),) if isinstance(model, OneChannelClasses) else ()),
+    )
     likelihood = mean_log_likelihood(last.mixture, task.samples(), dtype=torch.float32)
     return Fitted(last.memberships, last.mixture, likelihood, last.step, (), notes, task=task)
 

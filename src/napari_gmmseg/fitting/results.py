@@ -19,6 +19,7 @@ from napari_gmmseg.fitting.task import FitTask
 from napari_gmmseg.mixture.labelling import label_winners
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import ClassTable, Finding, LabelMap, Segmentation, TissueClass
+from napari_gmmseg.volumes.segmentation import MIXED_VOXEL_NOISE
 
 #: A class with less than this share of the mask is doubted.
 SMALL_SHARE = 0.01
@@ -116,6 +117,7 @@ def segmentation_of(
         prior=prior,
         base=base,
         bias_field=task.bias_field,
+        image=volume if MIXED_VOXEL_NOISE in provenance else None,
     )
 
 
