@@ -29,7 +29,7 @@ def test_the_demo_needs_no_network_and_no_screen(run: Run, tmp_path: Path, monke
     assert imread(files["picture"]).std() > 10
     assert outcome.data["evaluation"]["mean_dice"] > 0.8
     rows = [line.split("\t") for line in Path(files["table"]).read_text().splitlines()]
-    assert rows[0][:3] == ["label", "name", "volume_ml"]
+    assert rows[0][:3] == ["label", "name", "volume_ml_hard"]
     assert [row[1] for row in rows[1:]] == ["Cerebrospinal fluid", "Grey matter", "White matter"]
 
 

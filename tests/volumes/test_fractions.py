@@ -154,6 +154,21 @@ def test_classes_without_an_intensity_of_their_own_have_the_posterior(means: np.
     assert replace(made, mixture=replace(made.mixture, means=means[:, None])).fraction_basis == "posterior"
 
 
+@pytest.mark.parametrize(
+    ("tissues", "basis"),
+    [
+        (("csf", "gm", "wm"), "mixed voxels"),  # T1
+        (("wm", "gm", "csf"), "mixed voxels"),  # T2
+        (("csf", "wm", "gm"), "posterior"),  # FLAIR: half CSF and half grey matter is as bright as white matter
+        (("gm", "", "wm"), "mixed voxels"),
+    ],
+)
+def test_intensities_count_where_grey_matter_lies_between_csf_and_white(tissues: tuple[str, ...], basis: str) -> None:
+    made = result()
+    table = ClassTable(tuple(replace(c, role=role) for c, role in zip(made.label_map.classes, tissues, strict=True)))
+    assert replace(made, label_map=replace(made.label_map, classes=table)).fraction_basis == basis
+
+
 def test_a_class_that_only_edits_have_is_no_neighbour_of_others() -> None:
     made = result()
     weights = np.array([0.5, 0.5, 1e-9])

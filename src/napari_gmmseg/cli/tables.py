@@ -130,7 +130,7 @@ def show_segmentation(console: Console, data: Mapping[str, Any]) -> None:
         From `segmentation_data`, with "files" if any were written.
     """
     classes: list[dict[str, Any]] = data["classes"]
-    sizes = ["ml, hard", "ml, soft"] if data["unit"] == "mm" else ["Voxels"]
+    sizes = ["Hard [ml]", "Soft [ml]"] if data["unit"] == "mm" else ["Voxels"]
     headings = ["Label", *sizes, "Share [%]"]
     headings += [f"Mean {channel}" for channel in classes[0]["means"]]
     rows = []
@@ -143,7 +143,7 @@ def show_segmentation(console: Console, data: Mapping[str, Any]) -> None:
     title = f"{data['method']}, {data['steps']} steps, {data['log_likelihood']:.4f} nat/voxel"
     _print_table(console, title, headings, rows)
     if data["unit"] == "mm":
-        console.print(f"hard: voxels of the mask; soft: {_SOFT[data['fraction_basis']]}.", soft_wrap=True)
+        console.print(f"Hard: voxels of the mask; soft: {_SOFT[data['fraction_basis']]}.", soft_wrap=True)
     if data.get("changes"):
         _show_changes(console, data)
     if (data.get("predicted_memory_mb") or 0) >= _MUCH_MEMORY:

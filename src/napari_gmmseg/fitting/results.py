@@ -23,6 +23,8 @@ from napari_gmmseg.volumes.segmentation import MIXED_VOXEL_NOISE
 
 #: A class with less than this share of the mask is doubted.
 SMALL_SHARE = 0.01
+#: And so is a brain's grey or white matter with less than this: something that is no tissue may have taken its place.
+SMALL_TISSUE = 0.05
 
 
 def label_values(table: ClassTable, entry: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -124,12 +126,17 @@ def segmentation_of(
 def _doubts(label_map: LabelMap, prepared: Prepared, *, stopped: bool) -> list[Finding]:
     inside = max(int(prepared.mask.sum()), 1)
     counts = label_map.counts()
-    doubts = [_doubt(c, counts[c.value] / inside) for c in label_map.classes if counts[c.value] < SMALL_SHARE * inside]
+    shares = [(c, counts[c.value] / inside) for c in label_map.classes]
+    doubts = [_doubt(c, share) for c, share in shares if share < (SMALL_TISSUE if _is_large(c) else SMALL_SHARE)]
     if stopped:
         doubts.append(
             Finding("stopped-early", "The fit was stopped before it had settled.", "Run it to its end.", "note")
         )
     return doubts
+
+
+def _is_large(tissue: TissueClass) -> bool:
+    return tissue.role in ("gm", "wm")
 
 
 def _doubt(tissue: TissueClass, share: float) -> Finding:
@@ -138,6 +145,13 @@ def _doubt(tissue: TissueClass, share: float) -> Finding:
             "empty-class",
             f"No voxel was given to {tissue.name}.",
             "Ask for fewer classes, try another method, or check the contrast.",
+        )
+    if _is_large(tissue):
+        return Finding(
+            "small-class",
+            f"{tissue.name} holds only {share:.2%} of the mask, less than in any brain.",
+            "Something that is no tissue, such as a lesion, fat or a vessel, may have taken its class: ask for one "
+            "class more, or take it out of the mask.",
         )
     return Finding(
         "small-class",

@@ -123,7 +123,8 @@ class Segmentation:
         """Return the share of each tissue in each voxel, (K, *grid) float32; worked out anew each time.
 
         Where one channel was fitted with mixed voxels, what its intensity makes expected (see `MixedVoxels`); for any
-        other fit the posterior: `fraction_basis` says which. Voxels whose label was set otherwise are wholly of it.
+        other fit the posterior, and where grey matter is not between CSF and white matter in intensity, as in FLAIR:
+        `fraction_basis` says which. Voxels whose label was set otherwise are wholly of it.
         """
         return self._shares.maps()
 
@@ -151,9 +152,16 @@ class Segmentation:
         noise, image, means = self.provenance.get(MIXED_VOXEL_NOISE), self.image, self.mixture.class_means()[:, 0]
         if noise is None or image is None or self.mixture.mixing_weights.min() < _LEAST_WEIGHT:
             return None
-        if len(means) < 2 or not (np.diff(np.sort(means)) > 0).all():
+        if len(means) < 2 or not (np.diff(np.sort(means)) > 0).all() or self._hides_mixtures(means):
             return None
         return OneChannel(lambda slab: self.intensities(image, (slab,))[0], means, float(noise))
+
+    def _hides_mixtures(self, means: NDArray[np.float64]) -> bool:
+        """Whether mixtures of CSF and grey matter look like white matter, as in FLAIR: intensities then mislead."""
+        place = {tissue.role: means[k] for k, tissue in enumerate(self.label_map.classes)}
+        if not {"csf", "gm", "wm"} <= place.keys():
+            return False
+        return not min(place["csf"], place["wm"]) < place["gm"] < max(place["csf"], place["wm"])
 
     def with_image(self, image: Volume) -> Segmentation:
         """Return the same with the image that it is of, and so what it refined.

@@ -152,7 +152,8 @@ class ClassesView(QWidget):
         table = QTableWidget()
         table.setObjectName("classes_table")
         table.setToolTip(
-            "The classes: colour, name, lock, mean ± standard deviation in each channel, hard volume: voxels of the mask."
+            "The classes: colour, name, lock, mean ± standard deviation in each channel, volume (hard: voxels of the "
+            "mask)."
         )
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
