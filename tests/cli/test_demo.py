@@ -36,5 +36,5 @@ def test_the_demo_needs_no_network_and_no_screen(run: Run, tmp_path: Path, monke
 def test_a_person_sees_volumes_and_dice(run: Run, tmp_path: Path) -> None:
     outcome = run("demo", "-o", tmp_path)
     assert outcome.code == 0, outcome.err
-    for word in ("Volume [ml]", "Dice", "brain_overlay.png", "brain_dseg_labels.txt", "CSF differs because"):
+    for word in ("Hard [ml]", "Soft [ml]", "Dice", "brain_overlay.png", "brain_dseg_labels.txt", "CSF differs because"):
         assert word in outcome.out

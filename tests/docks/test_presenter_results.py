@@ -98,7 +98,7 @@ def test_an_image_without_spacing_gives_voxels_not_ml(dock):
     dock.viewer.add_image(np.random.default_rng(0).normal(size=SHAPE), name="plain")
     start(dock)
     dock.finish()
-    assert all(row.amount.endswith("voxels") for row in dock.view.rows)
+    assert all(row.amount.endswith("voxels") and row.soft_amount.endswith("voxels") for row in dock.view.rows)
 
 
 def test_the_whole_way_through_a_real_fit(dock, monkeypatch):
@@ -122,6 +122,7 @@ def test_the_whole_way_through_a_real_fit(dock, monkeypatch):
     layer = presenter.result_layer()
     assert view.messages == [] or all(m.severity != "error" for m in view.messages), view.messages
     assert np.array_equal(layer.data, truth)
+    assert "model of mixed voxels" in view.rows[0].tip
     presenter.shut_down()
 
 
