@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_gmmseg.volumes.mixed_voxels import MixedVoxels
+from napari_gmmseg.volumes.mixed_voxels import MixedVoxels, reweighed
 
 MEANS = np.array([10.0, 60.0, 100.0])
 SHARES = np.array([[0.3, 0.0, 0.7], [0.5, 0.2, 0.3], [0.6, 0.4, 0.0]])
@@ -67,19 +67,43 @@ def drawn(means: np.ndarray, noise: float, n: int = 200_000) -> tuple[np.ndarray
 def test_pure_intensities_are_found_though_voxels_are_mixed(order: tuple[int, ...], offset: float) -> None:
     means = MEANS[list(order)] + offset
     classes, x = drawn(means, 3.0)
-    edges = np.linspace(x.min(), x.max(), 1025)
-    histogram = np.stack([np.histogram(x[classes == k], edges)[0] for k in range(3)]).astype(float)
+    centres = np.linspace(x.min(), x.max(), 1024)
+    bins = np.rint((x - x.min()) / (x.max() - x.min()) * 1023).astype(int)
+    posterior = np.stack([classes == k for k in range(3)]).astype(np.float32)
     as_labelled = np.array([x[classes == k].mean() for k in range(3)])
     assert np.abs(as_labelled - means).max() > 5
-    model = MixedVoxels.of(histogram, (edges[1:] + edges[:-1]) / 2, as_labelled, 3.0)
+    model = MixedVoxels.of(posterior, bins, centres, as_labelled, 3.0)
     np.testing.assert_allclose(model.means, means, atol=1.0)
     np.testing.assert_allclose(model.shares[:, 0], 0.5, atol=0.12)
 
 
+def test_labels_by_the_wrong_midpoint_are_mended() -> None:
+    """Half a voxel of each tissue is the right midpoint, wherever the means of labelled classes lie."""
+    rng = np.random.default_rng(2)
+    share = np.concatenate([np.zeros(30_000), np.ones(30_000), rng.uniform(0, 1, 60_000)])
+    x = 10 + 90 * share + rng.normal(0, 2, share.size)
+    centres = np.linspace(x.min(), x.max(), 1024)
+    bins = np.rint((x - x.min()) / np.ptp(x) * 1023).astype(int)
+    classes = (x > 75).astype(int)
+    means = np.array([x[classes == k].mean() for k in (0, 1)])
+    # As a mixture has it: sure of what is far from where it parts the classes.
+    posterior = np.stack([1 / (1 + np.exp((x - 75) / 3)), 1 / (1 + np.exp((75 - x) / 3))])
+    model = MixedVoxels.of(posterior, bins, centres, means, 2.0)
+    ratios = model.log_ratios(MixedVoxels.labelled(means, 2.0), centres)
+    shares = np.einsum("kn,kjn->jn", reweighed(posterior, ratios[:, bins]), model.expected(centres)[:, :, bins])
+    plain = np.einsum("kn,kjn->jn", posterior, MixedVoxels.labelled(means, 2.0).expected(centres)[:, :, bins])
+    off, off_plain = (abs(found[1].mean() - share.mean()) for found in (shares, plain))
+    assert off < 0.5 * off_plain
+    np.testing.assert_allclose(model.means, [10, 100], atol=6)
+
+
 def test_a_class_without_voxels_keeps_its_intensity_and_breaks_nothing() -> None:
     x = np.linspace(0, 120, 256)
-    histogram = np.stack([np.exp(-0.5 * ((x - 12) / 3) ** 2), np.exp(-0.5 * ((x - 60) / 3) ** 2), np.zeros(256)]) * 1e4
-    model = MixedVoxels.of(histogram, x, MEANS, 3.0)
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 2, 20_000)
+    bins = np.rint(rng.normal(np.array([12.0, 60.0])[classes], 3) / 120 * 255).astype(int).clip(0, 255)
+    posterior = np.stack([classes == k for k in range(3)]).astype(np.float32)
+    model = MixedVoxels.of(posterior, bins, x, MEANS, 3.0)
     assert np.isfinite(model.means).all()
     assert (np.diff(model.means) > 0).all()
     assert model.means[2] == pytest.approx(100, abs=15)

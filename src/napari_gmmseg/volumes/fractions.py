@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_gmmseg.volumes.mixed_voxels import N_BINS, MixedVoxels
+from napari_gmmseg.volumes.mixed_voxels import N_BINS, MixedVoxels, reweighed
 
 #: What fractions are from: intensities of mixed voxels, or the posterior of the classes.
 FractionBasis = Literal["mixed voxels", "posterior"]
 #: Voxels that are computed at a time.
 _SLAB = 1_000_000
-#: About so many intensities tell the range.
-_SAMPLE = 200_000
+#: About so many voxels tell the range of intensities and the model.
+_SAMPLE = 50_000
 #: Share of them beyond each end of the range.
 _BEYOND = 1e-3
 
@@ -44,8 +44,8 @@ class OneChannel:
 class Fractions:
     """Works out the share of each tissue; holds nothing but what it is given.
 
-    Inside the mask it is sum_k w_k E[share | x, class k] of `MixedVoxels` with the posterior w, or w itself. Where the
-    label is another than the posterior's (set by hand, or by a clean-up), the voxel is wholly of that label's tissue,
+    Inside the mask it is sum_k w_k E[share | x, class k] of `MixedVoxels` with its posterior w, or the posterior. Where
+    the label is another than the posterior's (set by hand, or by a clean-up), the voxel is wholly of that label's tissue,
     or of none; shares then sum to 1 wherever there is a label, and are 0 elsewhere.
 
     Parameters
@@ -76,26 +76,29 @@ class Fractions:
     def maps(self) -> NDArray[np.float32]:
         """Return the shares, (K, *grid) float32."""
         result = np.zeros(self.probabilities.shape, dtype=np.float32)
-        table = None if self.channel is None else self._table(self.channel)
-        for slab in self._slabs():
-            inside, posterior, set_to = self._slab(slab)
-            if self.channel is not None and table is not None:
-                posterior = table.shares(posterior, self.channel.intensities(slab)[inside])
-            for k, value in enumerate(self.values):
-                if value:
-                    posterior[k][set_to == value] = 1.0
-                result[k, slab][inside] = posterior[k]
+        for slab, inside, shares in self._shares():
+            for k, row in enumerate(shares):
+                result[k, slab][inside] = row
         return result
 
     def sums(self) -> NDArray[np.float64]:
         """Return the sum of each tissue's shares over the grid, in voxels: (K,) float64; without making the maps."""
-        if self.channel is not None:
-            return self._table(self.channel).sums
         total = np.zeros(len(self.values))
-        for slab in self._slabs():
-            _, posterior, set_to = self._slab(slab)
-            total += posterior.sum(axis=1, dtype=np.float64) + self._counts(set_to)
+        for _, _, shares in self._shares():
+            total += shares.sum(axis=1, dtype=np.float64)
         return total
+
+    def _shares(self) -> Iterator[tuple[slice, NDArray[np.bool_], NDArray[np.float32]]]:
+        """Yield parts of the grid, with those of their voxels that count and their shares (K, n)."""
+        table = None if self.channel is None else self._table(self.channel)
+        for slab in self._slabs():
+            inside, shares, set_to = self._slab(slab)
+            if self.channel is not None and table is not None:
+                shares = table.shares(shares, self.channel.intensities(slab)[inside])
+            for k, value in enumerate(self.values):
+                if value:
+                    shares[k][set_to == value] = 1.0
+            yield slab, inside, shares
 
     def _slabs(self) -> Iterator[slice]:
         """Yield parts of the grid's first axis that hold about `_SLAB` voxels."""
@@ -120,52 +123,46 @@ class Fractions:
         posterior[:, other] = 0.0
         return inside, posterior, np.where(other, labels, 0)
 
-    def _counts(self, set_to: NDArray[np.uint8]) -> NDArray[np.float64]:
-        counts = np.bincount(set_to, minlength=256).astype(np.float64)
-        counts[0] = 0
-        return counts[self.values]
-
     def _table(self, channel: OneChannel) -> _Table:
-        """Return the expected shares by intensity, and their sums."""
-        low, high = self._range(channel)
-        histogram, counts = np.zeros((len(self.values), N_BINS)), np.zeros(len(self.values))
-        for slab in self._slabs():
-            inside, posterior, set_to = self._slab(slab)
-            bins = _bins(channel.intensities(slab)[inside], low, high)
-            histogram += [np.bincount(bins, weights, minlength=N_BINS) for weights in posterior]
-            counts += self._counts(set_to)
-        centres = low + (np.arange(N_BINS) + 0.5) / N_BINS * (high - low)
-        expected = MixedVoxels.of(histogram, centres, channel.means, channel.noise).expected(centres)
-        return _Table(low, high, expected, np.einsum("kn,kjn->j", histogram, expected) + counts)
-
-    def _range(self, channel: OneChannel) -> tuple[float, float]:
-        """Return the range of intensities, without a few at its ends, and with all means."""
+        """Return the expected shares by intensity, from some of the voxels."""
         step = max(1, int(np.count_nonzero(self.mask)) // _SAMPLE)
-        seen = np.concatenate([channel.intensities(slab)[self.mask[slab]][::step] for slab in self._slabs()])
-        ends = np.quantile(seen[np.isfinite(seen)].astype(np.float64), (_BEYOND, 1 - _BEYOND))
-        return min(float(ends[0]), float(channel.means.min())), max(float(ends[1]), float(channel.means.max()))
+        some = [self._every(step, slab, channel) for slab in self._slabs()]
+        x = np.concatenate([seen for seen, _ in some]).astype(np.float64)
+        posterior = np.concatenate([weights for _, weights in some], axis=1)
+        ends = np.quantile(x[np.isfinite(x)], (_BEYOND, 1 - _BEYOND))
+        low, high = min(float(ends[0]), channel.means.min()), max(float(ends[1]), channel.means.max())
+        centres = low + (np.arange(N_BINS) + 0.5) / N_BINS * (high - low)
+        model = MixedVoxels.of(posterior, _bins(x, low, high), centres, channel.means, channel.noise)
+        ratios = model.log_ratios(MixedVoxels.labelled(channel.means, channel.noise), centres)
+        return _Table(low, high, model.expected(centres).astype(np.float32), ratios.astype(np.float32))
+
+    def _every(self, step: int, slab: slice, channel: OneChannel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return intensities (n,) and posterior (K, n) of every so many voxels of a slab."""
+        inside, posterior, _ = self._slab(slab)
+        return channel.intensities(slab)[inside][::step], posterior[:, ::step]
 
 
 @dataclass(frozen=True)
 class _Table:
-    """Expected shares (K, K, N_BINS) by intensity, [k, j] of tissue j in voxels of class k; and sums (K,)."""
+    """By intensity: expected shares (K, K, N_BINS), [k, j] of j in class k, and log likelihood ratios (K, N_BINS)."""
 
     low: float
     high: float
-    expected: NDArray[np.float64]
-    sums: NDArray[np.float64]
+    expected: NDArray[np.float32]
+    ratios: NDArray[np.float32]
 
     def shares(self, posterior: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the share of each tissue, (K, n) float32, from posterior (K, n) and intensities (n,)."""
         bins = _bins(x, self.low, self.high)
+        posterior = reweighed(posterior, self.ratios[:, bins])
         result = np.zeros_like(posterior)
-        for row, weights in zip(self.expected.astype(np.float32), posterior, strict=True):
+        for row, weights in zip(self.expected, posterior, strict=True):
             for j in np.flatnonzero(row.any(axis=1)):
                 result[j] += weights * row[j][bins]
         return result
 
 
-def _bins(x: NDArray[np.float32], low: float, high: float) -> NDArray[np.int64]:
+def _bins(x: NDArray[np.floating[Any]], low: float, high: float) -> NDArray[np.int64]:
     """Return the entry of each intensity; one that is not finite has the first."""
     scaled = np.nan_to_num((x.astype(np.float64) - low) * (N_BINS / (high - low)), nan=0.0)
     bins: NDArray[np.int64] = np.clip(scaled, 0, N_BINS - 1).astype(np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,15 @@ from napari_gmmseg.volumes.geometry import read_only
 N_BINS = 2048
 #: Noise is at least this share of the smallest gap between classes: rounded intensities hide theirs.
 LEAST_NOISE = 0.02
-#: Rounds in which pure intensities are sought; by then those of the phantoms move by less than a thousandth of a gap.
+#: Rounds in which pure intensities are sought; those of the phantoms then are within a fiftieth of a gap of the end.
 _ROUNDS = 20
 #: Further from its range than this many standard deviations, an intensity says no more of a class than at that place.
 _FARTHEST = 4.0
 #: Pseudo-voxels that hold each pure intensity and each share at its start, as a share of the voxels per class: a class
 #: with next to none would follow what its neighbours are mixed with.
 _HELD = 1e-2
+#: So much likelier or less likely may pure intensities make a class than labelled ones, in nat.
+_MOST_RATIO = 25.0
 #: Pure intensities come no nearer to each other than this share of their gap at the start.
 _LEAST_GAP = 0.25
 
@@ -43,8 +46,9 @@ class MixedVoxels:
     p_k(x) = a_k N(x; m_k, s^2) + sum_j a_kj mean over t of N(x; m_k + t (m_j - m_k), s^2).
 
     The means of classes as they are labelled are not the pure intensities m: a class's voxels are mixed towards its
-    neighbours. `of` finds m and a by EM on the joint histogram of class and intensity; its M-step for m is the least
-    squares of x on the shares, (sum E[f f^T]) m = sum E[f] x.
+    neighbours. `of` finds m and a by EM; its M-step for m is the least squares of x on the shares,
+    (sum E[f f^T]) m = sum E[f] x. Labels that go by those means part tissues at the wrong midpoints, so the posterior w
+    counts as w_k p_k(x) / q_k(x), q being the likelihood with the labelled means: what neighbours said stays.
 
     Parameters
     ----------
@@ -66,31 +70,75 @@ class MixedVoxels:
         object.__setattr__(self, "shares", read_only(self.shares))
 
     @classmethod
-    def of(cls, histogram: Floats, x: Floats, means: Floats, noise: float) -> MixedVoxels:
-        """Return the model that fits a joint histogram of class and intensity best.
+    def of(
+        cls, posterior: NDArray[np.floating[Any]], bins: NDArray[np.int64], x: Floats, means: Floats, noise: float
+    ) -> MixedVoxels:
+        """Return the model that fits voxels of known posterior best.
 
         Parameters
         ----------
-        histogram : ndarray (K, n) float64
-            Voxels of each class by intensity.
-        x : ndarray (n,) float64
-            The bins' centres, in the image's own unit.
+        posterior : ndarray (K, n) float
+            Of each class, in some voxels; 0 in all classes where a voxel does not count.
+        bins : ndarray (n,) int64
+            The voxels' entries of `x`.
+        x : ndarray (b,) float64
+            Intensities, in the image's own unit.
         means : ndarray (K,) float64
-            To begin with, in the image's own unit; no two alike.
+            Of the classes as they are labelled, in the same unit; no two alike.
         noise : float
-            Standard deviation of the noise, in the image's own unit.
+            Standard deviation of the noise, in the same unit.
         """
         # Deviations from the middle: large offsets would eat the digits of small gaps.
         centre = float(means.mean())
-        start, gaps = means - centre, np.diff(np.sort(means))
-        model = cls(start, max(noise, LEAST_NOISE * float(gaps.min())), _even_shares(means))
+        labelled, deviations = cls.labelled(means - centre, noise), x - centre
+        gaps = np.diff(np.sort(means))
+        model = labelled
         for _ in range(_ROUNDS):
-            better = model._after(histogram, x - centre, start)
+            weights = reweighed(posterior, model.log_ratios(labelled, deviations)[:, bins])
+            histogram = np.stack([np.bincount(bins, row, minlength=len(x)) for row in weights]).astype(np.float64)
+            better = model._after(histogram, deviations, labelled.means)
             apart = np.diff(better.means[model.order])
             if not np.isfinite(apart).all() or (apart < _LEAST_GAP * gaps).any():
                 break
             model = better
         return cls(model.means + centre, model.noise, model.shares)
+
+    @classmethod
+    def labelled(cls, means: Floats, noise: float) -> MixedVoxels:
+        """Return the model that labels go by: half of each class pure, and as much mixed with each side.
+
+        Parameters
+        ----------
+        means : ndarray (K,) float64
+            Of the classes, in the image's own unit; no two alike.
+        noise : float
+            Standard deviation of the noise, in the same unit.
+        """
+        least = LEAST_NOISE * float(np.diff(np.sort(means)).min())
+        return cls(means, max(noise, least), _even_shares(means))
+
+    def log_ratios(self, other: MixedVoxels, x: Floats) -> Floats:
+        """Return log p_k(x) - log q_k(x) of each class (K, n), q being another model's; within +-`_MOST_RATIO`.
+
+        Parameters
+        ----------
+        other : MixedVoxels
+            Of the same classes.
+        x : ndarray (n,) float64
+            Intensities, in the image's own unit.
+        """
+        return np.clip(self._log_densities(x) - other._log_densities(x), -_MOST_RATIO, _MOST_RATIO)
+
+    def _log_densities(self, x: Floats) -> Floats:
+        order, s = self.order, self.noise
+        m, result = self.means[order], np.empty((len(order), len(x)))
+        for place, k in enumerate(order):
+            density = self.shares[k, 0] * _normal((x - m[place]) / s) / s + 1e-12 / s
+            for j, share in zip((place - 1, place + 1), self.shares[k, 1:], strict=True):
+                if 0 <= j < len(m):
+                    density += share * _mixed_moments(x, float(m[place]), float(m[j]), s)[0]
+            result[k] = np.log(density)
+        return result
 
     @property
     def order(self) -> NDArray[np.int64]:
@@ -165,6 +213,21 @@ class MixedVoxels:
         total = parts[0] + parts[1][0] + parts[2][0] + 1e-12 / s
         # Where nothing is likely at all, the voxel is pure.
         return (parts[0] + 1e-12 / s) / total, parts[1] / total, parts[2] / total
+
+
+def reweighed(posterior: NDArray[np.floating[Any]], log_ratios: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Return the posterior (K, n) float32 under another likelihood: proportional to w_k exp(log_ratio_k).
+
+    Parameters
+    ----------
+    posterior : ndarray (K, n) float
+        0 in all classes where a voxel does not count.
+    log_ratios : ndarray (K, n) float
+        Log of the new likelihood over the old one, in nat.
+    """
+    result = np.asarray(posterior * np.exp(log_ratios), dtype=np.float32)
+    result /= np.maximum(result.sum(axis=0), 1e-30)
+    return result
 
 
 def _even_shares(means: Floats) -> Floats:
