@@ -44,9 +44,9 @@ class OneChannel:
 class Fractions:
     """Works out the share of each tissue; holds nothing but what it is given.
 
-    Inside the mask it is sum_k w_k E[share | x, class k] of `MixedVoxels` with its posterior w, or the posterior. Where
-    the label is another than the posterior's (set by hand, or by a clean-up), the voxel is wholly of that label's tissue,
-    or of none; shares then sum to 1 wherever there is a label, and are 0 elsewhere.
+    Inside the mask it is sum_k w_k E[share | x, class k] of `MixedVoxels` with its posterior w, or w itself. Where
+    the label is another than the posterior's (set by hand, or by a clean-up), the voxel is wholly of that label's
+    tissue, or of none; shares then sum to 1 wherever there is a label, and are 0 elsewhere.
 
     Parameters
     ----------
