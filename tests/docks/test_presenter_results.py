@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 from napari.layers import Image
 from tests.docks.conftest import SHAPE, FakeView, add_image, labels_layers, start
@@ -114,10 +116,9 @@ def test_the_whole_way_through_a_real_fit(dock, monkeypatch):
     presenter.choose_preset("custom")
     presenter.choose(n_classes=2)
     presenter.run()
-    for _ in range(4000):
+    until = time.monotonic() + 60
+    while view.polling and time.monotonic() < until:
         presenter.poll()
-        if not view.polling:
-            break
         presenter.job.join(0.01)
     layer = presenter.result_layer()
     assert view.messages == [] or all(m.severity != "error" for m in view.messages), view.messages

@@ -13,8 +13,8 @@ from napari_gmmseg.volumes.mixed_voxels import N_BINS, MixedVoxels, reweighed
 
 #: What fractions are from: intensities of mixed voxels, or the posterior of the classes.
 FractionBasis = Literal["mixed voxels", "posterior"]
-#: Voxels that are computed at a time.
-_SLAB = 1_000_000
+#: Voxels that are computed at a time, while which Python may hold all threads.
+_SLAB = 250_000
 #: About so many voxels tell the range of intensities and the model.
 _SAMPLE = 50_000
 #: Share of them beyond each end of the range.

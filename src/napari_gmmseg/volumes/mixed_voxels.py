@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from napari_gmmseg.volumes.geometry import read_only
 
-N_BINS = 2048
+#: Entries of a table over the range of intensities: with three classes some four hundred from one to the next.
+N_BINS = 1024
 #: Noise is at least this share of the smallest gap between classes: rounded intensities hide theirs.
 LEAST_NOISE = 0.02
 #: Rounds in which pure intensities are sought; those of the phantoms then are within a fiftieth of a gap of the end.
