@@ -56,10 +56,22 @@ def test_each_image_of_a_folder_gets_a_mask_and_a_row_with_its_volumes(run: Run,
     assert {row["status"] for row in rows} == {"done"}
     for row in rows:
         labels = np.asarray(nibabel.load(out / row["mask"]).dataobj)
-        assert float(row["volume_ml_GM"]) == pytest.approx((labels == 2).sum() * 3.0 / 1000, abs=5e-4)
+        assert float(row["volume_ml_hard_GM"]) == pytest.approx((labels == 2).sum() * 3.0 / 1000, abs=5e-4)
         assert float(row["seconds"]) > 0
         told = json.loads((out / f"{row['case']}.json").read_text())
         assert [entry["abbreviation"] for entry in told["result"]["classes"]] == ["CSF", "GM", "WM"]
+
+
+def test_fractions_are_written_too_and_the_table_says_what_soft_volumes_are_from(
+    run: Run, folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert run("batch", folder, "-o", out, "--only", "sub-0*", "--fractions", "--method", "spatial").code == 0
+    (row,) = table(out)
+    assert row["soft_volumes_from"] == "mixed voxels"
+    fractions = np.asarray(nibabel.load(out / "sub-0_T1w_fractions.nii.gz").dataobj)
+    soft = [float(row[f"volume_ml_soft_{name}"]) for name in ("CSF", "GM", "WM")]
+    np.testing.assert_allclose(soft, fractions.reshape(-1, 3).sum(axis=0, dtype=float) * 3e-3, rtol=1e-3)
 
 
 def test_a_mask_is_the_one_that_segment_gives(run: Run, folder: Path, tmp_path: Path) -> None:
@@ -101,7 +113,7 @@ def test_a_bad_case_has_its_reason_and_stops_no_other(run: Run, folder: Path, tm
     assert outcome.code == 1
     assert counts(outcome) == {"cases": 3, "done": 2, "failed": 1, "edited": 0, "done_now": 2, "done_before": 0}
     bad, *good = table(out)
-    assert (bad["status"], bad["mask"], bad["volume_ml_GM"]) == ("failed", "", "")
+    assert (bad["status"], bad["mask"], bad["volume_ml_hard_GM"]) == ("failed", "", "")
     assert "sub-0_T1w.nii.gz" in bad["reason"]
     assert bad["hint"]
     assert {row["status"] for row in good} == {"done"}

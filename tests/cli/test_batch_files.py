@@ -93,7 +93,7 @@ def test_a_corrected_mask_is_kept_and_flagged(run: Run, listed: Path, settings: 
     assert (out / "a_dseg.nii.gz").read_bytes() == corrected
     a, b = table(out)
     assert (a["status"], b["status"]) == ("edited", "done")
-    assert a["volume_ml_GM"] == ""
+    assert a["volume_ml_hard_GM"] == ""
     assert "a_dseg.nii.gz was changed" in a["reason"]
     # Once more: what was kept stays kept.
     run("batch", listed, "-o", out, *QUICK, *settings)
@@ -103,7 +103,7 @@ def test_a_corrected_mask_is_kept_and_flagged(run: Run, listed: Path, settings: 
         == 1
     )
     assert (out / "a_dseg.nii.gz").read_bytes() != corrected
-    assert table(out)[0]["volume_ml_GM"] != ""
+    assert table(out)[0]["volume_ml_hard_GM"] != ""
 
 
 def test_what_was_killed_while_it_was_written_is_done_again(

@@ -29,12 +29,12 @@ def test_the_demo_needs_no_network_and_no_screen(run: Run, tmp_path: Path, monke
     assert imread(files["picture"]).std() > 10
     assert outcome.data["evaluation"]["mean_dice"] > 0.8
     rows = [line.split("\t") for line in Path(files["table"]).read_text().splitlines()]
-    assert rows[0][:3] == ["label", "name", "volume_ml"]
+    assert rows[0][:3] == ["label", "name", "volume_ml_hard"]
     assert [row[1] for row in rows[1:]] == ["Cerebrospinal fluid", "Grey matter", "White matter"]
 
 
 def test_a_person_sees_volumes_and_dice(run: Run, tmp_path: Path) -> None:
     outcome = run("demo", "-o", tmp_path)
     assert outcome.code == 0, outcome.err
-    for word in ("Volume [ml]", "Dice", "brain_overlay.png", "brain_dseg_labels.txt", "CSF differs because"):
+    for word in ("Hard [ml]", "Soft [ml]", "Dice", "brain_overlay.png", "brain_dseg_labels.txt", "CSF differs because"):
         assert word in outcome.out

@@ -184,6 +184,19 @@ def test_a_finished_session_writes_its_mask_again(run: Run, t1: Path, tmp_path: 
     assert again.data["files"] == {"mask": str(tmp_path / "b.nii.gz")}
 
 
+def test_a_finished_session_has_its_fractions_and_soft_volumes_again(run: Run, t1: Path, tmp_path: Path) -> None:
+    out, session = ("-o", tmp_path / "m.nii.gz", "--json"), tmp_path / "s"
+    first, again = (tmp_path / f"{name}.nii.gz" for name in ("first", "again"))
+    begun = run("segment", t1, "--method", "spatial", *out, "--session", session, "--fractions-out", first)
+    assert begun.code == 0, begun.err
+    resumed = run("resume", session, *out, "--fractions-out", again)
+    assert resumed.code == 0, resumed.err
+    assert resumed.data["resumed_after"] is None
+    assert resumed.data["fraction_basis"] == "mixed voxels"
+    assert resumed.data["classes"] == begun.data["classes"]
+    assert again.read_bytes() == first.read_bytes()
+
+
 def test_a_mask_that_could_not_be_written_is_written_elsewhere_by_resume(
     run: Run, t1: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,13 +49,61 @@ def test_probabilities_and_uncertainty_fit_the_mask(run: Run, t1: Path, tmp_path
     np.testing.assert_allclose(uncertainty[inside], 1 - probabilities.max(-1)[inside], atol=1e-6)
 
 
+@pytest.mark.parametrize(("method", "basis"), [("spatial", "mixed voxels"), ("gmm", "posterior")])
+def test_fractions_are_written_and_sum_to_the_soft_volumes(
+    run: Run, t1: Path, tmp_path: Path, method: str, basis: str
+) -> None:
+    m, f, p = tmp_path / "m.nii.gz", tmp_path / "f.nii.gz", tmp_path / "p.nii.gz"
+    outcome = run("segment", t1, "-o", m, "--fractions-out", f, "--probabilities", p, "--method", method, "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.data["fraction_basis"] == basis
+    assert outcome.data["files"]["fractions"] == str(f)
+    mask, fractions, probabilities = (labels_of(path) for path in (m, f, p))
+    assert nibabel.load(f).shape == (*mask.shape, 3)
+    np.testing.assert_allclose(nibabel.load(f).affine, nibabel.load(t1).affine)
+    np.testing.assert_allclose(fractions.sum(-1), mask > 0, atol=1e-5)
+    assert (basis == "posterior") == np.array_equal(fractions, probabilities)
+    soft = [entry["volume_ml_soft"] for entry in outcome.data["classes"]]
+    np.testing.assert_allclose(soft, fractions.reshape(-1, 3).sum(axis=0, dtype=float) * 3e-3, rtol=1e-4)
+    assert soft != [entry["volume_ml_hard"] for entry in outcome.data["classes"]]
+
+
+def test_the_table_says_which_volume_is_hard_and_which_soft(run: Run, t1: Path, tmp_path: Path) -> None:
+    outcome = run("segment", t1, "-o", tmp_path / "m.nii.gz", "--method", "spatial")
+    assert "Hard [ml]" in outcome.out
+    assert "Soft [ml]" in outcome.out
+    assert "Hard: voxels of the mask; soft: sum of each voxel's share of the tissue" in outcome.out
+
+
+def test_volumes_of_a_series_are_those_of_a_frame(run: Run, tmp_path: Path) -> None:
+    frames = np.stack([intensities(tissues(), seed) for seed in range(3)], axis=-1)
+    series = save(tmp_path / "cine.nii.gz", frames, np.diag([1.5, 1.0, 2.0, 1.0]))
+    outcome = run(
+        "segment",
+        series,
+        "-o",
+        tmp_path / "m.nii.gz",
+        "--axis4",
+        "time",
+        "--method",
+        "gmm",
+        "--preset",
+        "custom",
+        "--json",
+    )
+    assert outcome.code == 0, outcome.err
+    for entry in outcome.data["classes"]:
+        assert entry["volume_ml_hard"] == pytest.approx(entry["voxels"] * 3e-3 / 3)
+        assert entry["volume_ml_soft"] == pytest.approx(entry["volume_ml_hard"], rel=0.1)
+
+
 def test_json_is_the_only_thing_on_standard_output(run: Run, t1: Path, tmp_path: Path) -> None:
     outcome = run("segment", t1, "-o", tmp_path / "mask.nii.gz", "--json", "--method", "gmm")
     assert outcome.data["n_classes"] == 3
     gm = outcome.data["classes"][1]
     mask = labels_of(tmp_path / "mask.nii.gz")
     assert (gm["value"], gm["abbreviation"], gm["voxels"]) == (2, "GM", (mask == 2).sum())
-    assert gm["volume_ml"] == pytest.approx((mask == 2).sum() * 3.0 / 1000)
+    assert gm["volume_ml_hard"] == pytest.approx((mask == 2).sum() * 3.0 / 1000)
     assert gm["means"]["t1"] == pytest.approx(MEANS[1], abs=4)
     assert sum(c["share"] for c in outcome.data["classes"]) == pytest.approx(1)
     assert outcome.data["files"] == {"mask": str(tmp_path / "mask.nii.gz")}
@@ -164,11 +212,11 @@ def test_a_picture_is_counted_in_voxels_until_its_spacing_is_told(run: Run, tmp_
     imsave(picture, intensities(tissues())[:, :, 8].clip(0, 255).astype(np.uint8), check_contrast=False)
     plain = run("segment", picture, "-o", tmp_path / "a.png", "--json", "--method", "gmm")
     assert plain.code == 0, plain.err
-    assert plain.data["classes"][0]["volume_ml"] is None
+    assert plain.data["classes"][0]["volume_ml_soft"] is None
     spaced = run("segment", picture, "-o", tmp_path / "b.png", "--json", "--method", "gmm", "--spacing", 2, 3)
     assert spaced.code == 0, spaced.err
     csf = spaced.data["classes"][0]
-    assert csf["volume_ml"] == pytest.approx(csf["voxels"] * 6 / 1000)
+    assert csf["volume_ml_hard"] == pytest.approx(csf["voxels"] * 6 / 1000)
 
 
 def test_channels_on_two_grids_are_resampled_on_request_only(run: Run, t1: Path, tmp_path: Path) -> None:

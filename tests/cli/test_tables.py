@@ -21,13 +21,21 @@ def segmentation() -> dict[str, Any]:
             "name": name,
             "abbreviation": short,
             "voxels": 123456,
-            "volume_ml": 1234.567 + k,
+            "volume_ml_hard": 1234.567 + k,
+            "volume_ml_soft": 1230.567 + k,
             "share": 0.3,
             "means": {channel: 1234.5 + k + c for c, channel in enumerate(CHANNELS)},
         }
         for k, (name, short) in enumerate(NAMES, 1)
     ]
-    told = {"method": "spatial", "steps": 12, "log_likelihood": -1.5, "unit": "mm", "findings": []}
+    told = {
+        "method": "spatial",
+        "steps": 12,
+        "log_likelihood": -1.5,
+        "unit": "mm",
+        "findings": [],
+        "fraction_basis": "posterior",
+    }
     return {"classes": classes, **told}
 
 
@@ -69,7 +77,18 @@ def shown(show: Any, data: dict[str, Any], width: int) -> str:
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
 def test_no_name_and_no_number_is_cut(width: int) -> None:
     text = shown(show_segmentation, segmentation(), width)
-    for number in ("1235.57", "1237.57", "30.0", "1236", "1240", "Mean flair", "Volume [ml]"):
+    for number in (
+        "1235.57",
+        "1237.57",
+        "30.0",
+        "1236",
+        "1240",
+        "Mean flair",
+        "Hard [ml]",
+        "Soft [ml]",
+        "1231.57",
+        "probabilities.",
+    ):
         assert number in text
     other = shown(show_evaluation, evaluation(), width)
     for number in ("0.8765", "123.46", "1234.57 ml", "7654.32 ml", "HD95 [mm]", "Prediction"):
@@ -82,7 +101,7 @@ def test_no_name_and_no_number_is_cut(width: int) -> None:
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
 def test_what_a_refinement_changed_is_never_cut(width: int) -> None:
     text = shown(show_segmentation, refined(), width)
-    for number in ("1234.57", "1238.57", "-1.25", "+2.50", " – ", "98768", "87657", "After [ml]"):
+    for number in ("1234.57", "1238.57", "-1.25", "+2.50", " – ", "98768", "87657", "After [ml, hard]"):
         assert number in text
     assert "40 voxels (10.0%) changed their class" in " ".join(text.split())
     assert "nan" not in text

@@ -91,6 +91,8 @@ def test_a_run_previews_and_ends_in_a_layer_over_the_image(dock):
     assert list(layer.features["class"])[1:] == ["Cerebrospinal fluid", "Grey matter", "White matter"]
     assert layer.colormap.map(np.array([1]))[0] == pytest.approx((0.337, 0.706, 0.914, 1.0), abs=0.01)
     assert [row.amount for row in dock.view.rows] == ["0.1 ml"] * 3
+    assert [row.soft_amount for row in dock.view.rows] == ["0.1 ml"] * 3
+    assert dock.view.rows[0].tip.endswith("Hard: voxels of the mask. Soft: each voxel counts with its probability.")
     assert dock.view.certainty.startswith("Sure (p > 0.9) of 100 %")
     assert dock.view.progress == ("Done · spatial mixture · 10 steps", 1.0)
 

@@ -30,7 +30,8 @@ class ListedResult:
     mask : Path or None
         What was written; None where it was not.
     volumes_ml : dict of str to float
-        Volume of each class in ml, background left out; empty without voxel size in mm, and where nothing was written.
+        Volume of each class in ml by labels (hard), background left out; empty without voxel size in mm, and where
+        nothing was written.
     findings : tuple of str
         What is doubted, in words; notes are left out.
     error, hint : str

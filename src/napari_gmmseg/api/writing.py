@@ -25,6 +25,7 @@ def write(
     uncertainty: PathLike | None = None,
     prior: PathLike | None = None,
     bias_field: PathLike | None = None,
+    fractions: PathLike | None = None,
 ) -> tuple[Path, ...]:
     """Write a segmentation on the grid of its source, each file whole or not at all, read back and compared.
 
@@ -42,11 +43,13 @@ def write(
         Class probabilities that a network gave before it saw the voxel's own intensity, one volume a class.
     bias_field : path or None
         The factor by which each channel is too bright, one volume a channel.
+    fractions : path or None
+        Share of each tissue in each voxel, one volume a class; from what `fraction_basis` of the segmentation says.
 
     Returns
     -------
     tuple of Path
-        What was written: mask, then probabilities, uncertainty, prior and bias field where asked for.
+        What was written: mask, then probabilities, uncertainty, prior, bias field and fractions where asked for.
 
     Raises
     ------
@@ -78,6 +81,8 @@ def write(
         written.append(write_map(Path(prior), segmentation.prior, like))
     if bias_field is not None and segmentation.bias_field is not None:
         written.append(write_map(Path(bias_field), _on_frames(segmentation.bias_field, like), like))
+    if fractions is not None:
+        written.append(write_map(Path(fractions), segmentation.fractions, like))
     return tuple(written)
 
 
@@ -107,6 +112,7 @@ def check_writable(
     uncertainty: PathLike | None = None,
     prior: PathLike | None = None,
     bias_field: PathLike | None = None,
+    fractions: PathLike | None = None,
 ) -> None:
     """Refuse targets that cannot hold what `write` would put there, before an image is segmented.
 
@@ -116,7 +122,7 @@ def check_writable(
         The mask.
     image : Volume
         What is to be segmented.
-    probabilities, uncertainty, prior, bias_field : path or None
+    probabilities, uncertainty, prior, bias_field, fractions : path or None
         As for `write`.
 
     Raises
@@ -127,6 +133,7 @@ def check_writable(
     from napari_gmmseg import io
 
     fields = min(image.n_channels, 2)
-    for target, n_maps in ((path, 0), (probabilities, 2), (uncertainty, 1), (prior, 2), (bias_field, fields)):
+    maps = ((probabilities, 2), (uncertainty, 1), (prior, 2), (bias_field, fields), (fractions, 2))
+    for target, n_maps in ((path, 0), *maps):
         if target is not None:
             io.check_writable(Path(target), image, n_maps=n_maps)

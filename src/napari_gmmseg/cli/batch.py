@@ -32,7 +32,9 @@ from napari_gmmseg.io.case_files import CaseFiles, list_cases
 from napari_gmmseg.session.journal.files import make_folder
 from napari_gmmseg.session.journal.locking import FolderLock
 
-_MAPS = ("probabilities", "uncertainty", "prior")
+_MAPS = ("probabilities", "uncertainty", "fractions", "prior")
+#: Those that can be asked for.
+_WANTED = ("probabilities", "uncertainty", "fractions")
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,9 @@ class Batch:
     ] = False
     probabilities: Annotated[bool, tyro.conf.arg(help="Write the probabilities of each case, too.")] = False
     uncertainty: Annotated[bool, tyro.conf.arg(help="Write 1 - the largest probability of each case, too.")] = False
+    fractions: Annotated[
+        bool, tyro.conf.arg(help="Write the share of each tissue in each voxel of each case, too.")
+    ] = False
     preset: Annotated[
         Literal["brain-t1", "brain-multi", "cardiac", "glioma", "custom"] | None,
         otherwise("default: brain-t1 for one channel, brain-multi for several", "Kind of image."),
@@ -122,7 +127,7 @@ class Batch:
             return self._go_through(cases, records, settings)
 
     def _maps(self) -> tuple[str, ...]:
-        return tuple(what for what in ("probabilities", "uncertainty") if getattr(self, what))
+        return tuple(what for what in _WANTED if getattr(self, what))
 
     def _check(self, settings: dict[str, Any]) -> None:
         """Refuse at once what every case would be refused for."""
@@ -133,7 +138,7 @@ class Batch:
 
     def _decisive(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Return all but the files that decides about a result."""
-        own = ("preset", "probabilities", "uncertainty")
+        own = ("preset", *_WANTED)
         told = {name: value for name, value in settings.items() if name != "threads"}
         told |= {name: getattr(self, name) for name in own} | self.reading.reading()
         return told | {"remove_islands": self.islands.remove_islands, "version": own_version()}

@@ -38,7 +38,7 @@ def deliver(
     output : Path
         The mask.
     maps : mapping of str to Path or None
-        Further files: probabilities, uncertainty, prior, bias_field.
+        Further files: probabilities, uncertainty, prior, bias_field, fractions.
     told : mapping of str to object
         What else `--json` tells.
     """

@@ -92,7 +92,8 @@ def _rows(data: Mapping[str, Any]) -> list[dict[str, Any]]:
             {
                 "label": entry["value"],
                 "name": entry["name"],
-                "volume_ml": round(entry["volume_ml"], 3),
+                "volume_ml_hard": round(entry["volume_ml_hard"], 3),
+                "volume_ml_soft": round(entry["volume_ml_soft"], 3),
                 "share": round(entry["share"], 4),
                 **{f"mean_{channel}": round(mean, 4) for channel, mean in entry["means"].items()},
                 "dice": round(other["dice"], 4),

@@ -129,6 +129,15 @@ class FitMapFlags(MapFlags):
             "FILE",
         ),
     ] = None
+    fractions_out: Annotated[
+        Path | None,
+        otherwise(
+            "default: not written",
+            "Write the share of each tissue in each voxel here, one volume a class: of one channel from a model of "
+            "mixed voxels, else the probabilities.",
+            "FILE",
+        ),
+    ] = None
 
     def targets(self) -> dict[str, Path | None]:
         """Return the files, as `api.write` names them."""

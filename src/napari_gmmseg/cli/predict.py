@@ -145,7 +145,7 @@ def show_predicted(console: Console, data: Mapping[str, Any]) -> None:
     from rich.table import Table
 
     names = list(dict.fromkeys(name for case in data["cases"] for name in case["volumes_ml"]))
-    table = Table("case", *(f"{name} [ml]" for name in map(escape, names)), "remarks")
+    table = Table("case", *(f"{name} [ml, hard]" for name in map(escape, names)), "remarks")
     for case in data["cases"]:
         volumes = [f"{case['volumes_ml'][name]:.1f}" if name in case["volumes_ml"] else "" for name in names]
         remarks = case["error"] or " ".join(case["findings"])

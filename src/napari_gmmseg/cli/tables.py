@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from napari_gmmseg.volumes import class_changes
+from napari_gmmseg.volumes import class_changes, class_volumes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from napari_gmmseg.volumes import Segmentation
 
 #: What is read back and compared with what was meant, after it is written.
-_READ_BACK = ("mask", "probabilities", "uncertainty", "prior", "bias_field")
+_READ_BACK = ("mask", "probabilities", "uncertainty", "prior", "bias_field", "fractions")
+#: What soft volumes are sums of, in words.
+_SOFT = {
+    "mixed voxels": "sum of each voxel's share of the tissue, from a model of mixed voxels",
+    "posterior": "sum of probabilities",
+}
 #: Memory that is worth a line, in MB.
 _MUCH_MEMORY = 1000
 #: Columns of characters that no table has.
@@ -39,13 +44,13 @@ def segmentation_data(result: Segmentation, channels: Sequence[str]) -> dict[str
     Returns
     -------
     dict
-        Classes with label value, voxels, volume in ml (None without spacing), share of the mask and class mean of each
-        channel in the image's own unit; method, log-likelihood in nat per voxel, steps, findings, memory in MB as it
+        Classes with label value, voxels, volumes in ml by labels (hard) and by fractions (soft), of a frame on average
+        where there are several (None without spacing), share of the mask and class mean of each channel in the image's
+        own unit; what fractions are from; method, log-likelihood in nat per voxel, steps, findings, memory in MB as it
         was predicted, provenance; what a refinement changed in each class, None where nothing was refined; and the
         course of the fit, step by step.
     """
     label_map = result.label_map
-    ml = label_map.geometry.voxel_volume_ml if label_map.geometry.unit == "mm" else None
     counts, n_mask = label_map.counts(), int(result.mask.sum())
     means = result.mixture.class_means()
     classes = [
@@ -54,11 +59,12 @@ def segmentation_data(result: Segmentation, channels: Sequence[str]) -> dict[str
             "name": c.name,
             "abbreviation": c.abbreviation,
             "voxels": counts[c.value],
-            "volume_ml": counts[c.value] * ml if ml is not None else None,
+            "volume_ml_hard": volume.volume_ml_hard,
+            "volume_ml_soft": volume.volume_ml_soft,
             "share": counts[c.value] / n_mask,
             "means": dict(zip(channels, means[k].tolist(), strict=True)),
         }
-        for k, c in enumerate(label_map.classes)
+        for k, (c, volume) in enumerate(zip(label_map.classes, class_volumes(result), strict=True))
         # Background that was painted is 0 in the mask, and has no voxels of its own.
         if c.value != result.provenance.get("background")
     ]
@@ -66,13 +72,14 @@ def segmentation_data(result: Segmentation, channels: Sequence[str]) -> dict[str
         "method": result.method,
         "n_classes": len(label_map.classes),
         "classes": classes,
+        "fraction_basis": result.fraction_basis,
         "voxels": n_mask,
         "unit": label_map.geometry.unit,
         "log_likelihood": result.log_likelihood,
         "steps": result.steps,
         "stopped": result.stopped,
         "mean_uncertainty": float(result.uncertainty[result.mask].mean()),
-        "changes": _changes(result, ml),
+        "changes": _changes(result),
         "history": [
             {name: getattr(report, name) for name in ("phase", "step", "log_likelihood", "terms", "seconds")}
             for report in result.history
@@ -83,10 +90,13 @@ def segmentation_data(result: Segmentation, channels: Sequence[str]) -> dict[str
     }
 
 
-def _changes(result: Segmentation, ml: float | None) -> dict[str, Any] | None:
+def _changes(result: Segmentation) -> dict[str, Any] | None:
     """Return what became of each class of the segmentation that was refined; None where nothing was."""
     if result.base is None:
         return None
+    label_map = result.label_map
+    n_frames = label_map.labels.shape[0] if label_map.labels.ndim == 4 else 1
+    ml = label_map.geometry.voxel_volume_ml / n_frames if label_map.geometry.unit == "mm" else None
     classes = [
         {
             "value": change.tissue.value,
@@ -120,15 +130,20 @@ def show_segmentation(console: Console, data: Mapping[str, Any]) -> None:
         From `segmentation_data`, with "files" if any were written.
     """
     classes: list[dict[str, Any]] = data["classes"]
-    headings = ["Label", "Volume [ml]" if data["unit"] == "mm" else "Voxels", "Share [%]"]
+    sizes = ["Hard [ml]", "Soft [ml]"] if data["unit"] == "mm" else ["Voxels"]
+    headings = ["Label", *sizes, "Share [%]"]
     headings += [f"Mean {channel}" for channel in classes[0]["means"]]
     rows = []
     for entry in classes:
-        size = f"{entry['voxels']}" if entry["volume_ml"] is None else f"{entry['volume_ml']:.2f}"
+        size = [f"{entry['voxels']}"]
+        if data["unit"] == "mm":
+            size = [f"{entry[key]:.2f}" for key in ("volume_ml_hard", "volume_ml_soft")]
         means = (f"{mean:.4g}" for mean in entry["means"].values())
-        rows.append((entry, [str(entry["value"]), size, f"{100 * entry['share']:.1f}", *means]))
+        rows.append((entry, [str(entry["value"]), *size, f"{100 * entry['share']:.1f}", *means]))
     title = f"{data['method']}, {data['steps']} steps, {data['log_likelihood']:.4f} nat/voxel"
     _print_table(console, title, headings, rows)
+    if data["unit"] == "mm":
+        console.print(f"Hard: voxels of the mask; soft: {_SOFT[data['fraction_basis']]}.", soft_wrap=True)
     if data.get("changes"):
         _show_changes(console, data)
     if (data.get("predicted_memory_mb") or 0) >= _MUCH_MEMORY:
@@ -143,7 +158,7 @@ def show_segmentation(console: Console, data: Mapping[str, Any]) -> None:
 
 def _show_changes(console: Console, data: Mapping[str, Any]) -> None:
     changes = data["changes"]
-    before, after, name, number = "volume_before_ml", "volume_after_ml", "ml", "{:.2f}"
+    before, after, name, number = "volume_before_ml", "volume_after_ml", "ml, hard", "{:.2f}"
     if data["unit"] != "mm":
         before, after, name, number = "voxels_before", "voxels_after", "voxels", "{}"
     headings = [f"Before [{name}]", f"After [{name}]", "Change [%]", "Voxels gained", "Voxels lost"]
@@ -193,7 +208,7 @@ def show_evaluation(console: Console, data: Mapping[str, Any]) -> None:
         sizes = (_size(entry["volume_ml"], entry["voxels"]), _size(entry["volume_truth_ml"], entry["voxels_truth"]))
         rows.append((entry, [str(entry["value"]), f"{entry['dice']:.4f}", distance, *sizes]))
     rows.append(({"name": "Mean", "abbreviation": "Mean"}, ["", f"{data['mean_dice']:.4f}", "", "", ""]))
-    _print_table(console, None, ["Label", "Dice", "HD95 [mm]", "Prediction", "Truth"], rows, total=True)
+    _print_table(console, None, ["Label", "Dice", "HD95 [mm]", "Prediction, hard", "Truth, hard"], rows, total=True)
     if data["matched_with_ground_truth"] is not None:
         pairs = ", ".join(f"{p} → {t}" for p, t in data["matched_with_ground_truth"])
         console.print(f"Labels were matched by looking at the ground truth: {pairs}.", soft_wrap=True)

@@ -32,12 +32,18 @@ from napari_gmmseg.mixture.noise import noise_ratio, noise_std, size_weight, tru
 from napari_gmmseg.mixture.spatial import ClassModel, OneChannelClasses, SpatialPrior, SpatialStep, mean_field
 from napari_gmmseg.mixture.tensors import scatter
 from napari_gmmseg.volumes import Finding, Mixture, Stop
+from napari_gmmseg.volumes.segmentation import MIXED_VOXEL_NOISE
 
 #: EM steps, where none were set.
 MOST_EM_STEPS = 200
 #: Sweeps of the spatial mixture; by then the labels of the phantoms have settled to a few voxels in ten thousand.
 MOST_SWEEPS = 12
 SPATIAL = "Spatial mixture"
+_HELD_MEANS = Finding(
+    "held-means",
+    "In this much noise the intensities of two classes ran into one: they were held where k-means had found them.",
+    "Smooth the image, add a channel, or ask for fewer classes.",
+)
 #: beta at 1 mm, in nat, where the neighbours are fully trusted.
 FULL_NEIGHBOUR_WEIGHT = 1.0
 
@@ -225,6 +231,7 @@ def _sweeps(task: FitTask, start: Mixture | None) -> Generator[Progress, Told | 
     report = Progress(0, limit, start, labels=labels, phase=SPATIAL, task=task)
     sweeps = mean_field(model, task.mask, prior, config.n_classes, fixed_labels=task.fixed_labels, max_steps=limit)
     last: SpatialStep | None = None
+    findings: tuple[Finding, ...] = ()
     while True:
         told = yield report
         refused: Finding | None = None
@@ -238,7 +245,15 @@ def _sweeps(task: FitTask, start: Mixture | None) -> Generator[Progress, Told | 
         try:
             last = next(sweeps)
         except StopIteration:
-            break
+            if findings or not _ran_together(task, report.labels, ratio):
+                break
+            # Its maps go before there are others.
+            last, findings = None, (_HELD_MEANS,)
+            model, prior = _class_model(task, start, noise)[0], replace(prior, anchor=float("inf"))
+            sweeps = mean_field(
+                model, task.mask, prior, config.n_classes, fixed_labels=task.fixed_labels, max_steps=limit
+            )
+            continue
         report = Progress(
             last.step,
             max(limit, last.step),
@@ -251,9 +266,22 @@ def _sweeps(task: FitTask, start: Mixture | None) -> Generator[Progress, Told | 
         )
     if last is None:
         raise SettingsError("The spatial mixture was given no step.", "Allow at least one step.")
-    notes = (("noise ratio", ratio), ("neighbour weight", prior.neighbour_weight), ("size weight", prior.size_weight))
+    notes = (
+        ("noise ratio", ratio),
+        ("neighbour weight", prior.neighbour_weight),
+        ("size weight", prior.size_weight),
+        *(((MIXED_VOXEL_NOISE, float(noise[0])),) if isinstance(model, OneChannelClasses) else ()),
+    )
     likelihood = mean_log_likelihood(last.mixture, task.samples(), dtype=torch.float32)
-    return Fitted(last.memberships, last.mixture, likelihood, last.step, (), notes, task=task)
+    return Fitted(last.memberships, last.mixture, likelihood, last.step, findings, notes, task=task)
+
+
+def _ran_together(task: FitTask, labels: Tensor | None, ratio: float) -> bool:
+    """Whether a class lost all its voxels in an image so noisy that means move freely: they can run into one."""
+    if labels is None or trust_in_neighbours(ratio) < 1.0 or task.spatial_means == "fixed":
+        return False
+    counts = torch.bincount(labels[task.mask].to(torch.int64), minlength=task.config.n_classes + 1)
+    return bool((counts[1:] == 0).any())
 
 
 def _labels_on_grid(labels: Tensor, mask: Tensor) -> Tensor:

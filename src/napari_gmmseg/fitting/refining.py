@@ -41,7 +41,8 @@ def fit_auto(task: FitTask, start: Mixture | None = None, state: FitState | None
     refined = yield from train(task, "blindspot", base, state)
     if refined.name == "spatial" or refined.start is None:
         return refined
-    return replace(refined, base=replace(refined.start, name="spatial"))
+    findings = (*refined.start.findings, *refined.findings)
+    return replace(refined, base=replace(refined.start, name="spatial"), findings=findings)
 
 
 def refinement_pays(base: Fitted) -> bool:

@@ -20,9 +20,12 @@ from napari_gmmseg.fitting.task import FitTask
 from napari_gmmseg.mixture.labelling import label_winners
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import ClassTable, Finding, LabelMap, Segmentation, TissueClass
+from napari_gmmseg.volumes.segmentation import MIXED_VOXEL_NOISE
 
 #: A class with less than this share of the mask is doubted.
 SMALL_SHARE = 0.01
+#: And so is a brain's grey or white matter with less than this: something that is no tissue may have taken its place.
+SMALL_TISSUE = 0.05
 
 
 def label_values(table: ClassTable, entry: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -116,6 +119,7 @@ def segmentation_of(
         prior=prior,
         base=base,
         bias_field=task.bias_field,
+        image=volume if MIXED_VOXEL_NOISE in provenance else None,
     )
 
 
@@ -132,12 +136,17 @@ def _doubts(label_map: LabelMap, prepared: Prepared, *, stopped: bool) -> list[F
     if prepared.counts is not None:
         held = np.bincount(label_map.labels.reshape(-1), prepared.counts.reshape(-1), 256)
         counts, inside = {c.value: int(held[c.value]) for c in label_map.classes}, int(prepared.counts.sum())
-    doubts = [_doubt(c, counts[c.value] / inside) for c in label_map.classes if counts[c.value] < SMALL_SHARE * inside]
+    shares = [(c, counts[c.value] / inside) for c in label_map.classes]
+    doubts = [_doubt(c, share) for c, share in shares if share < (SMALL_TISSUE if _is_large(c) else SMALL_SHARE)]
     if stopped:
         doubts.append(
             Finding("stopped-early", "The fit was stopped before it had settled.", "Run it to its end.", "note")
         )
     return doubts
+
+
+def _is_large(tissue: TissueClass) -> bool:
+    return tissue.role in ("gm", "wm")
 
 
 def _doubt(tissue: TissueClass, share: float) -> Finding:
@@ -146,6 +155,13 @@ def _doubt(tissue: TissueClass, share: float) -> Finding:
             "empty-class",
             f"No voxel was given to {tissue.name}.",
             "Ask for fewer classes, try another method, or check the contrast.",
+        )
+    if _is_large(tissue):
+        return Finding(
+            "small-class",
+            f"{tissue.name} holds only {share:.2%} of the mask, less than in any brain.",
+            "Something that is no tissue, such as a lesion, fat or a vessel, may have taken its class: ask for one "
+            "class more, or take it out of the mask.",
         )
     return Finding(
         "small-class",

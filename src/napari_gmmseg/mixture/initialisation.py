@@ -25,6 +25,8 @@ from napari_gmmseg.mixture.tensors import Array, as_tensor
 from napari_gmmseg.mixture.validation import check_fixed_labels, check_samples
 from napari_gmmseg.volumes import Mixture
 
+#: Of the voxels, so many at each end may be of no tissue.
+FEW = 1e-3
 MOST_POINTS = 20_000  # of several channels; enough for means to within 1 % of a standard deviation
 
 
@@ -90,6 +92,7 @@ def initial_mixture(
     elif initialisation == "quantiles":
         group = _quantile_groups(points[0], counts, n_classes)
     else:
+        points = _nearer(points, counts)
         centres = k_means(points, counts, n_classes, np.random.default_rng(seed))
         if fixed is not None:
             centres = centres[_match(centres, x, fixed, quadratic.standardisation)]
@@ -171,6 +174,21 @@ def _points(
     order = np.lexsort(features[len(x) : 0 : -1])
     order = order[counts[order] > 0]
     return features[:, order], counts[order]
+
+
+def _nearer(points: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return points (C, n) with those few brought nearer that lie far outside of all others: metal, air, spikes.
+
+    k-means would make them centres, however few they are.
+    """
+    result = points.copy()
+    for row in result:
+        order = np.argsort(row, kind="stable")
+        mass = np.cumsum(counts[order])
+        low, high = (row[order[np.searchsorted(mass, share * mass[-1])]] for share in (FEW, 1 - FEW))
+        if high > low:
+            np.clip(row, low - (high - low), high + (high - low), out=row)
+    return result
 
 
 def _given_means(

@@ -45,7 +45,9 @@ class ResultMap:
 
 
 def maps_of(segmentation: Segmentation) -> tuple[ResultMap, ...]:
-    """Return what there is: probability and prior of each class, uncertainty, bias field of each channel; any thread.
+    """Return what there is: probability, fraction and prior of each class, uncertainty, bias fields; any thread.
+
+    Fractions that are the posterior would be the probabilities once more, and are left out.
 
     Parameters
     ----------
@@ -60,6 +62,8 @@ def maps_of(segmentation: Segmentation) -> tuple[ResultMap, ...]:
         ]
 
     maps = each("probability", segmentation.probabilities, "magma")
+    if segmentation.fraction_basis != "posterior":
+        maps += each("fraction", segmentation.fractions, "plasma")
     if segmentation.prior is not None:
         maps += each("prior", segmentation.prior, "viridis")
     maps.append(ResultMap("uncertainty", "uncertainty", segmentation.uncertainty, "inferno"))

@@ -160,7 +160,7 @@ def prepare_slabs(
     mask : Slabs or None
         Non-zero voxels are fitted; on the image's grid.
     atlas, engine : callable or None
-        Returns an average brain; None looks for none.
+        As in `prepare`.
 
     Yields
     ------

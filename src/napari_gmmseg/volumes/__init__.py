@@ -4,6 +4,7 @@ from napari_gmmseg.volumes.atlas import AtlasPrior
 from napari_gmmseg.volumes.attributes import USUAL, Attributes, AttributeTable, is_outcome
 from napari_gmmseg.volumes.bias_field import BiasField
 from napari_gmmseg.volumes.changes import ClassChange, class_changes
+from napari_gmmseg.volumes.class_volumes import ClassVolume, class_volumes
 from napari_gmmseg.volumes.classes import ClassTable, Colour, TissueClass
 from napari_gmmseg.volumes.edits import Edits
 from napari_gmmseg.volumes.findings import Finding
@@ -45,6 +46,7 @@ __all__ = [
     "CheckedStroke",
     "ClassChange",
     "ClassTable",
+    "ClassVolume",
     "Colour",
     "Command",
     "Edits",
@@ -76,6 +78,7 @@ __all__ = [
     "Unit",
     "Volume",
     "class_changes",
+    "class_volumes",
     "is_outcome",
     "keep_out_of_locked",
     "read_only",

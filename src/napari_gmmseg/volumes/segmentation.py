@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,16 @@ from napari_gmmseg.errors import GeometryError
 from napari_gmmseg.volumes.bias_field import BiasField
 from napari_gmmseg.volumes.classes import ClassTable
 from napari_gmmseg.volumes.findings import Finding
+from napari_gmmseg.volumes.fractions import FractionBasis, Fractions, OneChannel
 from napari_gmmseg.volumes.geometry import Geometry, SourceGrid, read_only
 from napari_gmmseg.volumes.mixture import Mixture
 from napari_gmmseg.volumes.reports import FitReport
 from napari_gmmseg.volumes.volume import Volume
+
+#: Where the provenance has the noise that mixed voxels of one channel were modelled with, in the image's own unit.
+MIXED_VOXEL_NOISE = "mixed voxel noise"
+#: A class with less weight than this has no intensity of its own, and no place among mixed voxels.
+_LEAST_WEIGHT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,9 @@ class Segmentation:
         What was reported step by step, without previews and mixtures.
     bias_field : BiasField or None
         The shading that was taken out before: the mixture is that of the corrected intensities. None where none was.
+    image : Volume or None
+        The image that it is of, where a model of mixed voxels was fitted: fractions need its intensities. Without it
+        they are the posterior.
     """
 
     label_map: LabelMap
@@ -106,6 +116,63 @@ class Segmentation:
     base: Segmentation | None = None
     history: tuple[FitReport, ...] = ()
     bias_field: BiasField | None = None
+    image: Volume | None = field(default=None, repr=False)
+
+    @property
+    def fractions(self) -> NDArray[np.float32]:
+        """Return the share of each tissue in each voxel, (K, *grid) float32; worked out anew each time.
+
+        Where one channel was fitted with mixed voxels, what its intensity makes expected (see `MixedVoxels`); for any
+        other fit the posterior, and where grey matter is not between CSF and white matter in intensity, as in FLAIR:
+        `fraction_basis` says which. Voxels whose label was set otherwise are wholly of it.
+        """
+        return self._shares.maps()
+
+    @cached_property
+    def fraction_sums(self) -> NDArray[np.float64]:
+        """Return the sum of each tissue's fractions over the grid, in voxels: (K,) float64."""
+        return self._shares.sums()
+
+    @property
+    def fraction_basis(self) -> FractionBasis:
+        """What the fractions are from: intensities of mixed voxels, or the posterior."""
+        return self._shares.basis
+
+    @property
+    def _shares(self) -> Fractions:
+        background = self.provenance.get("background")
+        values = [0 if value == background else value for value in self.label_map.classes.values]
+        return Fractions(
+            self.probabilities, self.mask, self.label_map.labels, np.array(values, dtype=np.uint8), self._channel
+        )
+
+    @property
+    def _channel(self) -> OneChannel | None:
+        """What mixed voxels are modelled with; None where there is no model, or none for these classes."""
+        noise, image, means = self.provenance.get(MIXED_VOXEL_NOISE), self.image, self.mixture.class_means()[:, 0]
+        if noise is None or image is None or self.mixture.mixing_weights.min() < _LEAST_WEIGHT:
+            return None
+        if len(means) < 2 or not (np.diff(np.sort(means)) > 0).all() or self._hides_mixtures(means):
+            return None
+        return OneChannel(lambda slab: self.intensities(image, (slab,))[0], means, float(noise))
+
+    def _hides_mixtures(self, means: NDArray[np.float64]) -> bool:
+        """Whether mixtures of CSF and grey matter look like white matter, as in FLAIR: intensities then mislead."""
+        place = {tissue.role: means[k] for k, tissue in enumerate(self.label_map.classes)}
+        if not {"csf", "gm", "wm"} <= place.keys():
+            return False
+        return not min(place["csf"], place["wm"]) < place["gm"] < max(place["csf"], place["wm"])
+
+    def with_image(self, image: Volume) -> Segmentation:
+        """Return the same with the image that it is of, and so what it refined.
+
+        Parameters
+        ----------
+        image : Volume
+            The image.
+        """
+        base = None if self.base is None else self.base.with_image(image)
+        return replace(self, image=image, base=base)
 
     @property
     def uncertainty(self) -> NDArray[np.float32]:

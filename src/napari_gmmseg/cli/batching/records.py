@@ -67,7 +67,11 @@ class Record:
     def row(self) -> dict[str, Any]:
         """Return its row of the table."""
         findings = [entry["code"] for entry in self.result.get("findings", ()) if entry["severity"] != "note"]
-        volumes = {f"volume_ml_{entry['abbreviation'] or entry['name']}": entry for entry in self._classes()}
+        volumes = {
+            f"volume_ml_{how}_{entry['abbreviation'] or entry['name']}": entry.get(f"volume_ml_{how}")
+            for how in ("hard", "soft")
+            for entry in self._classes()
+        }
         return {
             "case": self.case,
             "status": self.status,
@@ -76,10 +80,8 @@ class Record:
             "reason": self.reason,
             "hint": self.hint,
             "mask": self.files.get("mask", ""),
-            **{
-                name: "" if entry["volume_ml"] is None else f"{entry['volume_ml']:.3f}"
-                for name, entry in volumes.items()
-            },
+            "soft_volumes_from": self.result.get("fraction_basis", "") if volumes else "",
+            **{name: "" if volume is None else f"{volume:.3f}" for name, volume in volumes.items()},
         }
 
     def _classes(self) -> Sequence[Mapping[str, Any]]:

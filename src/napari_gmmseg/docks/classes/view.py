@@ -151,7 +151,10 @@ class ClassesView(QWidget):
     def _make_table(self) -> QTableWidget:
         table = QTableWidget()
         table.setObjectName("classes_table")
-        table.setToolTip("The classes: colour, name, lock, mean ± standard deviation in each channel, volume.")
+        table.setToolTip(
+            "The classes: colour, name, lock, mean ± standard deviation in each channel, volume (hard: voxels of the "
+            "mask)."
+        )
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         table.setEditTriggers(

@@ -128,16 +128,20 @@ class ClassRow:
         Of the class.
     colour : (r, g, b)
         Each 0 ... 1.
-    amount : str
-        Volume in ml, or voxels where there is no spacing, with the unit.
+    amount, soft_amount : str
+        Volume by labels and by fractions: in ml, or voxels where there is no spacing, with the unit.
     share : str
-        Of all classes, in percent, without the sign.
+        By labels, of all classes, in percent, without the sign.
+    tip : str
+        What hard and soft are.
     """
 
     name: str
     colour: tuple[float, float, float]
     amount: str
+    soft_amount: str
     share: str
+    tip: str = ""
 
 
 @dataclass(frozen=True)

@@ -79,8 +79,9 @@ class SegmentForm(QWidget):
         self._maps = QCheckBox("Add probability maps")
         self._maps.setObjectName("segment_maps")
         self._maps.setToolTip(
-            "Adds hidden image layers: for each class its probability (0 to 1) and, after a network, its prior; "
-            "the uncertainty (0 sure, 1 not); and the bias field (a factor) where one was corrected."
+            "Adds hidden image layers: for each class its probability (0 to 1), of one channel the fraction of each "
+            "voxel that it takes up, and, after a network, its prior; the uncertainty (0 sure, 1 not); and the bias "
+            "field (a factor) where one was corrected."
         )
         self._maps.toggled.connect(lambda on: self.chosen.emit("wants_maps", on))
         for widget in (self.images, self._maps):

@@ -50,7 +50,9 @@ class KeptPanel(QWidget):
         self._sentence = wrapped_label("segment_agreement")
         self._table = ClassTableView(["Class", "A", "B", "Dice"])
         self._table.setObjectName("segment_agreements")
-        self._table.setToolTip("Volume of each class in both, and how far they overlap: Dice, 1 where they are equal.")
+        self._table.setToolTip(
+            "Hard volume (voxels of the mask) of each class in both, and how far they overlap: Dice, 1 where equal."
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         top = QGridLayout()

@@ -86,7 +86,7 @@ def make_outcome(segmentation: Segmentation, grid: LayerGrid, *, wants_maps: boo
     return Outcome(
         segmentation=segmentation,
         grid=grid,
-        rows=class_rows(segmentation.label_map),
+        rows=class_rows(segmentation),
         certainty=certainty_sentence(segmentation, unsure),
         least_sure=least_sure_slice(unsure),
         maps=maps_of(segmentation) if wants_maps else (),

@@ -25,18 +25,19 @@ class ResultPanel(QWidget):
         self._has_result = self._has_kept = False
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        self._table = ClassTableView(["Class", "Volume", "%"])
+        self._table = ClassTableView(["Class", "Hard", "Soft", "%"])
         self._table.setObjectName("segment_volumes")
         self._table.setToolTip(
-            "Volume of each class (per frame where there are several), and its share of all classes."
+            "Volume of each class (per frame where there are several). Hard: voxels of the mask; soft: each voxel "
+            "counts with the share of it that is this tissue. Then its share of all classes, by the mask."
         )
         self._certainty = wrapped_label("segment_certainty")
         self._changed = wrapped_label("segment_changed")
         self._changes = ClassTableView(["Class", "Volume", "%"], has_header=False)
         self._changes.setObjectName("segment_changes")
         self._changes.setToolTip(
-            "How much larger or smaller the refinement made each class, and the same in percent of what it was in the "
-            "spatial mixture."
+            "How much larger or smaller the refinement made each class (hard volume: voxels of the mask), and the same "
+            "in percent of what it was in the spatial mixture."
         )
         self.keep_spatial = QCheckBox("Keep the spatial mixture")
         self.keep_spatial.setObjectName("segment_keep_spatial")
@@ -72,7 +73,9 @@ class ResultPanel(QWidget):
         certainty : str
             The sentence.
         """
-        self._table.show_rows([((row.name, row.amount, row.share), row.colour, row.name) for row in rows])
+        self._table.show_rows(
+            [((row.name, row.amount, row.soft_amount, row.share), row.colour, row.tip or row.name) for row in rows]
+        )
         self._certainty.setText(certainty)
         for widget in (self._table, self._certainty, self.save, self._saved):
             widget.setVisible(bool(rows))

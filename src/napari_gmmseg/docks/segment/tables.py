@@ -6,30 +6,39 @@ from collections.abc import Sequence
 from math import isnan
 
 from napari_gmmseg.docks.segment.choices import ChangeRow, ClassRow
-from napari_gmmseg.volumes import LabelMap
+from napari_gmmseg.volumes import LabelMap, Segmentation
 from napari_gmmseg.volumes.changes import ClassChange
 
 _THIN_SPACE = "\u202f"
+#: What soft volumes are sums of, in words.
+_SOFT = {
+    "mixed voxels": "each voxel counts with the share of it that is this tissue, by a model of mixed voxels",
+    "posterior": "each voxel counts with its probability",
+}
 
 
-def class_rows(label_map: LabelMap) -> tuple[ClassRow, ...]:
-    """Return the table of volumes: ml, or voxels where there is no spacing.
+def class_rows(segmentation: Segmentation) -> tuple[ClassRow, ...]:
+    """Return the table of volumes, hard and soft: ml, or voxels where there is no spacing.
 
     Parameters
     ----------
-    label_map : LabelMap
-        The labels.
+    segmentation : Segmentation
+        The result.
     """
-    counts = label_map.counts()
+    label_map = segmentation.label_map
+    counts, sums = label_map.counts(), segmentation.fraction_sums
     total = max(1, sum(counts.values()))
+    soft = _SOFT[segmentation.fraction_basis]
     return tuple(
         ClassRow(
             name=f"{c.value} {c.name}",
             colour=c.colour,
             amount=amount_of(counts[c.value], label_map),
+            soft_amount=amount_of(float(sums[k]), label_map),
             share=f"{100 * counts[c.value] / total:.0f}",
+            tip=f"{c.name}. Hard: voxels of the mask. Soft: {soft}.",
         )
-        for c in label_map.classes
+        for k, c in enumerate(label_map.classes)
     )
 
 
@@ -56,12 +65,12 @@ def change_rows(changes: Sequence[ClassChange], label_map: LabelMap) -> tuple[Ch
     )
 
 
-def amount_of(n: int, label_map: LabelMap, *, signed: bool = False) -> str:
+def amount_of(n: float, label_map: LabelMap, *, signed: bool = False) -> str:
     """Return a number of voxels as the volume of one frame, in ml, or in voxels where there is no spacing.
 
     Parameters
     ----------
-    n : int
+    n : float
         Voxels of all frames.
     label_map : LabelMap
         Tells the size of a voxel.
@@ -76,8 +85,8 @@ def amount_of(n: int, label_map: LabelMap, *, signed: bool = False) -> str:
     return f"{_signed(volume, 1) if signed else f'{volume:.1f}'} ml"
 
 
-def _grouped(n: int) -> str:
-    return f"{n:,}".replace(",", _THIN_SPACE)
+def _grouped(n: float) -> str:
+    return f"{n:,.0f}".replace(",", _THIN_SPACE)
 
 
 def _signed(value: float, digits: int) -> str:

@@ -137,7 +137,8 @@ class Replayer:
         """
         if reference["file"]:
             with suppress(InputError):
-                return _named(read_result(self.history.folder / reference["file"]), reference)
+                stored = read_result(self.history.folder / reference["file"])
+                return _named(stored.with_image(self.opened.request.volume), reference)
         finished = self._finished_again(reference)
         return self._make(reference) if finished is None else _named(finished, reference)
 
