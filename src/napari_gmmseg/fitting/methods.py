@@ -254,6 +254,28 @@ def _sweeps(task: FitTask, start: Mixture | None) -> Generator[Progress, Told | 
     return Fitted(last.memberships, last.mixture, likelihood, last.step, (), notes, task=task)
 
 
+def first_look(task: FitTask, start: Mixture | None) -> tuple[Mixture, Tensor]:
+    """Return a start, and the labels that it gives without any step.
+
+    Parameters
+    ----------
+    task : FitTask
+        The case.
+    start : Mixture or None
+        To look with, in the image's own unit; None to find one.
+
+    Returns
+    -------
+    Mixture
+        The start.
+    Tensor (*crop) uint8
+        Class k + 1 of each voxel, 0 outside the mask.
+    """
+    samples, fixed = task.samples(), task.fixed_samples()
+    found = _likeliest_start(task, samples, fixed) if start is None else start
+    return found, _labels_on_grid(most_likely_class(found, samples, fixed_labels=fixed), task.mask)
+
+
 def _labels_on_grid(labels: Tensor, mask: Tensor) -> Tensor:
     grid = torch.zeros(mask.shape, dtype=torch.uint8, device=mask.device)
     grid[mask] = labels + 1

@@ -63,6 +63,8 @@ class FitTask:
         Contrasts in which a class beside the tissues is bright, without a name: there is one such class each.
     bias_field : BiasField or None
         What the image was divided by.
+    seeks_field : bool
+        Whether a bias field is still to be looked for.
     """
 
     image: Tensor
@@ -84,6 +86,7 @@ class FitTask:
     keeps_means: bool = False
     bright: tuple[str, ...] = ()
     bias_field: BiasField | None = None
+    seeks_field: bool = False
 
     def __post_init__(self) -> None:
         if not self.identities:

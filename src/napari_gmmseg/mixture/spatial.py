@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +19,8 @@ from napari_gmmseg.volumes import Mixture
 
 #: Smallest share of a class in log pi: a class that has lost its voxels can come back.
 LEAST_SHARE = 1e-4
+#: So many voxels of a class are swept at a time: a few megabytes for all classes.
+PORTION = 200_000
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class SpatialPrior:
     Parameters
     ----------
     neighbour_weight : float
-        beta, the pull of one neighbour at 1 mm, in nat.
+        beta, the pull of one of six neighbours at 1 mm, in nat.
     axis_weights : (wz, wy, wx)
         From `axis_weights`.
     size_weight : float
@@ -36,12 +38,15 @@ class SpatialPrior:
     anchor : float
         Pseudo-voxels that hold each mean at its start, as a share of the voxels per class (N / K); 0 = free,
         inf = fixed.
+    n_neighbours : int
+        6 or 26; see `neighbour_sum`.
     """
 
     neighbour_weight: float
     axis_weights: AxisWeights
     size_weight: float
     anchor: float
+    n_neighbours: int = 6
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class SpatialStep:
     step : int
         Sweeps done.
     memberships : Tensor (K, ..., Z, Y, X) float32
-        Posterior of each class, 0 outside the mask; overwritten by the next sweep.
+        Posterior of each class, 0 outside the mask; overwritten by the sweep after the next.
     mixture : Mixture
         In the image's own unit.
     shift : float
@@ -66,16 +71,18 @@ class SpatialStep:
     shift: float
 
 
+#: Sets logits (K, ..., P, Y, X) of planes of Z, from the first to the one before the last.
+Evidence = Callable[[Tensor, int, int], None]
+
+
 class ClassModel(Protocol):
     """Class likelihoods that are re-estimated from memberships."""
 
-    def add_log_densities(self, logits: Tensor, size_weight: float) -> None:
-        """Set logits (K, ..., Z, Y, X) to log p_k(x) + size_weight * log pi_k.
+    def log_densities(self, size_weight: float) -> Evidence:
+        """Return what sets logits (K, ..., P, Y, X) to log p_k(x) + size_weight * log pi_k in planes of Z.
 
         Parameters
         ----------
-        logits : Tensor (K, ..., Z, Y, X) float32
-            Overwritten.
         size_weight : float
             Power of the class shares.
         """
@@ -129,21 +136,23 @@ class OneChannelClasses:
         self._shares = np.array(start.mixing_weights)
         self._variances = start.covariances[:, 0, 0].copy()
 
-    def add_log_densities(self, logits: Tensor, size_weight: float) -> None:
-        """Set logits (K, ..., Z, Y, X) to log p_k(x) + size_weight * log pi_k.
+    def log_densities(self, size_weight: float) -> Evidence:
+        """Return what sets logits (K, ..., P, Y, X) to log p_k(x) + size_weight * log pi_k in planes of Z.
 
         Parameters
         ----------
-        logits : Tensor (K, ..., Z, Y, X) float32
-            Overwritten.
         size_weight : float
             Power of the class shares.
         """
         table = self._model.table() + size_weight * np.log(np.maximum(self._shares, LEAST_SHARE))[:, None]
-        rows = torch.from_numpy(table).to(logits.device, torch.float32)
-        flat = self._bins.reshape(-1)
-        for k, row in enumerate(rows):
-            torch.index_select(row, 0, flat, out=logits[k].reshape(-1))
+        rows = torch.from_numpy(table).to(self._bins.device, torch.float32)
+
+        def fill(logits: Tensor, first: int, last: int) -> None:
+            flat = self._bins[..., first:last, :, :].reshape(-1)
+            for row, out in zip(rows, logits, strict=True):
+                torch.index_select(row, 0, flat, out=out.view(-1))
+
+        return fill
 
     def update(self, memberships: Tensor, anchor: float) -> float:
         """Re-estimate from memberships; return the largest shift of a mean, as a share of the means' range.
@@ -207,10 +216,11 @@ def mean_field(
 ) -> Generator[SpatialStep, None, SpatialStep]:
     """Fit the spatial mixture by synchronous mean-field sweeps.
 
-    z_k(x) = log p_k(x) + tau log pi_k + beta sum over face neighbours y of a(y) w_k(y), w = softmax_k(z), then the
+    z_k(x) = log p_k(x) + tau log pi_k + beta sum over neighbours y of a(y) w_k(y), w = softmax_k(z), then the
     M-step on w: the spatially variant mixture of Schwab, Mayr & Haltmeier (Alg. 2) with Pi(x) taken from the neighbours
     instead of the voxel itself (a Potts prior; Zhang, Brady & Smith 2001 in mean-field form). The first sweep has no
-    neighbours.
+    neighbours. Each works through a few planes at a time, which fit a processor's cache; as all voxels listen to the
+    sweep before, the portions make no difference.
 
     Parameters
     ----------
@@ -235,15 +245,14 @@ def mean_field(
         After each sweep; the last is also returned.
     """
     memberships = torch.zeros((n_classes, *mask.shape), dtype=torch.float32, device=mask.device)
-    logits = torch.empty_like(memberships)
+    before = torch.empty_like(memberships)
     inside = mask.to(torch.float32)
     step = 0
     while True:
-        model.add_log_densities(logits, prior.size_weight)
-        if step:
-            neighbour_sum(memberships, prior.axis_weights, logits, prior.neighbour_weight)
-        torch.softmax(logits, 0, out=memberships)
-        memberships.mul_(inside)
+        before, memberships = memberships, before
+        evidence = model.log_densities(prior.size_weight)
+        for planes in _portions(mask):
+            _sweep_planes(evidence, before if step else None, inside, prior, planes, memberships)
         if fixed_labels is not None:
             clamp_(memberships, fixed_labels)
         shift = model.update(memberships, prior.anchor)
@@ -252,6 +261,32 @@ def mean_field(
         yield result
         if step >= max_steps or (step >= 3 and shift < tolerance):
             return result
+
+
+def _portions(mask: Tensor) -> list[tuple[int, int]]:
+    """Return the planes of Z that are swept together: all at once on a card."""
+    n = mask.shape[-3]
+    portion = n if mask.device.type != "cpu" else max(1, PORTION * n // max(mask.numel(), 1))
+    return [(first, min(first + portion, n)) for first in range(0, n, portion)]
+
+
+def _sweep_planes(
+    evidence: Evidence,
+    before: Tensor | None,
+    inside: Tensor,
+    prior: SpatialPrior,
+    planes: tuple[int, int],
+    memberships: Tensor,
+) -> None:
+    """Set the memberships of some planes from those before; None where neighbours are not asked yet."""
+    first, last = planes
+    here = inside.narrow(-3, first, last - first)
+    logits = torch.empty((len(memberships), *here.shape), dtype=torch.float32, device=inside.device)
+    evidence(logits, first, last)
+    if before is not None:
+        weights, scale = prior.axis_weights, prior.neighbour_weight
+        neighbour_sum(before, weights, logits, scale, n_neighbours=prior.n_neighbours, planes=planes)
+    torch.mul(torch.softmax(logits, 0), here, out=memberships.narrow(-3, first, last - first))
 
 
 def smoothed(
