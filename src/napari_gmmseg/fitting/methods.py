@@ -37,7 +37,7 @@ MOST_EM_STEPS = 200
 #: Sweeps of the spatial mixture; by then the labels of the phantoms have settled to a few voxels in ten thousand.
 MOST_SWEEPS = 12
 SPATIAL = "Spatial mixture"
-#: beta at 1 mm, in nat, where the neighbours are fully trusted.
+#: beta at 1 mm, in nat, where the neighbours are fully trusted, before the image has been asked.
 FULL_NEIGHBOUR_WEIGHT = 1.0
 
 
@@ -249,7 +249,8 @@ def _sweeps(task: FitTask, start: Mixture | None) -> Generator[Progress, Told | 
         )
     if last is None:
         raise SettingsError("The spatial mixture was given no step.", "Allow at least one step.")
-    notes = (("noise ratio", ratio), ("neighbour weight", prior.neighbour_weight), ("size weight", prior.size_weight))
+    weight = last.neighbour_weight
+    notes = (("noise ratio", ratio), ("neighbour weight", weight), ("size weight", prior.size_weight))
     likelihood = mean_log_likelihood(last.mixture, task.samples(), dtype=torch.float32)
     return Fitted(last.memberships, last.mixture, likelihood, last.step, (), notes, task=task)
 
@@ -304,7 +305,12 @@ def _prior(task: FitTask, ratio: float) -> SpatialPrior:
     trust = trust_in_neighbours(ratio)
     # An unnamed class is small: it needs its share and its neighbours to be told from stray bright voxels of tissue.
     pull = 1.0 if task.bright else trust
-    weight = FULL_NEIGHBOUR_WEIGHT * pull if config.neighbour_weight is None else config.neighbour_weight
-    size = 1.0 if task.bright else size_weight(ratio)
-    anchor = {"free": 0.0, "anchored": 1.0 - trust, "fixed": float("inf")}[task.spatial_means]
-    return SpatialPrior(weight, axis_weights(geometry.spacing, geometry.unit), size, anchor)
+    wanted = config.neighbour_weight
+    return SpatialPrior(
+        neighbour_weight=FULL_NEIGHBOUR_WEIGHT * pull if wanted is None else wanted,
+        axis_weights=axis_weights(geometry.spacing, geometry.unit),
+        size_weight=1.0 if task.bright else size_weight(ratio),
+        anchor={"free": 0.0, "anchored": 1.0 - trust, "fixed": float("inf")}[task.spatial_means],
+        n_neighbours=config.neighbourhood,
+        trust=None if task.bright or wanted is not None else trust,
+    )

@@ -10,7 +10,7 @@ import numpy as np
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.fitting.live import Change, Changed, attempt
 from napari_gmmseg.fitting.methods import first_look
-from napari_gmmseg.fitting.progress import Method, Progress
+from napari_gmmseg.fitting.progress import Fitted, Method, Progress
 from napari_gmmseg.fitting.task import FitTask
 from napari_gmmseg.mixture.bias_field import STEPS_A_CHANNEL, FoundField, Search, search_bias_field, without_bias
 from napari_gmmseg.volumes import BiasField, Finding, Mixture, Segmentation, Stop, Volume
@@ -79,9 +79,24 @@ def fit_shaded(task: FitTask, start: Mixture | None, method: Callable[[FitTask, 
                 found = end.value
                 task = _taken_out(task, found)
         report = _report(task, report, start, done, most, taken)
-    fitted = yield from method(replace(task, seeks_field=False), start)
+    rest = method(replace(task, seeks_field=False), start)
+    if isinstance(told, Stop):
+        fitted = _at_once(rest)
+    else:
+        fitted = yield from rest
     doubts = (_GIVEN_UP,) if found is None else ()
     return replace(fitted, task=fitted.task or task, findings=(*fitted.findings, *doubts))
+
+
+def _at_once(method: Method) -> Fitted:
+    """Return what a method ends with that is stopped from the beginning."""
+    next(method)
+    while True:
+        try:
+            method.send(Stop())
+        except StopIteration as end:
+            fitted: Fitted = end.value
+            return fitted
 
 
 def _report(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from itertools import product
+
 import numpy as np
 from torch import Tensor
 
@@ -30,6 +34,48 @@ def axis_weights(spacing: tuple[float, float, float], unit: str) -> AxisWeights:
     return float(z), float(y), float(x)
 
 
+def neighbour_weights(
+    weights: AxisWeights, sizes: tuple[int, int, int], n_neighbours: int
+) -> dict[tuple[int, int, int], float]:
+    """Return the weight of each neighbour by its shift along Z, Y and X, without those that have none.
+
+    6 neighbours share a face with the voxel. 26 share a face, an edge or a corner: a face weighs as its axis does, an
+    edge half and a corner a quarter of that at equal spacing, near to 1 / distance^2; all are scaled so that their sum
+    is that of the six.
+
+    Parameters
+    ----------
+    weights : (wz, wy, wx)
+        From `axis_weights`.
+    sizes : (Z, Y, X)
+        Of the grid: along an axis of one voxel there are no neighbours.
+    n_neighbours : int
+        6 or 26.
+    """
+    steps, scale = _kernel(weights, sizes) if n_neighbours == 26 else (_present(weights, sizes), 1.0)
+    result = {}
+    for z, y, x in product((-1, 0, 1), repeat=3):
+        moved = [step for step, shift in zip(steps, (z, y, x), strict=True) if shift]
+        if moved and all(moved) and (n_neighbours == 26 or len(moved) == 1):
+            result[z, y, x] = scale * math.prod(moved)
+    return result
+
+
+def _present(weights: AxisWeights, sizes: Sequence[int]) -> AxisWeights:
+    z, y, x = (w if n > 1 else 0.0 for w, n in zip(weights, sizes, strict=True))
+    return z, y, x
+
+
+def _kernel(weights: AxisWeights, sizes: Sequence[int]) -> tuple[AxisWeights, float]:
+    """Return (s_z, s_y, s_x) of the separable kernel, and the factor that makes its sum that of six neighbours."""
+    present = _present(weights, sizes)
+    greatest = max(present)
+    if greatest == 0:
+        return present, 1.0
+    z, y, x = (EDGE * weight / greatest for weight in present)
+    return (z, y, x), 2 * sum(present) / ((1 + 2 * z) * (1 + 2 * y) * (1 + 2 * x) - 1)
+
+
 def neighbour_sum(
     memberships: Tensor,
     weights: AxisWeights,
@@ -39,12 +85,10 @@ def neighbour_sum(
     n_neighbours: int = 6,
     planes: tuple[int, int] | None = None,
 ) -> Tensor:
-    """Add the weighted sum over the neighbours to `out`; nothing comes from outside the image.
+    """Add the weighted sum over the neighbours to `out`, as `neighbour_weights` has it; nothing comes from outside.
 
-    6 neighbours share a face with the voxel. 26 share a face, an edge or a corner: a face weighs as its axis does, an
-    edge half and a corner a quarter of that at equal spacing, near to 1 / distance^2. That kernel is separable,
-    (s_z, 1, s_z) x (s_y, 1, s_y) x (s_x, 1, s_x) less its middle, so it costs six additions and not 26. Its sum is
-    scaled to that of the six: a weight pulls as much either way.
+    The kernel of 26 is separable, (s_z, 1, s_z) x (s_y, 1, s_y) x (s_x, 1, s_x) less its middle: it costs six
+    additions and not 26.
 
     Parameters
     ----------
@@ -62,7 +106,7 @@ def neighbour_sum(
         The first plane of Z in `out` and the one after the last; None for all. Each is the same in any portion.
     """
     sizes = memberships.shape[-3:]
-    z, y, x = (w if n > 1 else 0.0 for w, n in zip(weights, sizes, strict=True))
+    z, y, x = _present(weights, sizes)
     first, last = planes or (0, sizes[0])
     if scale == 0 or z + y + x == 0:
         return out
@@ -71,7 +115,8 @@ def neighbour_sum(
             _add_planes(row, sums, (first, last), (0, sizes[0]), scale * z)
             _add_along(row.narrow(-3, first, last - first), sums, (scale * y, scale * x))
         else:
-            _add_box(row, sums, (first, last), (z, y, x), scale)
+            kernel, factor = _kernel(weights, sizes)
+            _add_box(row, sums, (first, last), kernel, scale * factor)
     return out
 
 
@@ -95,11 +140,9 @@ def _add_planes(row: Tensor, sums: Tensor, wanted: tuple[int, int], held: tuple[
             sums.narrow(-3, low - first, high - low).add_(other, alpha=weight)
 
 
-def _add_box(row: Tensor, sums: Tensor, planes: tuple[int, int], weights: AxisWeights, scale: float) -> None:
+def _add_box(row: Tensor, sums: Tensor, planes: tuple[int, int], kernel: AxisWeights, scale: float) -> None:
     """Add the 26 neighbours to some planes of one class."""
-    greatest = max(weights)
-    z, y, x = (EDGE * weight / greatest for weight in weights)
-    scale *= 2 * sum(weights) / ((1 + 2 * z) * (1 + 2 * y) * (1 + 2 * x) - 1)
+    z, y, x = kernel
     first, last = planes
     held = max(first - 1, 0), min(last + 1, row.shape[-3])
     box = row.narrow(-3, held[0], held[1] - held[0]).clone()

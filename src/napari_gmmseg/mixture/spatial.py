@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 from napari_gmmseg.mixture.moments import VARIANCE_FLOOR
 from napari_gmmseg.mixture.neighbours import AxisWeights, neighbour_sum
 from napari_gmmseg.mixture.partial_volume import PartialVolumeModel
+from napari_gmmseg.mixture.pseudo_likelihood import Agreement
 from napari_gmmseg.mixture.standardisation import Standardisation
 from napari_gmmseg.volumes import Mixture
 
@@ -21,6 +23,8 @@ from napari_gmmseg.volumes import Mixture
 LEAST_SHARE = 1e-4
 #: So many voxels of a class are swept at a time: a few megabytes for all classes.
 PORTION = 200_000
+#: Sweeps after which the weight of neighbours is asked for, from the second on: it goes half of the way in each.
+LEARNING = 6
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,9 @@ class SpatialPrior:
         inf = fixed.
     n_neighbours : int
         6 or 26; see `neighbour_sum`.
+    trust : float or None
+        beta follows the image, from the second sweep to the seventh: it goes half of the way to this share of the
+        weight of greatest pseudo-likelihood. None holds it.
     """
 
     neighbour_weight: float
@@ -47,6 +54,7 @@ class SpatialPrior:
     size_weight: float
     anchor: float
     n_neighbours: int = 6
+    trust: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,12 +71,15 @@ class SpatialStep:
         In the image's own unit.
     shift : float
         Largest move of a class mean in this sweep, as a share of the means' range.
+    neighbour_weight : float
+        beta, as it is now.
     """
 
     step: int
     memberships: Tensor
     mixture: Mixture
     shift: float
+    neighbour_weight: float
 
 
 #: Sets logits (K, ..., P, Y, X) of planes of Z, from the first to the one before the last.
@@ -247,20 +258,36 @@ def mean_field(
     memberships = torch.zeros((n_classes, *mask.shape), dtype=torch.float32, device=mask.device)
     before = torch.empty_like(memberships)
     inside = mask.to(torch.float32)
+    portions = _portions(mask)
+    agreement: Agreement | None = None
+    # Made once: fresh memory costs as much as the arithmetic.
+    scratch = torch.empty(n_classes * inside.narrow(-3, 0, portions[0][1]).numel(), device=mask.device)
     step = 0
     while True:
         before, memberships = memberships, before
         evidence = model.log_densities(prior.size_weight)
-        for planes in _portions(mask):
-            _sweep_planes(evidence, before if step else None, inside, prior, planes, memberships)
+        for planes in portions:
+            _sweep_planes(evidence, before if step else None, inside, prior, planes, memberships, scratch)
         if fixed_labels is not None:
             clamp_(memberships, fixed_labels)
         shift = model.update(memberships, prior.anchor)
+        if prior.trust and 1 <= step <= LEARNING:
+            agreement = agreement or Agreement(mask, prior.axis_weights, prior.n_neighbours)
+            prior = _learnt(prior, agreement, memberships, model.mixture())
         step += 1
-        result = SpatialStep(step, memberships, model.mixture(), shift)
+        result = SpatialStep(step, memberships, model.mixture(), shift, prior.neighbour_weight)
         yield result
         if step >= max_steps or (step >= 3 and shift < tolerance):
             return result
+
+
+def _learnt(prior: SpatialPrior, agreement: Agreement, memberships: Tensor, mixture: Mixture) -> SpatialPrior:
+    """Return the prior with the weight of its neighbours half of the way to what the image says."""
+    trust = prior.trust or 1.0
+    shares = np.bincount(mixture.class_of, mixture.mixing_weights)
+    log_shares = torch.from_numpy(prior.size_weight * np.log(np.maximum(shares, LEAST_SHARE)))
+    best = agreement(memberships, log_shares, prior.neighbour_weight / trust)
+    return replace(prior, neighbour_weight=(prior.neighbour_weight + trust * best) / 2)
 
 
 def _portions(mask: Tensor) -> list[tuple[int, int]]:
@@ -277,16 +304,25 @@ def _sweep_planes(
     prior: SpatialPrior,
     planes: tuple[int, int],
     memberships: Tensor,
+    scratch: Tensor,
 ) -> None:
     """Set the memberships of some planes from those before; None where neighbours are not asked yet."""
     first, last = planes
     here = inside.narrow(-3, first, last - first)
-    logits = torch.empty((len(memberships), *here.shape), dtype=torch.float32, device=inside.device)
+    shape = (len(memberships), *here.shape)
+    logits = scratch[: math.prod(shape)].view(shape)
     evidence(logits, first, last)
     if before is not None:
         weights, scale = prior.axis_weights, prior.neighbour_weight
         neighbour_sum(before, weights, logits, scale, n_neighbours=prior.n_neighbours, planes=planes)
-    torch.mul(torch.softmax(logits, 0), here, out=memberships.narrow(-3, first, last - first))
+    # The softmax by hand: torch's rounds the last few voxels of a portion otherwise than those before them.
+    greatest = logits[0].clone()
+    for row in logits[1:]:
+        torch.maximum(greatest, row, out=greatest)
+    total = logits.sub_(greatest).exp_()[0].clone()
+    for row in logits[1:]:
+        total.add_(row)
+    torch.mul(logits, torch.div(here, total, out=total), out=memberships.narrow(-3, first, last - first))
 
 
 def smoothed(
