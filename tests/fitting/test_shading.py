@@ -34,7 +34,7 @@ def shaded(case: LiveCase) -> LiveCase:
     data = case.volume.data * factor(case.truth.shape)
     volume = replace(case.volume, data=data)
     prepared = prepare(volume, PreparationConfig(mask="given"), mask=case.truth > 0, preset=case.preset)
-    return replace(case, volume=volume, prepared=prepared)
+    return replace(case, volume=volume, prepared=prepared, bias_field="auto")
 
 
 @lru_cache(maxsize=1)
@@ -46,7 +46,7 @@ def brain() -> LiveCase:
     case = slice_case()
     volume = Volume.from_array(image.astype(np.float32), (2.0, 2.0, 2.0), ("t1",))
     prepared = prepare(volume, PreparationConfig(mask="given"), mask=truth > 0, preset=case.preset)
-    return LiveCase(volume, truth, prepared, case.preset)
+    return LiveCase(volume, truth, prepared, case.preset, "auto")
 
 
 def same_field(one: Segmentation, other: Segmentation) -> bool:
