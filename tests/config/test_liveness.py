@@ -23,6 +23,7 @@ OTHERS: dict[str, tuple[Any, str]] = {
     "tolerance": (1e-3, "patch"),
     "max_steps": (10, "patch"),
     "neighbour_weight": (0.5, "patch"),
+    "neighbourhood": (26, "patch"),
     "means": ("fixed", "patch"),
     "seed": (1, "restart"),
     "device": ("cpu", "restart"),

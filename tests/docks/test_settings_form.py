@@ -64,6 +64,7 @@ def test_values_go_in_and_come_out(form):
         "method": "gmm",
         "gaussians_per_class": (2, 1, 1),
         "neighbour_weight": 0.6,
+        "neighbourhood": 26,
         "tolerance": 1e-6,
         "seed": 5,
         "threads": 2,

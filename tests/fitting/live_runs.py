@@ -35,17 +35,20 @@ class LiveCase:
         The brain as mask.
     preset : Preset
         What the classes mean.
+    bias_field : str
+        Where settings do not say: without a search, reports are counted from the first of the method.
     """
 
     volume: Volume
     truth: np.ndarray
     prepared: Prepared
     preset: Preset
+    bias_field: str = "off"
 
     def begin(self, *, look: int | None = None, **settings: Any) -> Fit:
         """Return a fit; settings of `FitConfig`, and start, state, fixed_labels of `fit`."""
         given = {name: settings.pop(name) for name in ("start", "state", "fixed_labels") if name in settings}
-        config = FitConfig(threads=1, device="cpu", **settings)
+        config = FitConfig(threads=1, device="cpu", **{"bias_field": self.bias_field, **settings})
         return fit(self.volume, self.prepared, config, self.preset, look=look, **given)
 
     def run(self, script: Mapping[int, Command] | None = None, **settings: Any) -> Run:

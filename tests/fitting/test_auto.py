@@ -51,7 +51,7 @@ def test_a_clean_image_of_one_channel_is_left_to_the_spatial_mixture(brain, segm
     assert result.method == "spatial"
     assert result.base is None
     assert result.prior is None
-    assert {report.phase for report in result.history} == {"Spatial mixture"}
+    assert {report.phase for report in result.history} == {"Bias field", "Spatial mixture"}
 
 
 def test_several_channels_are_refined_clean_as_they_are(brain, segment) -> None:

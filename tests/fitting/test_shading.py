@@ -17,9 +17,10 @@ from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.fitting import shading
 from napari_gmmseg.fitting.editing import edited_labels
 from napari_gmmseg.io.sample import load_sample_labels, load_sample_maps
+from napari_gmmseg.mixture.bias_field import search_bias_field
 from napari_gmmseg.preparation import prepare
 from napari_gmmseg.session.class_edits import adjust_classes, split_class
-from napari_gmmseg.volumes import Look, Retune, SaveState, Stop, Volume
+from napari_gmmseg.volumes import Adjust, Look, Retune, SaveState, Segmentation, Stop, Volume
 
 
 def factor(shape: tuple[int, ...]) -> np.ndarray:
@@ -33,7 +34,7 @@ def shaded(case: LiveCase) -> LiveCase:
     data = case.volume.data * factor(case.truth.shape)
     volume = replace(case.volume, data=data)
     prepared = prepare(volume, PreparationConfig(mask="given"), mask=case.truth > 0, preset=case.preset)
-    return replace(case, volume=volume, prepared=prepared)
+    return replace(case, volume=volume, prepared=prepared, bias_field="auto")
 
 
 @lru_cache(maxsize=1)
@@ -45,7 +46,13 @@ def brain() -> LiveCase:
     case = slice_case()
     volume = Volume.from_array(image.astype(np.float32), (2.0, 2.0, 2.0), ("t1",))
     prepared = prepare(volume, PreparationConfig(mask="given"), mask=truth > 0, preset=case.preset)
-    return LiveCase(volume, truth, prepared, case.preset)
+    return LiveCase(volume, truth, prepared, case.preset, "auto")
+
+
+def same_field(one: Segmentation, other: Segmentation) -> bool:
+    assert one.bias_field is not None
+    assert other.bias_field is not None
+    return bool(np.array_equal(one.bias_field.coefficients, other.bias_field.coefficients))
 
 
 def dice(case: LiveCase, **settings: Any) -> float:
@@ -69,7 +76,7 @@ def test_without_bias_auto_gives_the_bits_of_off() -> None:
 
 
 def test_off_looks_for_no_field(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shading, "find_bias_field", None)
+    monkeypatch.setattr(shading, "search_bias_field", None)
     result = shaded(slab_case()).run(method="gmm", bias_field="off").result
     assert result.bias_field is None
 
@@ -128,7 +135,7 @@ def test_a_state_goes_on_with_its_field_and_looks_for_no_other(monkeypatch: pyte
         script = {first_of(whole.reports, "Network learns the spatial mixture") + 2: SaveState()}
         whole = case.run(script, method="blindspot", bias_field="on", **FAST, view="2d")
         state = whole.states[0]
-    monkeypatch.setattr(shading, "find_bias_field", None)
+    monkeypatch.setattr(shading, "search_bias_field", None)
     assert same_bits(case.run(state=state).result, whole.result)
 
 
@@ -142,17 +149,81 @@ def test_a_change_of_k_keeps_the_field_and_another_setting_begins_anew() -> None
     assert same_bits(without, case.run(method="spatial", bias_field="off").result)
 
 
+def test_the_first_look_comes_before_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = []
+
+    def search(*args: Any, **options: Any) -> Any:
+        searched.append(options)
+        return (yield from search_bias_field(*args, **options))
+
+    monkeypatch.setattr(shading, "search_bias_field", search)
+    steps = shaded(brain()).begin(method="spatial")
+    first = next(steps)
+    assert (first.phase, first.step) == (shading.BIAS_FIELD, 0)
+    assert first.preview is not None
+    assert set(np.unique(first.preview)) == {0, 1, 2, 3}
+    assert not searched
+    second = next(steps)
+    assert (second.phase, second.step, second.n_steps) == (shading.BIAS_FIELD, 1, 7)
+    assert searched
+    steps.close()
+
+
+def test_the_search_tells_its_steps_and_ends_with_the_last() -> None:
+    reports = shaded(brain()).run(method="gmm").reports
+    told = [report for report in reports if report.phase == shading.BIAS_FIELD]
+    # Blocks of one voxel, as here, are given no softer field: one step less.
+    assert [report.step for report in told] == [0, 1, 2, 3, 4, 5, 7]
+    assert {report.n_steps for report in told} == {7}
+    assert reports[len(told)].phase == "Gaussian mixture"
+
+
+def test_off_and_auto_without_a_head_tell_of_no_search() -> None:
+    run = slab_case().run(method="gmm", bias_field="off")
+    assert {report.phase for report in run.reports} == {"Gaussian mixture"}
+
+
 def test_stop_and_look_are_heard() -> None:
     case = shaded(slab_case())
-    stopped = case.run({1: Look(36), 2: Stop()}, method="spatial", bias_field="on").result
+    whole = case.run(method="spatial", bias_field="on")
+    begun = first_of(whole.reports, "Spatial mixture")
+    stopped = case.run({begun: Look(36), begun + 1: Stop()}, method="spatial", bias_field="on").result
     assert stopped.stopped
-    assert stopped.bias_field is not None
+    assert same_field(stopped, whole.result)
+
+
+@pytest.mark.parametrize("method", ["gmm", "spatial", "auto"])
+def test_stop_gives_the_search_up_and_says_so(method: str) -> None:
+    result = shaded(brain()).run({3: Stop()}, method=method).result
+    assert result.stopped
+    assert result.bias_field is None
+    (told,) = [finding for finding in result.findings if finding.code == "bias-field"]
+    assert "stopped" in told.message
+    assert set(np.unique(result.label_map.labels)) == {0, 1, 2, 3}
+
+
+def test_changes_are_taken_up_during_the_search() -> None:
+    case = shaded(brain())
+    run = case.run({3: Retune({"n_classes": 4})}, method="spatial")
+    assert run.reports[3].phase == shading.BIAS_FIELD
+    assert run.reports[3].preview is not None
+    assert len(run.reports[3].classes) == 4
+    assert len(run.result.label_map.classes) == 4
+    assert same_field(run.result, case.run(method="spatial").result)
+
+
+@pytest.mark.parametrize("after", [2, 7])
+def test_what_cannot_be_changed_is_refused_during_the_search_and_at_its_end(after: int) -> None:
+    run = shaded(brain()).run({after: Adjust(means={1: (0.4, 0.5)})}, method="spatial")
+    assert run.reports[after].refused is not None
+    assert run.reports[after].phase == shading.BIAS_FIELD
+    assert run.result.bias_field is not None
 
 
 def test_a_fit_that_goes_on_from_a_result_keeps_its_field(monkeypatch: pytest.MonkeyPatch) -> None:
     case = shaded(slab_case())
     first = case.run(method="spatial", bias_field="on").result
-    monkeypatch.setattr(shading, "find_bias_field", None)
+    monkeypatch.setattr(shading, "search_bias_field", None)
     again = case.run(method="spatial", bias_field="on", start=first).result
     assert again.bias_field == first.bias_field
     assert case.run(method="spatial", bias_field="off", start=first).result.bias_field is None

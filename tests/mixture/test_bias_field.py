@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from napari_gmmseg.mixture.bias_field import LEAST_GAIN, FoundField, find_bias_field, without_bias
+from napari_gmmseg.mixture.bias_field import LEAST_GAIN, FoundField, Search, search_bias_field, without_bias
 from napari_gmmseg.volumes import BiasField
 
 SHAPE = (40, 48, 44)
@@ -39,7 +39,16 @@ def image(labels: np.ndarray, means: tuple[float, ...] = (40.0, 75.0, 110.0), no
 def find(channels: list[np.ndarray], mask: np.ndarray, spacing=SPACING, **options) -> FoundField:
     stacked = torch.from_numpy(np.stack(channels).astype(np.float32))
     settings = {"unit": "mm", "n_classes": 3, **options}
-    return find_bias_field(stacked, torch.from_numpy(mask), spacing, **settings)
+    return ended(search_bias_field(stacked, torch.from_numpy(mask), spacing, **settings))
+
+
+def ended(search: Search) -> FoundField:
+    """Return what a search ends with."""
+    while True:
+        try:
+            next(search)
+        except StopIteration as end:
+            return end.value
 
 
 def compared(found: FoundField, true: np.ndarray, mask: np.ndarray, channel: int = 0) -> tuple[float, float]:
@@ -216,6 +225,6 @@ def test_a_channel_that_hardly_differs_has_no_field_and_makes_no_numbers_that_ar
         channel = np.full((48, 48, 48), 100.0, dtype=np.float32)
         channel[tuple(rng.integers(0, 48, (3, 40)))] = rng.normal(100, 5, 40)
         image, mask = torch.from_numpy(channel[None]), torch.ones(channel.shape, dtype=torch.bool)
-        found = find_bias_field(image, mask, (4.0,) * 3, unit="mm", n_classes=3, forced=True)
+        found = ended(search_bias_field(image, mask, (4.0,) * 3, unit="mm", n_classes=3, forced=True))
         assert np.isfinite(found.gains).all()
         assert found.field is None or np.isfinite(found.field.coefficients).all()

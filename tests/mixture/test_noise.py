@@ -12,19 +12,19 @@ RATIOS = np.linspace(0, 1.5, 301)
 
 
 def test_trust_rises_from_nothing_in_a_clean_image_to_all_in_a_noisy_one() -> None:
-    assert [trust_in_neighbours(ratio) for ratio in (0.0, 0.06, 0.14, 0.9, np.inf)] == [0, 0, 1, 1, 1]
+    assert [trust_in_neighbours(ratio) for ratio in (0.0, 0.08, 0.12, 0.9, np.inf)] == [0, 0, 1, 1, 1]
     assert trust_in_neighbours(0.10) == pytest.approx(0.5)
     trust = [trust_in_neighbours(ratio) for ratio in RATIOS]
     assert np.diff(trust).min() >= 0
-    assert max(np.diff(trust)) < 0.1
+    assert max(np.diff(trust)) < 0.13
 
 
 def test_class_shares_count_for_nothing_in_a_clean_image() -> None:
-    assert size_weight(0.0) == size_weight(0.06) == 0
+    assert size_weight(0.0) == size_weight(0.08) == 0
 
 
-def test_class_shares_count_in_full_between_fourteen_and_fifteen_hundredths() -> None:
-    assert size_weight(0.14) == pytest.approx(1)
+def test_class_shares_count_in_full_between_twelve_and_fifteen_hundredths() -> None:
+    assert size_weight(0.12) == pytest.approx(1)
     assert size_weight(0.15) == pytest.approx(1)
     assert max(size_weight(ratio) for ratio in RATIOS) <= 1
 
@@ -44,7 +44,7 @@ def test_class_shares_fall_as_one_over_the_ratio_where_classes_overlap_much() ->
 def test_no_ratio_makes_a_jump_or_ends_in_no_number() -> None:
     weights = [size_weight(ratio) for ratio in RATIOS]
     assert np.isfinite(weights).all()
-    assert np.abs(np.diff(weights)).max() < 0.13
+    assert np.abs(np.diff(weights)).max() < 0.25
     assert size_weight(np.inf) == 0
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from napari_gmmseg.config.presets import PRESETS
+from napari_gmmseg.mixture import spatial
 from napari_gmmseg.mixture.gaussian_classes import GaussianClasses
 from napari_gmmseg.mixture.labelling import label_winners
 from napari_gmmseg.mixture.naming import contradicting_contrasts, match_classes, order_by_mean
@@ -163,6 +164,44 @@ def test_the_same_start_gives_the_same_bits() -> None:
     prior = SpatialPrior(0.5, (1.0, 1.0, 1.0), 0.3, 0.5)
     one, other = (field(image, prior)[-1].memberships.clone() for _ in range(2))
     assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("n_neighbours", [6, 26])
+@pytest.mark.parametrize("n_channels", [1, 2])
+@pytest.mark.parametrize("shape", [(11, 9, 13), (2, 5, 9, 7), (1, 9, 13)])
+def test_portions_make_no_difference(monkeypatch, n_neighbours, n_channels, shape) -> None:
+    rng = np.random.default_rng(0)
+    image = torch.from_numpy(rng.normal(0.5, 0.5, (n_channels, *shape)).astype(np.float32))
+    mask = torch.from_numpy(rng.random(shape) > 0.2)
+    means = np.repeat([[0.0], [1.0]], n_channels, 1)
+    start = Mixture(np.full(2, 0.5), means, np.tile(0.1 * np.eye(n_channels), (2, 1, 1)), np.arange(2))
+    prior = SpatialPrior(0.5, (0.3, 1.0, 1.0), 0.3, 0.5, n_neighbours, trust=0.8)
+    found = []
+    for portion in (1, 200, 10**9):
+        monkeypatch.setattr(spatial, "PORTION", portion)
+        one = n_channels == 1
+        model = OneChannelClasses(image, mask, start, 0.3) if one else GaussianClasses(image, mask, start, "diagonal")
+        *_, last = mean_field(model, mask, prior, 2, max_steps=5)
+        found.append(last)
+    assert torch.equal(found[0].memberships, found[1].memberships)
+    assert torch.equal(found[0].memberships, found[2].memberships)
+    assert found[0].neighbour_weight == found[2].neighbour_weight
+    assert not found[0].memberships[:, ~mask].any()
+    torch.testing.assert_close(found[0].memberships.sum(0)[mask], torch.ones(int(mask.sum())))
+
+
+def test_the_weight_of_neighbours_follows_the_image_where_it_may() -> None:
+    rng = np.random.default_rng(0)
+    scene = np.zeros((8, 40, 40))
+    scene[:, 10:30, 10:30] = 1
+    blocks = torch.from_numpy((scene + rng.normal(0, 0.3, scene.shape)).astype(np.float32))[None]
+    noise = torch.from_numpy(rng.permutation(blocks.numpy().ravel()).reshape(blocks.shape))
+    priors = {trust: SpatialPrior(0.5, (1.0, 1.0, 1.0), 0.0, 1.0, trust=trust) for trust in (None, 0.5, 1.0)}
+    held, half, whole = (field(blocks, prior)[-1].neighbour_weight for prior in priors.values())
+    assert held == 0.5
+    assert whole > 0.6
+    assert 0.2 < half < 0.7 * whole
+    assert field(noise, priors[1.0])[-1].neighbour_weight < 0.5
 
 
 def test_cardiac_classes_are_matched_over_three_sequences() -> None:

@@ -11,7 +11,7 @@ import tyro
 from napari_gmmseg.cli.settings import about, otherwise
 from napari_gmmseg.config import FitConfig, PreparationConfig
 from napari_gmmseg.config.deep import Gradient, Precision, RecipeName, View
-from napari_gmmseg.config.fit import Bias, CovarianceChoice, Means
+from napari_gmmseg.config.fit import Bias, CovarianceChoice, Means, Neighbourhood
 from napari_gmmseg.config.outlier import OutlierMode, OutlierUnit
 from napari_gmmseg.config.preparation import MASK_WORDS
 from napari_gmmseg.errors import SettingsError
@@ -177,9 +177,10 @@ class MixtureFlags:
 
     covariance: Annotated[CovarianceChoice, about(FitConfig, "covariance")] = FitConfig.covariance
     means: Annotated[Means | None, about(FitConfig, "means", "default: as measured best")] = FitConfig.means
-    beta: Annotated[float | None, about(FitConfig, "neighbour_weight", "default: from the noise in the image")] = (
+    beta: Annotated[float | None, about(FitConfig, "neighbour_weight", "default: from the image")] = (
         FitConfig.neighbour_weight
     )
+    neighbourhood: Annotated[Neighbourhood, about(FitConfig, "neighbourhood")] = FitConfig.neighbourhood
     tolerance: Annotated[float, about(FitConfig, "tolerance")] = FitConfig.tolerance
     bias_field: Annotated[Bias, about(FitConfig, "bias_field")] = FitConfig.bias_field
 
@@ -326,6 +327,7 @@ def fit_settings(flags: FitFlags) -> dict[str, Any]:
         "covariance": flags.mixture.covariance,
         "means": flags.mixture.means,
         "neighbour_weight": flags.mixture.beta,
+        "neighbourhood": flags.mixture.neighbourhood,
         "tolerance": flags.mixture.tolerance,
         "bias_field": flags.mixture.bias_field,
         "max_steps": flags.steps,

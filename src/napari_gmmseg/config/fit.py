@@ -18,6 +18,7 @@ CovarianceChoice = Literal["auto", "diagonal", "full"]
 Initialisation = Literal["quantiles", "k-means++"]
 Means = Literal["free", "anchored", "fixed"]
 Bias = Literal["off", "auto", "on"]
+Neighbourhood = Literal[6, 26]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -100,9 +101,18 @@ class MixtureSettings:
             ge=0,
             le=5,
             title="Neighbour weight β",
-            description="Pull of the six face neighbours in the spatial mixture; empty: from the image's noise.",
+            description="Pull of a neighbour at 1 mm in the spatial mixture; empty: from the image's noise, and from "
+            "how far neighbours agree.",
         ),
     ] = None
+    neighbourhood: Annotated[
+        Neighbourhood,
+        Field(
+            title="Neighbours",
+            description="Which voxels a voxel asks in the spatial mixture: 6 across its faces, or 26 across faces, "
+            "edges and corners, which weigh less; both pull as much in all.",
+        ),
+    ] = 6
     means: Annotated[
         Means | None,
         Field(

@@ -22,6 +22,7 @@ LIVENESS: Mapping[str, Liveness] = {
     "tolerance": "patch",
     "max_steps": "patch",
     "neighbour_weight": "patch",
+    "neighbourhood": "patch",
     "means": "patch",
     "seed": "restart",
     "device": "restart",

@@ -23,7 +23,7 @@ from napari_gmmseg.fitting.progress import Fitted, Method, Progress, Told
 from napari_gmmseg.fitting.refining import fit_auto
 from napari_gmmseg.fitting.results import label_values, segmentation_of
 from napari_gmmseg.fitting.runtime import choose_device, choose_threads, ran_out, torch_threads
-from napari_gmmseg.fitting.shading import carried_on, corrected, with_field
+from napari_gmmseg.fitting.shading import carried_on, fit_shaded, seeking, with_field
 from napari_gmmseg.fitting.task import FitTask
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import (
@@ -139,7 +139,7 @@ class Driver:
             elif start is not None:
                 self._task, mixture = self._taken_up(start)
             else:
-                self._task = corrected(self._cut(self._config))
+                self._task = seeking(self._cut(self._config))
         self.threads = choose_threads(self._task.config.threads)
         self._method = _method(self._task, mixture, state)
         self._first = True
@@ -246,7 +246,7 @@ class Driver:
     def _anew(self, config: FitConfig) -> None:
         """Begin with other settings; where they do not go together, the fit goes on as it was."""
         try:
-            task = corrected(self._cut(config))
+            task = seeking(self._cut(config))
             method = _method(task, None, None)
             # A method checks its settings in its first step.
             pending = next(method)
@@ -324,6 +324,8 @@ class Driver:
 
 def _method(task: FitTask, start: Mixture | None, state: FitState | None) -> Method:
     """Return what the settings mean."""
+    if task.seeks_field:
+        return fit_shaded(task, start, lambda cut, begin: _method(cut, begin, state))
     name = task.config.method
     if name == "auto":
         return fit_auto(task, start, state)

@@ -44,7 +44,7 @@ _HELD_MEANS = Finding(
     "In this much noise the intensities of two classes ran into one: they were held where k-means had found them.",
     "Smooth the image, add a channel, or ask for fewer classes.",
 )
-#: beta at 1 mm, in nat, where the neighbours are fully trusted.
+#: beta at 1 mm, in nat, where the neighbours are fully trusted, before the image has been asked.
 FULL_NEIGHBOUR_WEIGHT = 1.0
 
 
@@ -268,7 +268,7 @@ def _sweeps(task: FitTask, start: Mixture | None) -> Generator[Progress, Told | 
         raise SettingsError("The spatial mixture was given no step.", "Allow at least one step.")
     notes = (
         ("noise ratio", ratio),
-        ("neighbour weight", prior.neighbour_weight),
+        ("neighbour weight", last.neighbour_weight),
         ("size weight", prior.size_weight),
         *(((MIXED_VOXEL_NOISE, float(noise[0])),) if isinstance(model, OneChannelClasses) else ()),
     )
@@ -282,6 +282,28 @@ def _ran_together(task: FitTask, labels: Tensor | None, ratio: float) -> bool:
         return False
     counts = torch.bincount(labels[task.mask].to(torch.int64), minlength=task.config.n_classes + 1)
     return bool((counts[1:] == 0).any())
+
+
+def first_look(task: FitTask, start: Mixture | None) -> tuple[Mixture, Tensor]:
+    """Return a start, and the labels that it gives without any step.
+
+    Parameters
+    ----------
+    task : FitTask
+        The case.
+    start : Mixture or None
+        To look with, in the image's own unit; None to find one.
+
+    Returns
+    -------
+    Mixture
+        The start.
+    Tensor (*crop) uint8
+        Class k + 1 of each voxel, 0 outside the mask.
+    """
+    samples, fixed = task.samples(), task.fixed_samples()
+    found = _likeliest_start(task, samples, fixed) if start is None else start
+    return found, _labels_on_grid(most_likely_class(found, samples, fixed_labels=fixed), task.mask)
 
 
 def _labels_on_grid(labels: Tensor, mask: Tensor) -> Tensor:
@@ -310,7 +332,12 @@ def _prior(task: FitTask, ratio: float) -> SpatialPrior:
     trust = trust_in_neighbours(ratio)
     # An unnamed class is small: it needs its share and its neighbours to be told from stray bright voxels of tissue.
     pull = 1.0 if task.bright else trust
-    weight = FULL_NEIGHBOUR_WEIGHT * pull if config.neighbour_weight is None else config.neighbour_weight
-    size = 1.0 if task.bright else size_weight(ratio)
-    anchor = {"free": 0.0, "anchored": 1.0 - trust, "fixed": float("inf")}[task.spatial_means]
-    return SpatialPrior(weight, axis_weights(geometry.spacing, geometry.unit), size, anchor)
+    wanted = config.neighbour_weight
+    return SpatialPrior(
+        neighbour_weight=FULL_NEIGHBOUR_WEIGHT * pull if wanted is None else wanted,
+        axis_weights=axis_weights(geometry.spacing, geometry.unit),
+        size_weight=1.0 if task.bright else size_weight(ratio),
+        anchor={"free": 0.0, "anchored": 1.0 - trust, "fixed": float("inf")}[task.spatial_means],
+        n_neighbours=config.neighbourhood,
+        trust=None if task.bright or wanted is not None else trust,
+    )

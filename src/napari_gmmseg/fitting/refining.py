@@ -9,8 +9,10 @@ from napari_gmmseg.fitting.deep.fitting import train
 from napari_gmmseg.fitting.methods import fit_spatial
 from napari_gmmseg.fitting.progress import Fitted, Method
 from napari_gmmseg.fitting.task import FitTask
-from napari_gmmseg.mixture.noise import trust_in_neighbours
 from napari_gmmseg.volumes import FitState, Mixture
+
+#: Noise ratio from which on a network refines an image of one channel.
+NOISY = 0.14
 
 
 def fit_auto(task: FitTask, start: Mixture | None = None, state: FitState | None = None) -> Method:
@@ -48,14 +50,14 @@ def fit_auto(task: FitTask, start: Mixture | None = None, state: FitState | None
 def refinement_pays(base: Fitted) -> bool:
     """Tell whether a network can learn more from this image than the spatial mixture knows.
 
-    It does where noise hides intensities, from the ratio on at which neighbours are fully trusted, and where there are
-    several channels. In a clean image of one channel a voxel's own intensity says most, and a prior learnt from
-    neighbours erodes what is thin: there the spatial mixture stays (docs/reference/measured.md has both sides).
+    It does where noise hides intensities, and where there are several channels. In a clean image of one channel a
+    voxel's own intensity says most, and a prior learnt from neighbours erodes what is thin: there the spatial mixture
+    stays (docs/reference/measured.md has both sides).
 
     Parameters
     ----------
     base : Fitted
         The spatial mixture.
     """
-    noisy = trust_in_neighbours(dict(base.notes)["noise ratio"]) >= 1.0
+    noisy = dict(base.notes)["noise ratio"] >= NOISY
     return noisy or base.mixture.n_channels > 1

@@ -2,43 +2,126 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from napari_gmmseg.errors import SettingsError
+from napari_gmmseg.fitting.live import Change, Changed, attempt
+from napari_gmmseg.fitting.methods import first_look
+from napari_gmmseg.fitting.progress import Fitted, Method, Progress
 from napari_gmmseg.fitting.task import FitTask
-from napari_gmmseg.mixture.bias_field import FoundField, find_bias_field, without_bias
-from napari_gmmseg.volumes import BiasField, Finding, Segmentation, Volume
+from napari_gmmseg.mixture.bias_field import STEPS_A_CHANNEL, FoundField, Search, search_bias_field, without_bias
+from napari_gmmseg.volumes import BiasField, Finding, Mixture, Segmentation, Stop, Volume
 
+BIAS_FIELD = "Bias field"
 #: Only what is this large in mm along two axes is looked at: in a heart, tissue and shading have the same size.
 LEAST_EXTENT = 100.0
+_GIVEN_UP = Finding(
+    "bias-field",
+    "The search for a bias field was stopped: the image was fitted as it is.",
+    "Run it again to the end, or use --bias-field off where there is no shading.",
+    "note",
+)
 
 
-def corrected(task: FitTask) -> FitTask:
-    """Return a task whose image is without bias, where the settings want that and a field is found.
+def seeking(task: FitTask) -> FitTask:
+    """Return a task for which a field is looked for first, where the settings want that.
 
     Parameters
     ----------
     task : FitTask
         As it was cut.
+    """
+    wanted = task.config.bias_field
+    return replace(task, seeks_field=wanted == "on" or (wanted == "auto" and _as_large_as_a_head(task)))
+
+
+def fit_shaded(task: FitTask, start: Mixture | None, method: Callable[[FitTask, Mixture | None], Method]) -> Method:
+    """Look for a field, with a first look at the image as it is; then fit what is without it.
+
+    Takes changes; when sent Stop, the search is given up, and the image is fitted as it is.
+
+    Parameters
+    ----------
+    task : FitTask
+        From `seeking`.
+    start : Mixture or None
+        To begin with, in the image's own unit; None to find one.
+    method : function of task and start
+        How the classes are fitted.
 
     Raises
     ------
     SettingsError
         Where a field is to be taken out of an image that is no product of tissue and field.
     """
-    wanted = task.config.bias_field
-    if wanted == "off" or (wanted == "auto" and not _as_large_as_a_head(task)):
-        return task
-    found = _found(task)
-    if wanted == "on" and not any(found.suited):
-        raise SettingsError(
-            "A bias field is a factor, and no channel can be a product with one: it needs intensities above 0, an "
-            "extent of 50 mm or more, and some hundred voxels.",
-            "Use --bias-field off or auto.",
-        )
-    return with_field(task, found.field)
+    search, most = _search(task), STEPS_A_CHANNEL * task.volume.n_channels
+    if task.config.bias_field == "on" and next(search, None) is None:
+        raise _no_product()
+    mixture, labels = first_look(task, start)
+    report = Progress(0, most, mixture, labels=labels, phase=BIAS_FIELD, task=task)
+    found: FoundField | None = None
+    while True:
+        told = yield report
+        if isinstance(told, Stop) or (found is not None and not isinstance(told, Change)):
+            break
+        taken = attempt(task, report.mixture, told) if isinstance(told, Change) else None
+        if isinstance(taken, Changed):
+            # The Gaussians are of the uncorrected image; as the log field has mean 0, they are near.
+            task, start = taken.task, taken.mixture
+        done = most
+        if found is None:
+            try:
+                done, _ = next(search)
+            except StopIteration as end:
+                found = end.value
+                task = _taken_out(task, found)
+        report = _report(task, report, start, done, most, taken)
+    rest = method(replace(task, seeks_field=False), start)
+    if isinstance(told, Stop):
+        fitted = _at_once(rest)
+    else:
+        fitted = yield from rest
+    doubts = (_GIVEN_UP,) if found is None else ()
+    return replace(fitted, task=fitted.task or task, findings=(*fitted.findings, *doubts))
+
+
+def _at_once(method: Method) -> Fitted:
+    """Return what a method ends with that is stopped from the beginning."""
+    next(method)
+    while True:
+        try:
+            method.send(Stop())
+        except StopIteration as end:
+            fitted: Fitted = end.value
+            return fitted
+
+
+def _report(
+    task: FitTask, before: Progress, start: Mixture | None, done: int, most: int, taken: Changed | Finding | None
+) -> Progress:
+    """Return a step's report, with a look at the classes where these were changed."""
+    mixture, labels = before.mixture, None
+    if isinstance(taken, Changed):
+        mixture, labels = first_look(task, start)
+    refused = taken if isinstance(taken, Finding) else None
+    return Progress(done, most, mixture, labels=labels, phase=BIAS_FIELD, task=task, refused=refused)
+
+
+def _taken_out(task: FitTask, found: FoundField) -> FitTask:
+    if task.config.bias_field == "on" and not any(found.suited):
+        raise _no_product()
+    return with_field(replace(task, seeks_field=False), found.field)
+
+
+def _no_product() -> SettingsError:
+    return SettingsError(
+        "A bias field is a factor, and no channel can be a product with one: it needs intensities above 0, an "
+        "extent of 50 mm or more, and some hundred voxels.",
+        "Use --bias-field off or auto.",
+    )
 
 
 def with_field(task: FitTask, field: BiasField | None) -> FitTask:
@@ -59,7 +142,7 @@ def with_field(task: FitTask, field: BiasField | None) -> FitTask:
 def carried_on(task: FitTask, start: Segmentation) -> FitTask:
     """Return a task that goes on from a result: with its field, whose Gaussians are of the corrected image.
 
-    Where the result was made without looking for a field, one is looked for.
+    Where the result was made without looking for a field, one is to be looked for.
 
     Parameters
     ----------
@@ -73,12 +156,12 @@ def carried_on(task: FitTask, start: Segmentation) -> FitTask:
     if start.bias_field is not None:
         return with_field(task, start.bias_field)
     before = dict(start.provenance.get("settings", {})).get("bias_field", "off")
-    return task if before == task.config.bias_field else corrected(task)
+    return task if before == task.config.bias_field else seeking(task)
 
 
-def _found(task: FitTask) -> FoundField:
+def _search(task: FitTask) -> Search:
     geometry = task.volume.geometry
-    return find_bias_field(
+    return search_bias_field(
         task.image,
         task.mask,
         geometry.spacing,

@@ -65,6 +65,8 @@ class FitTask:
         What the image was divided by.
     counts : Tensor (*crop) float64 or None
         How many voxels each stands for, where the volume is a table of intensities; EM alone heeds them.
+    seeks_field : bool
+        Whether a bias field is still to be looked for.
     """
 
     image: Tensor
@@ -87,6 +89,7 @@ class FitTask:
     bright: tuple[str, ...] = ()
     bias_field: BiasField | None = None
     counts: Tensor | None = None
+    seeks_field: bool = False
 
     def __post_init__(self) -> None:
         if not self.identities:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 import torch
@@ -38,6 +39,8 @@ LEAST_GAIN = 0.085
 FEWEST = 200
 #: Images of which more is not positive than this share are no product of tissue and field.
 MOST_DARK = 0.02
+#: Runs of EM a channel: two starts without a field and with one, then all samples without, with a stiff, a soft one.
+STEPS_A_CHANNEL = 7
 #: EM steps of a start on the thinner sample, and of what goes on from there.
 _MOST_STEPS = 60
 _MORE_STEPS = 15
@@ -70,6 +73,10 @@ class FoundField:
     suited: tuple[bool, ...]
 
 
+#: A search: yields how many steps of how many are done.
+Search = Generator[tuple[int, int], None, FoundField]
+
+
 @dataclass(frozen=True)
 class _Waves:
     """The basis at the samples (N, J), float64 and float32; what each function costs (J,); how many along Z, Y, X."""
@@ -99,7 +106,7 @@ class _State:
     freedom: float = 0.0
 
 
-def find_bias_field(
+def search_bias_field(
     image: Tensor,
     mask: Tensor,
     spacing: Sequence[float],
@@ -108,7 +115,7 @@ def find_bias_field(
     n_classes: int,
     start: Sequence[int] = (0, 0, 0),
     forced: bool = False,
-) -> FoundField:
+) -> Search:
     """Estimate the bias field of each channel by a mixture that has the field as a parameter.
 
     A sample y (the mean of a small block) is modelled as y exp(-b) ~ sum_k pi_k N(mu_k, var_k), with b a sum of slow
@@ -142,6 +149,11 @@ def find_bias_field(
         The box's first voxel in the volume.
     forced : bool
         Keep the field of every suited channel, however little it gains.
+
+    Yields
+    ------
+    (int, int)
+        Steps done, and how many there are at most; between two of them it can be given up.
     """
     image, mask = as_tensor(image), as_tensor(mask)
     edges = _edges(mask, spacing, unit)
@@ -155,7 +167,14 @@ def find_bias_field(
         suited[c] = _suits(channel) and waves.rows.shape[1] > 1
         if not suited[c]:
             continue
-        found, gains[c] = _fit(channel / channel.mean(), waves, n_classes + MORE_GAUSSIANS, finer=finer)
+        climbs = _fit(channel / channel.mean(), waves, n_classes + MORE_GAUSSIANS, finer=finer)
+        for done in count(c * STEPS_A_CHANNEL + 1):
+            try:
+                next(climbs)
+            except StopIteration as end:
+                found, gains[c] = end.value
+                break
+            yield done, len(image) * STEPS_A_CHANNEL
         if not (math.isfinite(gains[c]) and bool(torch.isfinite(found).all())):
             # Too few of the samples differ.
             gains[c], suited[c] = 0.0, False
@@ -262,8 +281,10 @@ def _suits(values: Tensor) -> bool:
     return len(torch.unique(values)) > MORE_GAUSSIANS + 1
 
 
-def _fit(values: Tensor, waves: _Waves, most_gaussians: int, *, finer: bool) -> tuple[Tensor, float]:
-    """Return the coefficients (J,) of the likelier of two starts, and what the field gains.
+def _fit(
+    values: Tensor, waves: _Waves, most_gaussians: int, *, finer: bool
+) -> Generator[None, None, tuple[Tensor, float]]:
+    """Return the coefficients (J,) of the likelier of two starts, and what the field gains; yields after each climb.
 
     The starts compete on a thinner sample; the winner goes on with all, and may then be let go softer.
     """
@@ -272,16 +293,19 @@ def _fit(values: Tensor, waves: _Waves, most_gaussians: int, *, finer: bool) -> 
     few, few_waves = values[::thin], replace(waves, rows=waves.rows[::thin], narrow=waves.narrow[::thin])
     starts = [_start(few, n_gaussians, spread=spread) for spread in (True, False)]
     nothing = torch.zeros(len(waves.costs), dtype=torch.float64)
-    plain, winner = (
-        max(
-            (_climb(few, _State(start, nothing), used, _MOST_STEPS) for start in starts),
-            key=lambda state: state.likelihood,
-        )
-        for used in (None, few_waves)
-    )
-    plain, winner = _climb(values, plain, None), _climb(values, winner, waves)
+    winners = []
+    for used in (None, few_waves):
+        ended = []
+        for start in starts:
+            ended.append(_climb(few, _State(start, nothing), used, _MOST_STEPS))
+            yield
+        winners.append(max(ended, key=lambda state: state.likelihood))
+    plain = _climb(values, winners[0], None)
+    yield
+    winner = _climb(values, winners[1], waves)
     gain = _net(winner, len(values)) - plain.likelihood
     if finer:
+        yield
         softer = _climb(values, winner, replace(waves, costs=SOFTER * waves.costs))
         more = _net(softer, len(values)) - plain.likelihood
         if more - gain > LEAST_FINER_GAIN:

@@ -14,7 +14,7 @@ from napari_gmmseg.mixture.densities import class_log_densities
 from napari_gmmseg.mixture.moments import m_step
 from napari_gmmseg.mixture.observations import Voxels
 from napari_gmmseg.mixture.quadratic import QuadraticFeatures, log_weights
-from napari_gmmseg.mixture.spatial import LEAST_SHARE
+from napari_gmmseg.mixture.spatial import LEAST_SHARE, Evidence
 from napari_gmmseg.mixture.standardisation import Standardisation
 from napari_gmmseg.mixture.sweep import Sweeper
 from napari_gmmseg.volumes import Mixture
@@ -41,8 +41,10 @@ class GaussianClasses:
         self, image: Tensor, mask: Tensor, start: Mixture, covariance: Covariance, *, held: Sequence[int] = ()
     ) -> None:
         self._held = list(held)
-        self._mask = mask
-        self._samples = image[:, mask].contiguous()
+        # Voxels lie plane by plane, so that those of a few planes of Z follow one another.
+        self._by_plane = mask.movedim(-3, 0)
+        self._begins = [0, *self._by_plane.flatten(1).sum(1).cumsum(0).tolist()]
+        self._samples = image.movedim(-3, 1)[:, self._by_plane].contiguous()
         order = np.argsort(start.class_of, kind="stable")
         start = Mixture(
             start.mixing_weights[order], start.means[order], start.covariances[order], start.class_of[order]
@@ -51,22 +53,25 @@ class GaussianClasses:
         full = covariance == "full" and len(image) > 1
         self._quadratic = QuadraticFeatures(Standardisation.of_samples(self._samples), full=full)
 
-    def add_log_densities(self, logits: Tensor, size_weight: float) -> None:
-        """Set logits (K, ..., Z, Y, X) to log p_k(x) + size_weight * log pi_k.
+    def log_densities(self, size_weight: float) -> Evidence:
+        """Return what sets logits (K, ..., P, Y, X) to log p_k(x) + size_weight * log pi_k in planes of Z.
 
         Parameters
         ----------
-        logits : Tensor (K, ..., Z, Y, X) float32
-            Overwritten.
         size_weight : float
             Power of the class shares.
         """
         shares = np.bincount(self._mixture.class_of, self._mixture.mixing_weights)
         sizes = size_weight * np.log(np.maximum(shares, LEAST_SHARE))
         densities = class_log_densities(self._mixture, self._samples)
-        for k, size in enumerate(sizes):
-            logits[k] = 0.0
-            logits[k][self._mask] = densities[k].to(torch.float32) + float(size)
+
+        def fill(logits: Tensor, first: int, last: int) -> None:
+            inside = self._by_plane[first:last]
+            here = slice(self._begins[first], self._begins[last])
+            for out, row, size in zip(logits, densities, sizes, strict=True):
+                out.zero_().movedim(-3, 0)[inside] = row[here].to(torch.float32) + float(size)
+
+        return fill
 
     def update(self, memberships: Tensor, anchor: float) -> float:
         """Re-estimate from memberships; return the largest shift of a mean, as a share of the means' range.
@@ -80,7 +85,7 @@ class GaussianClasses:
         """
         before = self._mixture
         if np.isfinite(anchor):
-            inside = torch.stack([row[self._mask] for row in memberships])
+            inside = torch.stack([row.movedim(-3, 0)[self._by_plane] for row in memberships])
             fitted = self._maximised(inside)
             held = anchor / fitted.n_classes / max(len(fitted.class_of) / fitted.n_classes, 1.0)
             share = (fitted.mixing_weights / (fitted.mixing_weights + held))[:, None] if held else 1.0

@@ -87,22 +87,22 @@ def noise_ratio(class_means: NDArray[np.float64], stds: NDArray[np.float64]) -> 
 def trust_in_neighbours(ratio: float) -> float:
     """Return how far the neighbours are to be trusted, 0 ... 1, from the noise ratio.
 
-    Below a ratio of .06 a voxel's own intensity says more than its neighbours, whose pull erodes CSF in thin sulci;
-    above .14 the pull is full. Both ends were chosen on phantoms of 3, 5 and 9 % noise and on real brains.
+    Below a ratio of .08 a voxel's own intensity says more than its neighbours, whose pull erodes CSF in thin sulci;
+    above .12 the pull is full. Both ends were chosen on phantoms of 3, 5 and 9 % noise and on real brains.
 
     Parameters
     ----------
     ratio : float
         From `noise_ratio`.
     """
-    return float(np.clip((ratio - 0.06) / (0.14 - 0.06), 0.0, 1.0))
+    return float(np.clip((ratio - 0.08) / (0.12 - 0.08), 0.0, 1.0))
 
 
 def size_weight(ratio: float) -> float:
     """Return the power of the class shares in the spatial mixture, 0 ... 1, from the noise ratio.
 
     In a clean image shares say nothing that a voxel's intensity does not say better (and would eat CSF in thin sulci).
-    At a ratio of .14 they count in full, as Bayes' rule has it. Above .15 classes overlap so much that mean field lets
+    At a ratio of .12 they count in full, as Bayes' rule has it. Above .15 classes overlap so much that mean field lets
     the large ones swallow the small, and the power falls as 1 / ratio. Chosen on phantoms of 3, 5 and 9 % noise.
 
     Parameters

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -14,11 +15,16 @@ from torch import Tensor
 from napari_gmmseg.mixture.moments import VARIANCE_FLOOR
 from napari_gmmseg.mixture.neighbours import AxisWeights, neighbour_sum
 from napari_gmmseg.mixture.partial_volume import PartialVolumeModel
+from napari_gmmseg.mixture.pseudo_likelihood import Agreement
 from napari_gmmseg.mixture.standardisation import Standardisation
 from napari_gmmseg.volumes import Mixture
 
 #: Smallest share of a class in log pi: a class that has lost its voxels can come back.
 LEAST_SHARE = 1e-4
+#: So many voxels of a class are swept at a time: a few megabytes for all classes.
+PORTION = 200_000
+#: Sweeps after which the weight of neighbours is asked for, from the second on: it goes half of the way in each.
+LEARNING = 6
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class SpatialPrior:
     Parameters
     ----------
     neighbour_weight : float
-        beta, the pull of one neighbour at 1 mm, in nat.
+        beta, the pull of one of six neighbours at 1 mm, in nat.
     axis_weights : (wz, wy, wx)
         From `axis_weights`.
     size_weight : float
@@ -36,12 +42,19 @@ class SpatialPrior:
     anchor : float
         Pseudo-voxels that hold each mean at its start, as a share of the voxels per class (N / K); 0 = free,
         inf = fixed.
+    n_neighbours : int
+        6 or 26; see `neighbour_sum`.
+    trust : float or None
+        beta follows the image, from the second sweep to the seventh: it goes half of the way to this share of the
+        weight of greatest pseudo-likelihood. None holds it.
     """
 
     neighbour_weight: float
     axis_weights: AxisWeights
     size_weight: float
     anchor: float
+    n_neighbours: int = 6
+    trust: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,29 +66,34 @@ class SpatialStep:
     step : int
         Sweeps done.
     memberships : Tensor (K, ..., Z, Y, X) float32
-        Posterior of each class, 0 outside the mask; overwritten by the next sweep.
+        Posterior of each class, 0 outside the mask; overwritten by the sweep after the next.
     mixture : Mixture
         In the image's own unit.
     shift : float
         Largest move of a class mean in this sweep, as a share of the means' range.
+    neighbour_weight : float
+        beta, as it is now.
     """
 
     step: int
     memberships: Tensor
     mixture: Mixture
     shift: float
+    neighbour_weight: float
+
+
+#: Sets logits (K, ..., P, Y, X) of planes of Z, from the first to the one before the last.
+Evidence = Callable[[Tensor, int, int], None]
 
 
 class ClassModel(Protocol):
     """Class likelihoods that are re-estimated from memberships."""
 
-    def add_log_densities(self, logits: Tensor, size_weight: float) -> None:
-        """Set logits (K, ..., Z, Y, X) to log p_k(x) + size_weight * log pi_k.
+    def log_densities(self, size_weight: float) -> Evidence:
+        """Return what sets logits (K, ..., P, Y, X) to log p_k(x) + size_weight * log pi_k in planes of Z.
 
         Parameters
         ----------
-        logits : Tensor (K, ..., Z, Y, X) float32
-            Overwritten.
         size_weight : float
             Power of the class shares.
         """
@@ -129,21 +147,23 @@ class OneChannelClasses:
         self._shares = np.array(start.mixing_weights)
         self._variances = start.covariances[:, 0, 0].copy()
 
-    def add_log_densities(self, logits: Tensor, size_weight: float) -> None:
-        """Set logits (K, ..., Z, Y, X) to log p_k(x) + size_weight * log pi_k.
+    def log_densities(self, size_weight: float) -> Evidence:
+        """Return what sets logits (K, ..., P, Y, X) to log p_k(x) + size_weight * log pi_k in planes of Z.
 
         Parameters
         ----------
-        logits : Tensor (K, ..., Z, Y, X) float32
-            Overwritten.
         size_weight : float
             Power of the class shares.
         """
         table = self._model.table() + size_weight * np.log(np.maximum(self._shares, LEAST_SHARE))[:, None]
-        rows = torch.from_numpy(table).to(logits.device, torch.float32)
-        flat = self._bins.reshape(-1)
-        for k, row in enumerate(rows):
-            torch.index_select(row, 0, flat, out=logits[k].reshape(-1))
+        rows = torch.from_numpy(table).to(self._bins.device, torch.float32)
+
+        def fill(logits: Tensor, first: int, last: int) -> None:
+            flat = self._bins[..., first:last, :, :].reshape(-1)
+            for row, out in zip(rows, logits, strict=True):
+                torch.index_select(row, 0, flat, out=out.view(-1))
+
+        return fill
 
     def update(self, memberships: Tensor, anchor: float) -> float:
         """Re-estimate from memberships; return the largest shift of a mean, as a share of the means' range.
@@ -207,10 +227,11 @@ def mean_field(
 ) -> Generator[SpatialStep, None, SpatialStep]:
     """Fit the spatial mixture by synchronous mean-field sweeps.
 
-    z_k(x) = log p_k(x) + tau log pi_k + beta sum over face neighbours y of a(y) w_k(y), w = softmax_k(z), then the
+    z_k(x) = log p_k(x) + tau log pi_k + beta sum over neighbours y of a(y) w_k(y), w = softmax_k(z), then the
     M-step on w: the spatially variant mixture of Schwab, Mayr & Haltmeier (Alg. 2) with Pi(x) taken from the neighbours
     instead of the voxel itself (a Potts prior; Zhang, Brady & Smith 2001 in mean-field form). The first sweep has no
-    neighbours.
+    neighbours. Each works through a few planes at a time, which fit a processor's cache; as all voxels listen to the
+    sweep before, the portions make no difference.
 
     Parameters
     ----------
@@ -235,23 +256,73 @@ def mean_field(
         After each sweep; the last is also returned.
     """
     memberships = torch.zeros((n_classes, *mask.shape), dtype=torch.float32, device=mask.device)
-    logits = torch.empty_like(memberships)
+    before = torch.empty_like(memberships)
     inside = mask.to(torch.float32)
+    portions = _portions(mask)
+    agreement: Agreement | None = None
+    # Made once: fresh memory costs as much as the arithmetic.
+    scratch = torch.empty(n_classes * inside.narrow(-3, 0, portions[0][1]).numel(), device=mask.device)
     step = 0
     while True:
-        model.add_log_densities(logits, prior.size_weight)
-        if step:
-            neighbour_sum(memberships, prior.axis_weights, logits, prior.neighbour_weight)
-        torch.softmax(logits, 0, out=memberships)
-        memberships.mul_(inside)
+        before, memberships = memberships, before
+        evidence = model.log_densities(prior.size_weight)
+        for planes in portions:
+            _sweep_planes(evidence, before if step else None, inside, prior, planes, memberships, scratch)
         if fixed_labels is not None:
             clamp_(memberships, fixed_labels)
         shift = model.update(memberships, prior.anchor)
+        if prior.trust and 1 <= step <= LEARNING:
+            agreement = agreement or Agreement(mask, prior.axis_weights, prior.n_neighbours)
+            prior = _learnt(prior, agreement, memberships, model.mixture())
         step += 1
-        result = SpatialStep(step, memberships, model.mixture(), shift)
+        result = SpatialStep(step, memberships, model.mixture(), shift, prior.neighbour_weight)
         yield result
         if step >= max_steps or (step >= 3 and shift < tolerance):
             return result
+
+
+def _learnt(prior: SpatialPrior, agreement: Agreement, memberships: Tensor, mixture: Mixture) -> SpatialPrior:
+    """Return the prior with the weight of its neighbours half of the way to what the image says."""
+    trust = prior.trust or 1.0
+    shares = np.bincount(mixture.class_of, mixture.mixing_weights)
+    log_shares = torch.from_numpy(prior.size_weight * np.log(np.maximum(shares, LEAST_SHARE)))
+    best = agreement(memberships, log_shares, prior.neighbour_weight / trust)
+    return replace(prior, neighbour_weight=(prior.neighbour_weight + trust * best) / 2)
+
+
+def _portions(mask: Tensor) -> list[tuple[int, int]]:
+    """Return the planes of Z that are swept together: all at once on a card."""
+    n = mask.shape[-3]
+    portion = n if mask.device.type != "cpu" else max(1, PORTION * n // max(mask.numel(), 1))
+    return [(first, min(first + portion, n)) for first in range(0, n, portion)]
+
+
+def _sweep_planes(
+    evidence: Evidence,
+    before: Tensor | None,
+    inside: Tensor,
+    prior: SpatialPrior,
+    planes: tuple[int, int],
+    memberships: Tensor,
+    scratch: Tensor,
+) -> None:
+    """Set the memberships of some planes from those before; None where neighbours are not asked yet."""
+    first, last = planes
+    here = inside.narrow(-3, first, last - first)
+    shape = (len(memberships), *here.shape)
+    logits = scratch[: math.prod(shape)].view(shape)
+    evidence(logits, first, last)
+    if before is not None:
+        weights, scale = prior.axis_weights, prior.neighbour_weight
+        neighbour_sum(before, weights, logits, scale, n_neighbours=prior.n_neighbours, planes=planes)
+    # The softmax by hand: torch's rounds the last few voxels of a portion otherwise than those before them.
+    greatest = logits[0].clone()
+    for row in logits[1:]:
+        torch.maximum(greatest, row, out=greatest)
+    total = logits.sub_(greatest).exp_()[0].clone()
+    for row in logits[1:]:
+        total.add_(row)
+    torch.mul(logits, torch.div(here, total, out=total), out=memberships.narrow(-3, first, last - first))
 
 
 def smoothed(

@@ -69,7 +69,7 @@ def _choice(setting: Setting, changed: Callable[[], None]) -> Editor:
     if setting.may_be_empty:
         box.addItem("", None)
     for choice in setting.choices:
-        box.addItem(choice, choice)
+        box.addItem(str(choice), choice)
     box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
     def widen() -> None:

@@ -26,6 +26,7 @@ _MATTERS: dict[str, frozenset[str]] = {
     "n_starts": _EM | _SPATIAL,
     "means": _SPATIAL | _DEEP,
     "neighbour_weight": _SPATIAL,
+    "neighbourhood": _SPATIAL,
     "bias_field": _ALL,
     "tolerance": _EM,
     "max_steps": _ALL,
