@@ -1,0 +1,335 @@
+"""Which settings the refinement should come with: one factor at a time, on brains, hearts and real images.
+
+    python benchmarks/study_default.py [--seeds 0] [--variants "steps 50" ...] [--cases t1_n9b0 ...]   # runs and tables
+    python benchmarks/study_default.py --noise       # Dice against steps on brains of 3 to 15 % noise
+    python benchmarks/study_default.py --table       # tables of what was measured before
+
+Every run is appended to ``output/study_default.jsonl`` as it ends; what is there already is not run again, so that a
+study may be ended and taken up. One process a variant, one torch thread. A seed is the network's; a case behind which
+``@1`` stands has another noise field. `study_variants.py` has the list.
+
+The rule. A variant may become the default where it keeps the limits on the 1 mm brain (first sight of the network's 3
+CPU seconds, or as soon as the default's; end 20; memory 2 GB) and does not fall by more than the spread on any case that
+is decided on. The spread is two standard errors of a difference of single runs, from the default's SD over its seeds. Of
+these, one whose mean over the decided cases is higher by more than the spread of a mean is proposed, the highest first;
+failing that, one that is as good within that spread and takes less than 90 % of the default's CPU time; else the default
+stays. Real brains are clean: `auto` does not refine them, and they do not decide, but they are shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from accuracy import Case
+from deep import brain, heart, one_slice, overlaps, preset_of, real, three_channels
+from em import resident
+from napari_gmmseg.config import FitConfig, PreparationConfig
+from napari_gmmseg.fitting import fit
+from napari_gmmseg.preparation import prepare_case
+from napari_gmmseg.volumes import Segmentation
+from study_variants import BY_NAME, COUNTS, DEFAULT, FLOOR, STEPS, VARIANTS, Variant
+
+OUTPUT = Path(__file__).parent / "output"
+Row = dict[str, Any]
+
+#: Cases whose Dice decides.
+DECIDED = (
+    "t1_n9b0",
+    "t1_n5b0",
+    "t1_n9b0@1",
+    "pv_n9b0",
+    "pv_n5b0@1",
+    "t1_n5b40",
+    "three channels",
+    "heart",
+    "heart@1",
+)
+#: Cases that are shown beside them.
+SHOWN = ("philips", "ptbp 01")
+#: The case of the limits.
+BRAIN = "t1_n9b0"
+LIMITS = {"first_deep_cpu_s": 3.0, "cpu_s": 20.0, "peak_mb": 2000.0}
+NOISY = tuple(f"t1_n{noise}b0" for noise in (3, 5, 7, 9, 12, 15))
+#: Standard errors that a difference has to be larger than.
+SURE = 2.0
+#: Share of the default's CPU time below which a variant is the faster.
+FASTER = 0.9
+
+
+def case_of(name: str) -> Case | None:
+    """Return a case by its name; None for a real brain that is not there."""
+    image, _, seed = name.partition("@")
+    if image == "heart":
+        return heart(int(seed or 0))
+    if image == "three channels":
+        return three_channels()
+    if image.startswith(("t1_", "pv_")):
+        return brain(image, int(seed or 0))
+    return real(image)
+
+
+def fitted(case: Case, config: FitConfig) -> tuple[Segmentation, dict[str, float]]:
+    """Fit without looking at the truth; return CPU and wall seconds to the first sight of the network's, too."""
+    preset = preset_of(case)
+    volume, prepared = prepare_case(
+        case.volume, PreparationConfig(mask="given"), mask=case.mask, preset=preset, n_classes=config.n_classes
+    )
+    cpu, wall = time.process_time(), time.perf_counter()
+    seen: dict[str, float] = {}
+    steps = fit(volume, prepared, config, preset)
+    while True:
+        try:
+            report = next(steps)
+        except StopIteration as end:
+            return end.value, seen
+        if report.preview is not None and report.phase == "Blind-spot prior" and not seen:
+            seen = {"first_deep_cpu_s": time.process_time() - cpu, "first_deep_s": time.perf_counter() - wall}
+
+
+def answered(case: Case, variant: Variant, seed: int) -> tuple[NDArray[np.uint8], Row]:
+    """Return the labels of a variant, with what its first network told."""
+    preset = preset_of(case)
+    k = len(preset.classes) if preset.classes else 3
+    config = FitConfig(**{"method": "blindspot", "threads": 1, "seed": seed, "n_classes": k, **variant.settings})
+    result, told = fitted(case, config)
+    told = {**told, "steps": result.steps, "noise_ratio": float(dict(result.provenance).get("noise ratio", math.nan))}
+    labels = np.asarray(result.label_map.labels)
+    if variant.members > 1:
+        total = np.array(result.probabilities)
+        for more in range(1, variant.members):
+            total += fitted(case, replace(config, seed=seed + 1000 * more))[0].probabilities
+        values = np.array([tissue.value for tissue in result.label_map.classes], dtype=np.uint8)
+        labels = np.where(result.mask, values[total.argmax(0)], 0).astype(np.uint8)
+    return labels, told
+
+
+def measure(variant: Variant, name: str, seed: int) -> Row | None:
+    """Run a variant on a case in this process; None where the case is not there."""
+    case = case_of(name)
+    if case is None:
+        return None
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    cpu, wall = time.process_time(), time.perf_counter()
+    labels, told = answered(case, variant, seed)
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    dice = np.diag(overlaps(labels, case.truth)).tolist()
+    figures = {"cpu_s": cpu, "wall_s": wall, "peak_mb": resident("VmHWM"), **told}
+    return {"variant": variant.name, "case": name, "seed": seed, "dice": dice, **figures}
+
+
+def work(variant: Variant, cases: list[str], seed: int) -> None:
+    """Run a variant on cases, and print a line of JSON for each."""
+    torch.set_num_threads(1)
+    variant.put_in_force()
+    warm = one_slice(brain(BRAIN, 0), 75)
+    answered(warm, replace(variant, members=1, settings={**variant.settings, "warm_steps": 1, "max_steps": 1}), 0)
+    for name in cases:
+        row = measure(variant, name, seed)
+        if row is not None:
+            print(json.dumps(row), flush=True)
+
+
+def recorded(path: Path) -> dict[tuple[str, str, int], Row]:
+    """Return what was measured, by variant, case and seed."""
+    if not path.exists():
+        return {}
+    rows = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    return {(row["variant"], row["case"], row["seed"]): row for row in rows}
+
+
+def run(variants: Iterable[Variant], cases: Iterable[str], seeds: Iterable[int], path: Path) -> None:
+    """Run what is not recorded yet, and record it."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=OUTPUT.parent, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    path.parent.mkdir(exist_ok=True)
+    for seed in seeds:
+        for variant in variants:
+            done = recorded(path)
+            left = [name for name in cases if (variant.name, name, seed) not in done]
+            if not left:
+                continue
+            command = [sys.executable, __file__, "--work", variant.name, str(seed), *left]
+            one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+            variables = os.environ | variant.environment() | one
+            with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as process:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    with path.open("a", encoding="utf-8") as file:
+                        file.write(json.dumps({**json.loads(line), "commit": commit}) + "\n")
+            print(f"{variant.name}, seed {seed}: exit code {process.returncode}", file=sys.stderr, flush=True)
+
+
+def mean_dice(row: Row) -> float:
+    """Return the mean Dice over the classes of a run."""
+    return float(np.mean(row["dice"]))
+
+
+def spread(rows: Iterable[Row], cases: Iterable[str]) -> float:
+    """Return the default's SD of Dice over seeds, pooled over cases; NaN where none has two seeds."""
+    by_case = defaultdict(list)
+    for row in rows:
+        if row["variant"] == DEFAULT.name and row["case"] in cases:
+            by_case[row["case"]].append(mean_dice(row))
+    variances = [statistics.variance(values) for values in by_case.values() if len(values) > 1]
+    return math.sqrt(statistics.mean(variances)) if variances else math.nan
+
+
+class Comparison:
+    """A variant beside the default, case by case and seed by seed.
+
+    Parameters
+    ----------
+    name : str
+        The variant's.
+    rows : list of Row
+        All that was measured.
+    sd : float
+        From `spread`.
+    """
+
+    def __init__(self, name: str, rows: list[Row], sd: float) -> None:
+        self.name = name
+        default = {(row["case"], row["seed"]): row for row in rows if row["variant"] == DEFAULT.name}
+        pairs = [
+            (row, default[row["case"], row["seed"]])
+            for row in rows
+            if row["variant"] == name and (row["case"], row["seed"]) in default
+        ]
+        self.pairs = [pair for pair in pairs if pair[0]["case"] in DECIDED]
+        gains = defaultdict(list)
+        for own, its in pairs:
+            gains[own["case"]].append(mean_dice(own) - mean_dice(its))
+        #: Mean gain in Dice over the default, by case.
+        self.gains = {case: statistics.mean(values) for case, values in gains.items()}
+        decided = [self.gains[case] for case in DECIDED if case in self.gains]
+        self.complete = len(decided) == len(DECIDED)
+        self.gain = statistics.mean(decided) if decided else math.nan
+        self.least = min(decided, default=math.nan)
+        n_seeds = max((len(values) for values in gains.values()), default=1)
+        self.spread_of_case = SURE * math.sqrt(2 / n_seeds) * sd
+        self.spread_of_mean = self.spread_of_case / math.sqrt(len(DECIDED))
+        brains = [own for own, _ in pairs if own["case"] == BRAIN]
+        soonest = [its["first_deep_cpu_s"] for own, its in pairs if own["case"] == BRAIN]
+        #: The limit of the first sight: as soon as the default's will do. 5 % is what a time drifts by.
+        self.first = max(LIMITS["first_deep_cpu_s"], 1.05 * statistics.median(soonest)) if soonest else 0.0
+        self.limits = {
+            name: statistics.median(r.get(name, 0.0) for r in brains) if brains else math.nan for name in LIMITS
+        }
+        #: CPU time as a share of the default's.
+        self.cost = sum(own["cpu_s"] for own, _ in self.pairs) / max(sum(its["cpu_s"] for _, its in self.pairs), 1e-9)
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it keeps the limits, and falls on no decided case."""
+        limits = {**LIMITS, "first_deep_cpu_s": self.first}
+        kept = all(self.limits[name] <= limit for name, limit in limits.items())
+        return self.complete and kept and self.least >= -self.spread_of_case
+
+
+def proposed(comparisons: list[Comparison]) -> tuple[str, str]:
+    """Return which variant the rule proposes, and why."""
+    allowed = [found for found in comparisons if found.allowed]
+    better = [found for found in allowed if found.gain > found.spread_of_mean]
+    if better:
+        best = max(better, key=lambda found: found.gain)
+        return best.name, f"better by {best.gain:.4f}, more than the spread of {best.spread_of_mean:.4f}"
+    as_good = [found for found in allowed if found.gain >= -found.spread_of_mean and found.cost < FASTER]
+    if as_good:
+        best = min(as_good, key=lambda found: found.cost)
+        return best.name, f"as good ({best.gain:+.4f}), in {best.cost:.0%} of the CPU time"
+    return DEFAULT.name, "no variant is better by more than the spread, or as good and faster"
+
+
+def table(rows: list[Row]) -> Iterator[str]:
+    """Yield the tables of what was measured, and the proposal."""
+    cases = [case for case in (*DECIDED, *SHOWN) if any(row["case"] == case for row in rows)]
+    sd = spread(rows, DECIDED)
+    comparisons = [Comparison(variant.name, rows, sd) for variant in VARIANTS if variant not in (DEFAULT, FLOOR)]
+    comparisons = [found for found in comparisons if found.gains]
+    yield f"The default, its SD over seeds being {sd:.4f}; and the spatial mixture:\n"
+    yield "| case | spatial | default | seeds | by class | CPU s | wall s | first sight, CPU s | peak MB |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for case in cases:
+        own = [row for row in rows if row["case"] == case and row["variant"] == DEFAULT.name]
+        floor = [row for row in rows if row["case"] == case and row["variant"] == FLOOR.name]
+        if own:
+            middle = [statistics.median(row[name] for row in own) for name in ("cpu_s", "wall_s", "first_deep_cpu_s")]
+            dice = " ".join(
+                f"{statistics.mean(column):.3f}" for column in zip(*(row["dice"] for row in own), strict=True)
+            )
+            spatial = f"{mean_dice(floor[0]):.4f}" if floor else "-"
+            mean = statistics.mean(mean_dice(row) for row in own)
+            peak = statistics.median(row["peak_mb"] for row in own)
+            times = " | ".join(f"{value:.1f}" for value in middle)
+            yield f"| {case} | {spatial} | {mean:.4f} | {len(own)} | {dice} | {times} | {peak:.0f} |"
+    yield "\nGain in Dice over the default, case by case with the same seed (thousandths):\n"
+    yield f"| variant | {' | '.join(cases)} | **mean of the decided** | CPU | first sight, CPU s | peak MB | allowed |"
+    yield "|---" * (len(cases) + 6) + "|"
+    for found in comparisons:
+        gains = " | ".join(f"{1000 * found.gains[case]:+.1f}" if case in found.gains else "-" for case in cases)
+        first, _, peak = found.limits.values()
+        yield (
+            f"| {found.name} | {gains} | **{1000 * found.gain:+.1f}** | {found.cost:.0%} | {first:.1f} | {peak:.0f} "
+            f"| {'yes' if found.allowed else 'no'} |"
+        )
+    if comparisons:
+        one = comparisons[0]
+        yield f"\nSpread of one case {one.spread_of_case:.4f}, of the mean {one.spread_of_mean:.4f} (one seed)."
+        name, why = proposed(comparisons)
+        yield f"Proposed: **{name}**: {why}."
+
+
+def noise_table(rows: list[Row]) -> Iterator[str]:
+    """Yield Dice against steps on brains of several noises."""
+    found = {(row["case"], row["variant"]): row for row in rows if row["seed"] == 0}
+    yield f"| brain | spatial | {' | '.join(f'{n} steps' for n in COUNTS)} |"
+    yield "|---" * (len(COUNTS) + 2) + "|"
+    for case in NOISY:
+        names = [FLOOR.name, *(variant.name for variant in STEPS)]
+        here = [found.get((case, "default" if name == "steps 100" else name)) for name in names]
+        cells = [f"{mean_dice(row):.4f}" if row else "-" for row in here]
+        yield f"| {case} | {' | '.join(cells)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--variants", nargs="+", default=[variant.name for variant in VARIANTS], metavar="NAME")
+    parser.add_argument("--cases", nargs="+", default=[*DECIDED, *SHOWN])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--noise", action="store_true", help="steps on brains of several noises instead")
+    parser.add_argument("--table", action="store_true", help="run nothing")
+    parser.add_argument("--json", type=Path, default=OUTPUT / "study_default.jsonl", help="where runs are recorded")
+    parser.add_argument("--work", nargs="+", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.work:
+        name, seed, *cases = options.work
+        work(BY_NAME[name], cases, int(seed))
+        return
+    if not options.table and options.noise:
+        default = tuple(variant for variant in STEPS if variant.level != "100")
+        run((FLOOR, DEFAULT, *default), NOISY, (0,), options.json)
+    elif not options.table:
+        run([BY_NAME[name] for name in options.variants], options.cases, options.seeds, options.json)
+    rows = list(recorded(options.json).values())
+    print(*(noise_table(rows) if options.noise else table(rows)), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

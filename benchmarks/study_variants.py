@@ -1,0 +1,124 @@
+"""What `study_default.py` varies: one factor at a time around the settings that the program comes with.
+
+A variant is put in force for a whole process: settings that a person has go through `FitConfig`, the others by changing
+what the program comes with. No file of the program is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from napari_gmmseg.config import recipes, slicing
+from napari_gmmseg.fitting.deep.training import Trainer
+
+#: What oneDNN is limited to, as a processor without units for bfloat16, without AMX, or of ten years ago would be.
+INSTRUCTIONS = {"no bf16": "AVX512_CORE_VNNI", "no amx": "AVX512_CORE_BF16", "avx2": "AVX2"}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to refine.
+
+    Parameters
+    ----------
+    factor, level : str
+        What is varied, and to what.
+    settings : mapping
+        Fields of `FitConfig`.
+    recipe : mapping
+        Fields of the blind-spot recipe.
+    neighbours : int or None
+        Slices on each side that a network sees; None: as the program has it.
+    layout : "first", "last" or None
+        Where the channels lie in memory; None: last in bfloat16, first in float32.
+    members : int
+        Networks of as many seeds whose posteriors are averaged.
+    instructions : str
+        A key of `INSTRUCTIONS`; "": all that the processor has.
+    """
+
+    factor: str
+    level: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    neighbours: int | None = None
+    layout: str | None = None
+    members: int = 1
+    instructions: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name in tables and files."""
+        return f"{self.factor} {self.level}".strip()
+
+    def environment(self) -> dict[str, str]:
+        """Return variables that have to be set before the program begins."""
+        return {"ONEDNN_MAX_CPU_ISA": INSTRUCTIONS[self.instructions]} if self.instructions else {}
+
+    def put_in_force(self) -> None:
+        """Change what this process comes with."""
+        key = ("blindspot", "tuned")
+        recipes.RECIPES[key] = replace(recipes.RECIPES[key], **self.recipe)
+        if self.neighbours is not None:
+            slicing.NEIGHBOURS = self.neighbours
+        if self.layout == "first":
+            Trainer.use_bfloat16 = _in_bfloat16_with_channels_first  # type: ignore[method-assign]
+        elif self.layout == "last":
+            Trainer.logits = _in_float32_with_channels_last  # type: ignore[method-assign]
+
+
+def _in_bfloat16_with_channels_first(self: Trainer) -> None:
+    self._low, self._layout = True, torch.contiguous_format
+
+
+def _in_float32_with_channels_last(self: Trainer, inputs: Tensor) -> Tensor:
+    self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    result: Tensor = self._network(inputs.contiguous(memory_format=torch.channels_last))
+    return result
+
+
+DEFAULT = Variant("default", "")
+#: What the method starts from, and has to be better than.
+FLOOR = Variant("spatial", "", {"method": "spatial"})
+
+
+def _of_recipe(factor: str, name: str, *levels: Any) -> list[Variant]:
+    return [Variant(factor, f"{level:g}", recipe={name: level}) for level in levels]
+
+
+#: In the order in which they are run.
+VARIANTS: tuple[Variant, ...] = (
+    DEFAULT,
+    FLOOR,
+    *_of_recipe("steps", "max_steps", 50, 200),
+    *_of_recipe("learning rate", "learning_rate", 2e-3, 8e-3),
+    *_of_recipe("hidden share", "hidden_share", 0.2, 0.5),
+    *_of_recipe("width", "width", 16, 4),
+    *_of_recipe("depth", "depth", 3, 1),
+    *(Variant("neighbours", f"{n}", neighbours=n) for n in (1, 0, 3)),
+    *_of_recipe("snapshots", "snapshots", 1, 6),
+    *_of_recipe("slices a step", "batch_slices", 1, 4),
+    *_of_recipe("warm-up", "warm_steps", 10, 50),
+    Variant("precision", "float32", {"precision": "float32"}),
+    Variant("precision", "bfloat16, channels first", layout="first"),
+    Variant("precision", "float32, channels last", {"precision": "float32"}, layout="last"),
+    *_of_recipe("tolerance", "tolerance", 0, 1e-2),
+    *(Variant("networks", f"{n}", members=n) for n in (2, 3)),
+    *_of_recipe("own intensity", "own_intensity", 0.0, 0.5),
+    Variant("means", "anchored", recipe={"means": "anchored"}),
+    *_of_recipe("smoothness", "smoothness", 0.3),
+    Variant("view", "3d patches", {"view": "3d"}, {"batch_slices": 2}),
+    Variant("instructions", "AVX-512 without bf16, float32", {"precision": "float32"}, instructions="no bf16"),
+    Variant("instructions", "AVX-512 without bf16, bfloat16", {"precision": "bfloat16"}, instructions="no bf16"),
+    Variant("instructions", "AVX2, float32", {"precision": "float32"}, instructions="avx2"),
+    Variant("instructions", "AVX2, bfloat16", {"precision": "bfloat16"}, instructions="avx2"),
+)
+#: Steps that are tried on brains of several noises.
+COUNTS = (25, 50, 100, 200)
+STEPS: tuple[Variant, ...] = tuple(variant for n in COUNTS for variant in _of_recipe("steps", "max_steps", n))
+BY_NAME = {variant.name: variant for variant in (*VARIANTS, *STEPS)}
