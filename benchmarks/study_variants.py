@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from napari_gmmseg.config import recipes, slicing
-from napari_gmmseg.fitting.deep.training import Trainer
+from napari_gmmseg.fitting.deep.training import Schedule, Trainer
+from napari_gmmseg.networks import blocks
 
 #: What oneDNN is limited to, as a processor without units for bfloat16, without AMX, or of ten years ago would be.
 INSTRUCTIONS = {"no bf16": "AVX512_CORE_VNNI", "no amx": "AVX512_CORE_BF16", "avx2": "AVX2"}
@@ -40,6 +41,12 @@ class Variant:
         Networks of as many seeds whose posteriors are averaged.
     instructions : str
         A key of `INSTRUCTIONS`; "": all that the processor has.
+    norm_momentum : float or None
+        Weight of a step's statistics in those that batch norms keep for predictions; None: torch's .1.
+    falls_from : float or None
+        The share of the steps after which the learning rate falls; None: one half.
+    cases : tuple of str
+        The only ones that it is run on; (): all.
     """
 
     factor: str
@@ -50,6 +57,9 @@ class Variant:
     layout: str | None = None
     members: int = 1
     instructions: str = ""
+    norm_momentum: float | None = None
+    falls_from: float | None = None
+    cases: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -66,10 +76,34 @@ class Variant:
         recipes.RECIPES[key] = replace(recipes.RECIPES[key], **self.recipe)
         if self.neighbours is not None:
             slicing.NEIGHBOURS = self.neighbours
+        if self.norm_momentum is not None:
+            _set_norms(self.norm_momentum)
+        if self.falls_from is not None:
+            _set_fall(self.falls_from)
         if self.layout == "first":
             Trainer.use_bfloat16 = _in_bfloat16_with_channels_first  # type: ignore[method-assign]
         elif self.layout == "last":
             Trainer.logits = _in_float32_with_channels_last  # type: ignore[method-assign]
+
+
+def _set_norms(momentum: float) -> None:
+    for norm in blocks.BATCH_NORMS.values():
+        plain = norm.__init__
+
+        def made(self: Any, n: int, plain: Any = plain) -> None:
+            plain(self, n, momentum=momentum)
+
+        norm.__init__ = made  # type: ignore[method-assign, assignment]
+
+
+def _set_fall(share: float) -> None:
+    plain = Schedule.__init__
+
+    def made(self: Schedule, recipe: recipes.Recipe) -> None:
+        plain(self, recipe)
+        self._falls_from = int(share * self.end)
+
+    Schedule.__init__ = made  # type: ignore[method-assign]
 
 
 def _in_bfloat16_with_channels_first(self: Trainer) -> None:
@@ -91,32 +125,39 @@ def _of_recipe(factor: str, name: str, *levels: Any) -> list[Variant]:
     return [Variant(factor, f"{level:g}", recipe={name: level}) for level in levels]
 
 
+#: Where only time, or an end before time, is asked for.
+_FEW = ("t1_n9b0", "heart", "heart@1")
 #: In the order in which they are run.
 VARIANTS: tuple[Variant, ...] = (
     DEFAULT,
     FLOOR,
     *_of_recipe("steps", "max_steps", 50, 200),
     *_of_recipe("learning rate", "learning_rate", 2e-3, 8e-3),
-    *_of_recipe("hidden share", "hidden_share", 0.2, 0.5),
     *_of_recipe("width", "width", 16, 4),
-    *_of_recipe("depth", "depth", 3, 1),
-    *(Variant("neighbours", f"{n}", neighbours=n) for n in (1, 0, 3)),
     *_of_recipe("snapshots", "snapshots", 1, 6),
+    *_of_recipe("warm-up", "warm_steps", 10),
+    Variant("norm momentum", "0.3", norm_momentum=0.3),
+    Variant("rate falls", "from the start", falls_from=0.0),
+    *_of_recipe("hidden share", "hidden_share", 0.2, 0.5),
     *_of_recipe("slices a step", "batch_slices", 1, 4),
-    *_of_recipe("warm-up", "warm_steps", 10, 50),
-    Variant("precision", "float32", {"precision": "float32"}),
-    Variant("precision", "bfloat16, channels first", layout="first"),
-    Variant("precision", "float32, channels last", {"precision": "float32"}, layout="last"),
-    *_of_recipe("tolerance", "tolerance", 0, 1e-2),
-    *(Variant("networks", f"{n}", members=n) for n in (2, 3)),
+    *_of_recipe("depth", "depth", 3, 1),
+    *(Variant("neighbours", f"{n}", neighbours=n) for n in (1, 0)),
+    Variant("precision", "float32", {"precision": "float32"}, cases=_FEW),
+    Variant("precision", "bfloat16, channels first", layout="first", cases=_FEW),
+    Variant("precision", "float32, channels last", {"precision": "float32"}, layout="last", cases=_FEW),
     *_of_recipe("own intensity", "own_intensity", 0.0, 0.5),
+    *(Variant("networks", f"{n}", members=n) for n in (2, 3)),
+    Variant(
+        "instructions", "AVX-512 without bf16, float32", {"precision": "float32"}, instructions="no bf16", cases=_FEW
+    ),
+    Variant(
+        "instructions", "AVX-512 without bf16, bfloat16", {"precision": "bfloat16"}, instructions="no bf16", cases=_FEW
+    ),
+    Variant("instructions", "AVX2, float32", {"precision": "float32"}, instructions="avx2", cases=_FEW),
+    Variant("tolerance", "0.01", recipe={"tolerance": 1e-2}, cases=_FEW),
     Variant("means", "anchored", recipe={"means": "anchored"}),
     *_of_recipe("smoothness", "smoothness", 0.3),
-    Variant("view", "3d patches", {"view": "3d"}, {"batch_slices": 2}),
-    Variant("instructions", "AVX-512 without bf16, float32", {"precision": "float32"}, instructions="no bf16"),
-    Variant("instructions", "AVX-512 without bf16, bfloat16", {"precision": "bfloat16"}, instructions="no bf16"),
-    Variant("instructions", "AVX2, float32", {"precision": "float32"}, instructions="avx2"),
-    Variant("instructions", "AVX2, bfloat16", {"precision": "bfloat16"}, instructions="avx2"),
+    Variant("view", "3d patches", {"view": "3d"}, cases=_FEW),
 )
 #: Steps that are tried on brains of several noises.
 COUNTS = (25, 50, 100, 200)
