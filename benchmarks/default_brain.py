@@ -1,6 +1,6 @@
 """The method that comes without a choice on the whole 1 mm brain: first sights, the end, memory, and the same bits.
 
-    python benchmarks/default_brain.py [--images t1_n9b0 t1_n5b0] [--threads 1 2] [--repeats 3] [--device cpu]
+    python benchmarks/default_brain.py [--images t1_n9b0 t1_n5b0] [--threads 1 2] [--repeats 3]
 
 Seconds count from the prepared image, torch loaded and its first step paid before: to the first mask (of the spatial
 mixture), to the first sight of the network's, and to the result. Memory is the peak of the whole process, and that part
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -25,11 +26,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from accuracy import Case
 from deep import brain, one_slice, overlaps, segment
 from em import resident
 from napari_gmmseg.config import FitConfig, PreparationConfig, find_preset
 from napari_gmmseg.fitting import fit
 from napari_gmmseg.preparation import prepare
+from napari_gmmseg.volumes import Segmentation
 
 #: The network's part of the method, as its reports call it.
 DEEP = "Blind-spot prior"
@@ -37,33 +40,39 @@ DEEP = "Blind-spot prior"
 LIMITS = {"first_deep_s": 3.0, "wall_s": 20.0, "peak_mb": 2000.0}
 
 
-def measure(image: str, threads: int, device: str = "cpu") -> dict[str, Any]:
-    """Segment a brain in this process, and return what it took."""
-    torch.set_num_threads(threads)
-    case, preset = brain(image, 0), find_preset("brain-t1")
-    segment(one_slice(case, 75), {"method": "blindspot", "warm_steps": 1, "max_steps": 1, "device": device}, 0)
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    before, began, cpu = resident("VmRSS"), time.perf_counter(), time.process_time()
+def timed(case: Case, config: FitConfig) -> tuple[Segmentation, dict[str, float]]:
+    """Segment a brain; return the result, and seconds to the first mask, the network's first, and the end."""
+    preset = find_preset("brain-t1")
+    began, cpu = time.perf_counter(), time.process_time()
     prepared = prepare(case.volume, PreparationConfig(mask="given"), mask=case.mask, preset=preset)
-    steps = fit(case.volume, prepared, FitConfig(threads=threads, device=device), preset)
+    steps = fit(case.volume, prepared, config, preset)
     shown: dict[str, float] = {}
     while True:
         try:
             report = next(steps)
         except StopIteration as end:
-            result = end.value
-            break
+            wall, cpu = time.perf_counter() - began, time.process_time() - cpu
+            deep = shown.get("deep", math.nan)
+            times = {"first_mask_s": shown["any"], "first_deep_s": deep, "wall_s": wall, "cpu_s": cpu}
+            return end.value, times
         if report.preview is not None:
+            # A preview is on the processor: nothing is left to wait for.
             shown.setdefault("deep" if report.phase == DEEP else "any", time.perf_counter() - began)
-    wall, cpu = time.perf_counter() - began, time.process_time() - cpu
+
+
+def measure(image: str, threads: int) -> dict[str, Any]:
+    """Segment a brain in this process, and return what it took."""
+    torch.set_num_threads(threads)
+    case = brain(image, 0)
+    segment(one_slice(case, 75), {"method": "blindspot", "warm_steps": 1, "max_steps": 1}, 0)
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    before = resident("VmRSS")
+    result, times = timed(case, FitConfig(threads=threads, device="cpu"))
     labels = np.ascontiguousarray(result.label_map.labels)
     return {
         "method": result.method,
         "dice": float(np.diag(overlaps(labels, case.truth)).mean()),
-        "first_mask_s": shown["any"],
-        "first_deep_s": shown.get("deep", float("nan")),
-        "wall_s": wall,
-        "cpu_s": cpu,
+        **times,
         "peak_mb": resident("VmHWM"),
         "above_mb": resident("VmHWM") - before,
         "steps": result.steps,
@@ -71,12 +80,12 @@ def measure(image: str, threads: int, device: str = "cpu") -> dict[str, Any]:
     }
 
 
-def measured_apart(image: str, threads: int, device: str) -> dict[str, Any]:
+def measured_apart(image: str, threads: int) -> dict[str, Any]:
     """Return what a run in a process of its own took."""
     variables = os.environ | {
         name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     }
-    command = [sys.executable, __file__, "--measure", image, str(threads), device]
+    command = [sys.executable, __file__, "--measure", image, str(threads)]
     answer = subprocess.run(command, env=variables, check=True, capture_output=True, text=True).stdout
     found: dict[str, Any] = json.loads(answer.splitlines()[-1])
     return found
@@ -99,22 +108,22 @@ def main() -> None:
     parser.add_argument("--images", nargs="+", default=["t1_n9b0", "t1_n5b0"])
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--measure", nargs=3, metavar=("IMAGE", "THREADS", "DEVICE"), help=argparse.SUPPRESS)
+    parser.add_argument("--measure", nargs=2, metavar=("IMAGE", "THREADS"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        image, threads, device = options.measure
-        print(json.dumps(measure(image, int(threads), device)))
+        image, threads = options.measure
+        print(json.dumps(measure(image, int(threads))))
         return
     runs: dict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
     for _ in range(options.repeats):
         for image in options.images:
             for threads in options.threads:
-                runs[image, threads].append(measured_apart(image, threads, options.device))
+                runs[image, threads].append(measured_apart(image, threads))
     print(
         "| image | threads | answered | Dice | first mask s | first of the network s | last s | CPU s | peak MB "
-        "| MB above the image | steps | labels | within the limits |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+        "| MB above the image | steps | labels | within the limits |"
     )
+    print("|---" * 13 + "|")
     for (image, threads), found in runs.items():
         print(row(image, threads, found), flush=True)
     words = ("first of the network", "last", "peak")

@@ -13,7 +13,7 @@ CPU seconds, or as soon as the default's; end 20; memory 2 GB) and does not fall
 that is decided on. The spread is two standard errors of a difference of single runs, from the default's SD over its
 seeds. Of these, one whose mean over the decided cases is higher by more than the spread of a mean is proposed, the
 highest first; failing that, one that is as good within that spread and takes less than 90 % of the default's CPU time;
-else the default stays. Real brains are clean: `auto` does not refine them, and they do not decide. `--cases` shows more.
+else the default stays. Real brains are clean: `auto` does not refine them, and they do not decide.
 """
 
 from __future__ import annotations
