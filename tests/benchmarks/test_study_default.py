@@ -40,7 +40,8 @@ def _rows(
 def _proposed(study: ModuleType, *more: list[Any], sd: float = 0.002) -> str:
     rows = sum(more, _rows(study, "default"))
     names = dict.fromkeys(row["variant"] for row in rows if row["variant"] != "default")
-    name: str = study.proposed([study.Comparison(variant, rows, sd) for variant in names])[0]
+    sds = dict.fromkeys(study.DECIDED, sd)
+    name: str = study.proposed([study.Comparison(variant, rows, sds) for variant in names])[0]
     return name
 
 
@@ -53,8 +54,9 @@ def test_a_gain_within_the_spread_changes_nothing(study: ModuleType) -> None:
 
 
 def test_of_what_is_as_good_the_faster_is_proposed(study: ModuleType) -> None:
-    slower, faster = _rows(study, "a", 0.001, cpu=8.0), _rows(study, "b", -0.001, cpu=7.0)
+    slower, faster = _rows(study, "a", 0.001, cpu=8.0), _rows(study, "b", -0.0009, cpu=7.0)
     assert _proposed(study, slower, faster) == "b"
+    assert _proposed(study, _rows(study, "a", -0.0011, cpu=7.0)) == "default"
     assert _proposed(study, _rows(study, "a", 0.001, cpu=8.5)) == "default"
 
 
@@ -74,7 +76,7 @@ def test_the_spread_is_over_seeds_not_over_cases(study: ModuleType) -> None:
     rows = _rows(study, "default") + _rows(study, "default", 0.01, seed=1)
     rows[0]["dice"] = [0.5] * 3
     rows[len(study.DECIDED)]["dice"] = [0.51] * 3
-    assert study.spread(rows, study.DECIDED) == pytest.approx(0.01 / 2**0.5)
+    assert study.spreads(rows) == pytest.approx(dict.fromkeys(study.DECIDED, 0.01 / 2**0.5))
 
 
 def test_what_is_recorded_is_not_run_again(study: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
