@@ -289,15 +289,18 @@ def table(rows: list[Row]) -> Iterator[str]:
 
 
 def noise_table(rows: list[Row]) -> Iterator[str]:
-    """Yield Dice against steps on brains of several noises."""
-    found = {(row["case"], row["variant"]): row for row in rows if row["seed"] == 0}
-    yield f"| brain | spatial | {' | '.join(f'{n} steps' for n in COUNTS)} |"
-    yield "|---" * (len(COUNTS) + 2) + "|"
+    """Yield Dice against steps on brains of several noises, the mean over seeds."""
+    by_run = defaultdict(list)
+    for row in rows:
+        by_run[row["case"], row["variant"]].append(row)
+    yield f"| brain | noise ratio | spatial | {' | '.join(f'{n} steps' for n in COUNTS)} | seeds |"
+    yield "|---" * (len(COUNTS) + 4) + "|"
     for case in NOISY:
-        names = [FLOOR.name, *(variant.name for variant in STEPS)]
-        here = [found.get((case, "default" if name == "steps 100" else name)) for name in names]
-        cells = [f"{mean_dice(row):.4f}" if row else "-" for row in here]
-        yield f"| {case} | {' | '.join(cells)} |"
+        found = [by_run[case, name] for name in (FLOOR.name, *(variant.name for variant in STEPS))]
+        cells = [f"{statistics.mean(map(mean_dice, runs)):.4f}" if runs else "-" for runs in found]
+        ratio = found[0][0]["noise_ratio"] if found[0] else math.nan
+        seeds = " ".join(str(len(runs)) for runs in found[1:])
+        yield f"| {case} | {ratio:.3f} | {' | '.join(cells)} | {seeds} |"
 
 
 def main() -> None:
@@ -315,8 +318,8 @@ def main() -> None:
         work(BY_NAME[name], cases, int(seed))
         return
     if not options.table and options.noise:
-        default = tuple(variant for variant in STEPS if variant.level != "100")
-        run((FLOOR, DEFAULT, *default), NOISY, (0,), options.json)
+        run((FLOOR,), NOISY, (0,), options.json)
+        run(STEPS, NOISY, options.seeds, options.json)
     elif not options.table:
         run([BY_NAME[name] for name in options.variants], options.cases, options.seeds, options.json)
     rows = list(recorded(options.json).values())

@@ -1,4 +1,4 @@
-"""What `study_default.py` varies: one factor at a time around the settings that the program comes with.
+"""What `study_default.py` varies: one factor at a time around what the program came with when it was begun.
 
 A variant is put in force for a whole process: settings that a person has go through `FitConfig`, the others by changing
 what the program comes with. No file of the program is touched.
@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from napari_gmmseg.config import recipes, slicing
-from napari_gmmseg.fitting.deep.training import Schedule, Trainer
-from napari_gmmseg.networks import blocks
+from napari_gmmseg.fitting.deep.training import Trainer
 
 #: What oneDNN is limited to, as a processor without units for bfloat16, without AMX, or of ten years ago would be.
 INSTRUCTIONS = {"no bf16": "AVX512_CORE_VNNI", "no amx": "AVX512_CORE_BF16", "avx2": "AVX2"}
@@ -41,10 +40,6 @@ class Variant:
         Networks of as many seeds whose posteriors are averaged.
     instructions : str
         A key of `INSTRUCTIONS`; "": all that the processor has.
-    norm_momentum : float or None
-        Weight of a step's statistics in those that batch norms keep for predictions; None: torch's .1.
-    falls_from : float or None
-        The share of the steps after which the learning rate falls; None: one half.
     cases : tuple of str
         The only ones that it is run on; (): all.
     """
@@ -57,8 +52,6 @@ class Variant:
     layout: str | None = None
     members: int = 1
     instructions: str = ""
-    norm_momentum: float | None = None
-    falls_from: float | None = None
     cases: tuple[str, ...] = ()
 
     @property
@@ -73,37 +66,13 @@ class Variant:
     def put_in_force(self) -> None:
         """Change what this process comes with."""
         key = ("blindspot", "tuned")
-        recipes.RECIPES[key] = replace(recipes.RECIPES[key], **self.recipe)
+        recipes.RECIPES[key] = replace(recipes.RECIPES[key], **{**CENTRE, **self.recipe})
         if self.neighbours is not None:
             slicing.NEIGHBOURS = self.neighbours
-        if self.norm_momentum is not None:
-            _set_norms(self.norm_momentum)
-        if self.falls_from is not None:
-            _set_fall(self.falls_from)
         if self.layout == "first":
             Trainer.use_bfloat16 = _in_bfloat16_with_channels_first  # type: ignore[method-assign]
         elif self.layout == "last":
             Trainer.logits = _in_float32_with_channels_last  # type: ignore[method-assign]
-
-
-def _set_norms(momentum: float) -> None:
-    for norm in blocks.BATCH_NORMS.values():
-        plain = norm.__init__
-
-        def made(self: Any, n: int, plain: Any = plain) -> None:
-            plain(self, n, momentum=momentum)
-
-        norm.__init__ = made  # type: ignore[method-assign, assignment]
-
-
-def _set_fall(share: float) -> None:
-    plain = Schedule.__init__
-
-    def made(self: Schedule, recipe: recipes.Recipe) -> None:
-        plain(self, recipe)
-        self._falls_from = int(share * self.end)
-
-    Schedule.__init__ = made  # type: ignore[method-assign]
 
 
 def _in_bfloat16_with_channels_first(self: Trainer) -> None:
@@ -116,6 +85,20 @@ def _in_float32_with_channels_last(self: Trainer, inputs: Tensor) -> Tensor:
     return result
 
 
+#: What the program came with when the study was begun: the centre that single factors are varied around.
+CENTRE: dict[str, Any] = {
+    "warm_steps": 25,
+    "max_steps": 100,
+    "learning_rate": 4e-3,
+    "falls_from": 0.5,
+    "batch_slices": 2,
+    "width": 8,
+    "depth": 2,
+    "norm_momentum": 0.1,
+    "hidden_share": 0.3,
+    "snapshots": 3,
+    "own_intensity": 0.25,
+}
 DEFAULT = Variant("default", "")
 #: What the method starts from, and has to be better than.
 FLOOR = Variant("spatial", "", {"method": "spatial"})
@@ -127,8 +110,8 @@ def _of_recipe(factor: str, name: str, *levels: Any) -> list[Variant]:
 
 #: Where only time, or an end before time, is asked for.
 _FEW = ("t1_n9b0", "heart", "heart@1")
-_TRADED = {"warm_steps": 10, "max_steps": 150, "snapshots": 1}
-#: In the order in which they are run. The last ones change several factors: what the single ones spared, spent on steps.
+_TRADED = {"warm_steps": 10, "max_steps": 150, "snapshots": 1, "norm_momentum": 0.3}
+#: In the order in which they are run. The last change several factors: what the single ones spared, spent on steps.
 VARIANTS: tuple[Variant, ...] = (
     DEFAULT,
     FLOOR,
@@ -137,8 +120,8 @@ VARIANTS: tuple[Variant, ...] = (
     *_of_recipe("width", "width", 16, 4),
     *_of_recipe("snapshots", "snapshots", 1),
     *_of_recipe("warm-up", "warm_steps", 10),
-    Variant("norm momentum", "0.3", norm_momentum=0.3),
-    Variant("rate falls", "from the start", falls_from=0.0),
+    Variant("norm momentum", "0.3", recipe={"norm_momentum": 0.3}),
+    Variant("rate falls", "from the start", recipe={"falls_from": 0.0}),
     *_of_recipe("slices a step", "batch_slices", 4, 1),
     *_of_recipe("hidden share", "hidden_share", 0.2, 0.5),
     *(Variant("neighbours", f"{n}", neighbours=n) for n in (1, 0)),
@@ -156,10 +139,10 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("tolerance", "0.01", recipe={"tolerance": 1e-2}, cases=_FEW),
     Variant("view", "3d patches", {"view": "3d"}, cases=("heart", "heart@1")),
     *(Variant("networks", f"{n}", members=n) for n in (2, 3)),
-    Variant("traded", "for steps", recipe=_TRADED, norm_momentum=0.3),
-    Variant("traded", "for steps, rate falls from the start", recipe=_TRADED, norm_momentum=0.3, falls_from=0.0),
+    Variant("traded", "for steps", recipe=_TRADED),
+    Variant("traded", "for steps, rate falls from the start", recipe={**_TRADED, "falls_from": 0.0}),
 )
 #: Steps that are tried on brains of several noises.
-COUNTS = (25, 50, 100, 200)
-STEPS: tuple[Variant, ...] = tuple(variant for n in COUNTS for variant in _of_recipe("steps", "max_steps", n))
+COUNTS = (75, 150, 300)
+STEPS = tuple(Variant("traded for steps:", f"{n}", recipe={**_TRADED, "max_steps": n}) for n in COUNTS)
 BY_NAME = {variant.name: variant for variant in (*VARIANTS, *STEPS)}

@@ -74,6 +74,14 @@ def test_a_rate_that_decays_falls_in_the_second_half_to_a_twentieth() -> None:
     assert rates[-1] == pytest.approx(0.05)
 
 
+def test_a_rate_falls_after_the_share_of_steps_that_a_recipe_says() -> None:
+    schedule = Schedule(replace(TUNED, warm_steps=20, max_steps=180, learning_rate=1.0, falls_from=0.25))
+    rates = [schedule.rate(step) for step in range(1, 201)]
+    assert set(rates[:50]) == {1.0}
+    assert rates[50] < 1.0
+    assert rates[124] == pytest.approx(0.5)
+
+
 def test_once_settled_a_rate_that_decays_falls_in_thirty_steps() -> None:
     schedule = Schedule(replace(TUNED, warm_steps=20, max_steps=180, learning_rate=1.0))
     schedule.settle(60)

@@ -37,7 +37,9 @@ class Recipe:
     gradient_clip : float
         The norm to which gradients are clipped.
     decays : bool
-        Whether the learning rate falls in the second half.
+        Whether the learning rate falls towards the end.
+    falls_from : float
+        Where it does, the share of all steps after which it begins to.
     mirrors : bool
         Whether what the network sees is mirrored at random: without it, a network learns a single image by heart.
     batch_slices : int
@@ -54,6 +56,8 @@ class Recipe:
         The paper's U-Net, or ours with batch norm.
     width, depth : int
         Channels of its first level, and how often it halves the image.
+    norm_momentum : float
+        Light network only: weight of a step's mean and variance in those that its norms keep for predictions.
     hidden_share : float
         Blind-spot only.
     snapshots : int
@@ -77,6 +81,7 @@ class Recipe:
     weight_decay: float = 1e-3
     gradient_clip: float = 12.0
     decays: bool
+    falls_from: float = 0.5
     mirrors: bool
     batch_slices: int
     means: Means
@@ -86,6 +91,7 @@ class Recipe:
     network: Literal["published", "light"]
     width: int
     depth: int
+    norm_momentum: float = 0.1
     hidden_share: float = 0.3
     snapshots: int
     own_intensity: float

@@ -383,6 +383,7 @@ class Training:
             depth=recipe.depth,
             n_dims=case.stack.n_dims,
             published=recipe.network == "published",
+            norm_momentum=recipe.norm_momentum,
             generator=self._generator,
         )
         size = case.stack.gather(case.mask[None], [0]).shape[2:]

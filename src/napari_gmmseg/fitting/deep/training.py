@@ -37,11 +37,12 @@ class Schedule:
     def __init__(self, recipe: Recipe) -> None:
         self.end = recipe.warm_steps + recipe.max_steps
         self._rate, self._decays = recipe.learning_rate, recipe.decays
-        self._falls_from = self.end // 2
+        self._share = recipe.falls_from
+        self._falls_from = int(self._share * self.end)
         self._planned = self.end
 
     def rate(self, step: int) -> float:
-        """Return the learning rate of a step: constant, and in the second half falling where the recipe says so.
+        """Return the learning rate of a step: constant, and towards the end falling where the recipe says so.
 
         Parameters
         ----------
@@ -69,7 +70,8 @@ class Schedule:
         planned = recipe.warm_steps + recipe.max_steps
         if planned != self._planned:
             self._planned, self.end = planned, max(planned, step + 1)
-            self._falls_from = max(self.end // 2, step) if self.end > 2 * step else self._falls_from
+            fall = self._share * self.end
+            self._falls_from = max(int(fall), step) if fall > step else self._falls_from
         if reopen:
             self.end = max(self.end, step + 2 * _LANDING)
             self._falls_from = max(self._falls_from, self.end - _LANDING)
