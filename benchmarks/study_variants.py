@@ -140,6 +140,7 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("view", "3d patches", {"view": "3d"}, cases=("heart", "heart@1")),
     *(Variant("networks", f"{n}", members=n) for n in (2, 3)),
     Variant("traded", "for steps", recipe=_TRADED),
+    Variant("traded", "for steps, mirrored", recipe={**_TRADED, "snapshots": 2, "mirrors_snapshots": True}),
     Variant("traded", "for steps, rate falls from the start", recipe={**_TRADED, "falls_from": 0.0}),
 )
 #: Steps that are tried on brains of several noises.

@@ -176,6 +176,15 @@ def test_a_class_s_share_of_all_voxels_is_predicted_piece_by_piece() -> None:
     torch.testing.assert_close(total.sum(0), torch.ones(5, 9, 7))
 
 
+def test_a_mirrored_prediction_is_mirrored_back() -> None:
+    inputs = torch.randn(2, 2, 9, 7, generator=seeded())
+    predicting = trainer()
+    axes = (-2, -1)
+    mirrored = predicting.prior(inputs.flip(axes)).flip(axes)
+    torch.testing.assert_close(predicting.prior(inputs, axes), mirrored)
+    assert not torch.allclose(mirrored, predicting.prior(inputs), atol=1e-3)
+
+
 def test_patches_predict_each_voxel_once() -> None:
     mask = torch.ones(4, 6, 55, dtype=torch.bool)
     total = torch.zeros(3, 4, 6, 55)

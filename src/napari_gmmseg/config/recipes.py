@@ -22,6 +22,8 @@ class Recipe:
     ----------
     warm_steps : int
         Steps of cross-entropy to the spatial mixture; 0 starts from random weights.
+    unseen_steps : int
+        Steps of the likelihood before the first preview: until then the spatial mixture is the better sight.
     max_steps : int
         Steps of the likelihood at most.
     least_steps : int
@@ -62,6 +64,8 @@ class Recipe:
         Blind-spot only.
     snapshots : int
         Predictions of the last steps that are averaged.
+    mirrors_snapshots : bool
+        Whether every other of them is of the mirrored image: then they err in less alike ways.
     own_intensity : float
         Weight of the voxel's own intensity in the answer.
     weighs_sizes : bool
@@ -73,6 +77,7 @@ class Recipe:
     """
 
     warm_steps: int
+    unseen_steps: int = 20
     max_steps: int
     least_steps: int
     window: int
@@ -94,6 +99,7 @@ class Recipe:
     norm_momentum: float = 0.1
     hidden_share: float = 0.3
     snapshots: int
+    mirrors_snapshots: bool = False
     own_intensity: float
     weighs_sizes: bool
     bound: bool = False

@@ -115,9 +115,11 @@ class Predictions:
         if self.total is None:
             self.total = torch.zeros((self._case.n_classes, *self._case.mask.shape), device=self._case.mask.device)
         stack = self._case.stack
+        mirrored = self._recipe.mirrors_snapshots and self.n_snapshots % 2 == 1
+        axes = tuple(range(-stack.n_dims, 0)) if mirrored else ()
         while self.added < stack.n_pieces:
             pieces = range(self.added, min(self.added + self.at_once, stack.n_pieces))
-            self._trainer.add_prior(stack, self._case.seen, self.total, pieces)
+            self._trainer.add_prior(stack, self._case.seen, self.total, pieces, axes)
             self.added = pieces.stop
         self.added = 0
         self.n_snapshots += 1

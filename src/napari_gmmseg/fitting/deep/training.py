@@ -224,22 +224,25 @@ class Trainer:
                 "Lower the learning rate (--learning-rate), or take another recipe.",
             )
 
-    def prior(self, inputs: Tensor) -> Tensor:
+    def prior(self, inputs: Tensor, axes: tuple[int, ...] = ()) -> Tensor:
         """Return class probabilities (B, K, *S), predicted in evaluation mode; training goes on as if it had not been.
 
         Parameters
         ----------
         inputs : Tensor (B, I, *S) float32
             What the network sees.
+        axes : tuple of int
+            Which are mirrored for the network.
         """
         self._network.eval()
         try:
             with torch.inference_mode():
-                return torch.softmax(self.logits(inputs), 1)
+                logits = self.logits(inputs.flip(axes)).flip(axes) if axes else self.logits(inputs)
+                return torch.softmax(logits, 1)
         finally:
             self._network.train()
 
-    def add_prior(self, stack: Stack, seen: Tensor, total: Tensor, pieces: range) -> None:
+    def add_prior(self, stack: Stack, seen: Tensor, total: Tensor, pieces: range, axes: tuple[int, ...] = ()) -> None:
         """Add the class probabilities of some pieces to a sum, in place; all of them, or none.
 
         Parameters
@@ -252,8 +255,10 @@ class Trainer:
             Changed in place.
         pieces : range
             Their numbers.
+        axes : tuple of int
+            Which are mirrored for the network.
         """
-        stack.put(total, pieces, self.prior(stack.look(seen, pieces)))
+        stack.put(total, pieces, self.prior(stack.look(seen, pieces), axes))
 
     def use_bfloat16(self) -> None:
         """Compute in bfloat16 from now on; the weights stay float32."""
