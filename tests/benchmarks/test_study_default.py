@@ -31,8 +31,8 @@ def _rows(
             "wall_s": cpu,
             "first_deep_cpu_s": 2.5,
             "peak_mb": 900.0,
-            **more,
         }
+        | more
         for case in study.DECIDED
     ]
 
@@ -66,6 +66,16 @@ def test_a_fall_on_one_case_or_a_broken_limit_rules_a_variant_out(study: ModuleT
     assert _proposed(study, falls) == "default"
     assert _proposed(study, _rows(study, "a", 0.03, cpu=25.0)) == "default"
     assert _proposed(study, _rows(study, "a", 0.03, peak_mb=2500.0)) == "default"
+
+
+def test_where_the_default_breaks_a_limit_the_best_that_keeps_it_is_proposed(study: ModuleType) -> None:
+    default = _rows(study, "default", first_deep_cpu_s=3.4)
+    later = _rows(study, "a", 0.004, first_deep_cpu_s=3.1)
+    sooner, worse = _rows(study, "b", 0.001), _rows(study, "c", -0.002)
+    rows = [*default, *later, *sooner, *worse]
+    sds = dict.fromkeys(study.DECIDED, 0.002)
+    assert study.proposed([study.Comparison(name, rows, sds) for name in "abc"])[0] == "b"
+    assert study.proposed([study.Comparison(name, rows, sds) for name in "ac"])[0] == "default"
 
 
 def test_a_variant_not_run_on_all_cases_is_not_proposed(study: ModuleType) -> None:
