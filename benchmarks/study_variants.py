@@ -111,6 +111,7 @@ def _of_recipe(factor: str, name: str, *levels: Any) -> list[Variant]:
 #: Where only time, or an end before time, is asked for.
 _FEW = ("t1_n9b0", "heart", "heart@1")
 _TRADED = {"warm_steps": 10, "max_steps": 150, "snapshots": 1, "norm_momentum": 0.3}
+_MIRRORED = {**_TRADED, "snapshots": 2, "mirrors_snapshots": True}
 #: In the order in which they are run. The last change several factors: what the single ones spared, spent on steps.
 VARIANTS: tuple[Variant, ...] = (
     DEFAULT,
@@ -140,7 +141,8 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("view", "3d patches", {"view": "3d"}, cases=("heart", "heart@1")),
     *(Variant("networks", f"{n}", members=n) for n in (2, 3)),
     Variant("traded", "for steps", recipe=_TRADED),
-    Variant("traded", "for steps, mirrored", recipe={**_TRADED, "snapshots": 2, "mirrors_snapshots": True}),
+    Variant("traded", "for steps, mirrored", recipe=_MIRRORED),
+    Variant("traded", "for steps, mirrored, rate falls from the start", recipe={**_MIRRORED, "falls_from": 0.0}),
     Variant("traded", "for steps, rate falls from the start", recipe={**_TRADED, "falls_from": 0.0}),
 )
 #: Steps that are tried on brains of several noises.
