@@ -156,7 +156,19 @@ RECIPES: dict[tuple[Form, RecipeName], Recipe] = {
     ("deepsvg", "paper"): _PAPER,
     ("deepsvg", "code"): _CODE,
     ("deepsvg", "tuned"): _TUNED,
-    ("blindspot", "tuned"): replace(_TUNED, warm_steps=25, means="fixed", smoothness=0.0, own_intensity=0.25),
+    # Steps, norms and snapshots were chosen by benchmarks/study_default.py (docs/explanation/default-method.md).
+    ("blindspot", "tuned"): replace(
+        _TUNED,
+        warm_steps=10,
+        unseen_steps=10,
+        max_steps=150,
+        means="fixed",
+        smoothness=0.0,
+        norm_momentum=0.3,
+        snapshots=2,
+        mirrors_snapshots=True,
+        own_intensity=0.25,
+    ),
 }
 
 

@@ -87,10 +87,9 @@ def train(task: FitTask, form: Form, base: Fitted | None, state: FitState | None
         saving = isinstance(told, SaveState)
         if isinstance(told, Look):
             training.look(told.slice_index)
-    # Until then the network has not yet learnt what was known before.
-    known = training.base
-    recipe = training.recipe
-    early = training.steps < max(recipe.warm_steps or recipe.unseen_steps, 2)
+    # Until then the network has not yet learnt what was known before: what was not shown is not returned.
+    known, recipe = training.base, training.recipe
+    early = training.steps < max(recipe.warm_steps + recipe.unseen_steps, 2)
     if isinstance(told, Stop) and known is not None and early:
         return replace(known, name="spatial", task=training.task, findings=(*known.findings, *training.findings))
     answers: list[Fitted] = []
