@@ -26,7 +26,7 @@ from PIL import Image, ImageDraw
 from accuracy import Case
 from deep import brain, heart, one_slice, overlaps, preset_of
 from napari_gmmseg.config import FitConfig, PreparationConfig
-from napari_gmmseg.config.recipes import recipe_for
+from napari_gmmseg.config.recipes import RECIPES, recipe_for
 from napari_gmmseg.figures.drawing import font, text_width
 from napari_gmmseg.fitting.deep.fitting import train
 from napari_gmmseg.fitting.methods import fit_spatial
@@ -78,9 +78,11 @@ def curve(case: Case, name: str, n_steps: int, seed: int) -> Curve:
         case.volume, PreparationConfig(mask="given"), mask=case.mask, preset=kind, n_classes=k
     )
     form, *paper = name.split()
-    config = FitConfig(method=form, n_classes=k, seed=seed, threads=1, recipe="paper" if paper else "tuned")  # type: ignore[arg-type]
+    key = form, "paper" if paper else "tuned"
+    RECIPES[key] = replace(RECIPES[key], tolerance=0.0)  # type: ignore[index]
+    config = FitConfig(method=form, n_classes=k, seed=seed, threads=1, recipe=key[1], max_steps=n_steps)  # type: ignore[arg-type]
     task = FitTask.cut(volume, prepared, config, torch.device("cpu"))
-    recipe = replace(recipe_for(config, form), max_steps=n_steps, tolerance=0.0)  # type: ignore[arg-type]
+    warm_steps = recipe_for(config, form).warm_steps  # type: ignore[arg-type]
     judge = Judge(case, task, matched=bool(paper))
     points: Curve = {}
     base: Fitted | None = None
@@ -89,13 +91,13 @@ def curve(case: Case, name: str, n_steps: int, seed: int) -> Curve:
         start = (base.memberships.argmax(0) + 1).mul_(task.mask).to(torch.uint8).numpy()
         points[0] = judge.dice(start, base.mixture), None
     slices = np.flatnonzero(case.mask.any(axis=(-2, -1))).tolist()
-    method = train(task, form, recipe, base)  # type: ignore[arg-type]
+    method = train(task, form, base)  # type: ignore[arg-type]
     progress, nlls = next(method), []
     while True:
         step = progress.step
         if progress.log_likelihood is not None:
             nlls.append(-progress.log_likelihood)
-        if step % EVERY == 0 and step >= recipe.warm_steps + UNSEEN + len(slices):
+        if step % EVERY == 0 and step >= warm_steps + UNSEEN + len(slices):
             assert progress.labels is not None
             points[step] = (
                 judge.dice(progress.labels.numpy(), progress.named_by or progress.mixture),

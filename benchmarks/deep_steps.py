@@ -29,6 +29,7 @@ from deep import brain, heart, one_slice, overlaps, segment
 from deep_curves import end_of
 from em import resident
 from napari_gmmseg.config import FitConfig, PreparationConfig, find_preset
+from napari_gmmseg.config.deep import Precision
 from napari_gmmseg.config.recipes import Recipe, recipe_for
 from napari_gmmseg.fitting import fit
 from napari_gmmseg.fitting.deep.case import DeepCase
@@ -42,6 +43,7 @@ from napari_gmmseg.preparation import prepare
 FORMS = ("blindspot", "deepsvg", "deepg")
 STEPPED = (*FORMS, "deepsvg paper", "deepg paper")
 NAME, Z = "t1_n9b0", 75
+PROCESSOR = torch.device("cpu")
 PARTS = ("slice", "step", "predict", "brain", "threads")
 
 
@@ -52,10 +54,10 @@ def case_of(kind: str) -> Case:
     return one_slice(brain(NAME, 0), Z) if kind == "slice" else brain(NAME, 0)
 
 
-def task_of(case: Case, config: FitConfig) -> FitTask:
-    """Return a brain's case on the processor."""
+def task_of(case: Case, config: FitConfig, device: torch.device = PROCESSOR) -> FitTask:
+    """Return a brain's case on a device."""
     prepared = prepare(case.volume, PreparationConfig(mask="given"), mask=case.mask, preset=find_preset("brain-t1"))
-    return FitTask.cut(case.volume, prepared, config, torch.device("cpu"))
+    return FitTask.cut(case.volume, prepared, config, device)
 
 
 def times_of_a_slice(repeats: int) -> None:
@@ -86,11 +88,13 @@ def times_of_a_slice(repeats: int) -> None:
         print(f"| {form} | {first:.2f} | {deep:.2f} | {last:.2f} | {cpu:.2f} | {count:.0f} |", flush=True)
 
 
-def parts_of(name: str, kind: str) -> tuple[DeepCase, Trainer, Recipe, Any]:
+def parts_of(
+    name: str, image: Case, device: torch.device = PROCESSOR, precision: Precision = "auto"
+) -> tuple[DeepCase, Trainer, Recipe, Any]:
     """Return what a step is made of: the case, a new network, its recipe and its objective."""
     form, *paper = name.split()
     config = FitConfig(method=form, recipe="paper" if paper else "tuned", threads=1)  # type: ignore[arg-type]
-    task, recipe = task_of(case_of(kind), config), recipe_for(config, form)  # type: ignore[arg-type]
+    task, recipe = task_of(image, config, device), recipe_for(config, form)  # type: ignore[arg-type]
     base = None if paper else end_of(fit_spatial(task.for_start()))
     case = DeepCase.of_task(task, base)
     generator = torch.Generator().manual_seed(0)
@@ -103,7 +107,7 @@ def parts_of(name: str, kind: str) -> tuple[DeepCase, Trainer, Recipe, Any]:
         published=recipe.network == "published",
         generator=generator,
     )
-    trainer = Trainer(network, recipe, torch.device("cpu"), "auto")
+    trainer = Trainer(network, recipe, device, precision)
     return case, trainer, recipe, make_objective(form, case, recipe, generator)  # type: ignore[arg-type]
 
 
@@ -112,7 +116,7 @@ def times_of_a_step(steps: int) -> None:
     print("| method | case | slices a step | whole ms | bare ms | more | whole wall ms | bare wall ms |")
     print("|---|---|---|---|---|---|---|---|")
     for name, kind in [*((name, "slice") for name in STEPPED), *((form, "brain") for form in FORMS)]:
-        case, trainer, recipe, objective = parts_of(name, kind)
+        case, trainer, recipe, objective = parts_of(name, case_of(kind))
         pieces = case.stack.trained[: recipe.batch_slices].tolist()
         if kind == "brain":
             pieces = [len(case.stack.trained) // 2 + n for n in range(recipe.batch_slices)]
@@ -166,7 +170,7 @@ def times_of_a_prediction(repeats: int) -> None:
             "spatial mixture": lambda task=spatial: end_of(fit_spatial(task)),
         }
         for name, shown in (("blindspot", "our network"), ("deepsvg paper", "the paper's network")):
-            deep, trainer, _, _ = parts_of(name, kind)
+            deep, trainer, _, _ = parts_of(name, case_of(kind))
             total = torch.zeros((deep.n_classes, *deep.mask.shape))
             works[f"a pass through {shown}"] = lambda t=trainer, d=deep, s=total: t.add_prior(d.stack, d.seen, s)
         taken = in_turn(list(works.values()), repeats if kind == "slice" else 1)

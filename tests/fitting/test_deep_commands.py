@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_gmmseg.config.recipes import RECIPES
 from napari_gmmseg.fitting.deep import predictions
 from napari_gmmseg.volumes import Look, Stop
 
@@ -138,7 +139,7 @@ def test_a_look_told_in_the_spatial_phase_is_not_lost(watched, monkeypatch) -> N
     steps = watched(look=6)
     next(steps)
     steps.send(Look(4))
-    spatial, _ = steps_to(steps, "Blind-spot prior", 24)
+    spatial, _ = steps_to(steps, "Blind-spot prior", FEW["warm_steps"] + RECIPES["blindspot", "tuned"].unseen_steps)
     preview = next(steps).preview
     assert changed_slices(spatial, preview) == {4}
 

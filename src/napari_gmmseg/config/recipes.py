@@ -22,6 +22,8 @@ class Recipe:
     ----------
     warm_steps : int
         Steps of cross-entropy to the spatial mixture; 0 starts from random weights.
+    unseen_steps : int
+        Steps of the likelihood before the first preview: until then the spatial mixture is the better sight.
     max_steps : int
         Steps of the likelihood at most.
     least_steps : int
@@ -37,7 +39,9 @@ class Recipe:
     gradient_clip : float
         The norm to which gradients are clipped.
     decays : bool
-        Whether the learning rate falls in the second half.
+        Whether the learning rate falls towards the end.
+    falls_from : float
+        Where it does, the share of all steps after which it begins to.
     mirrors : bool
         Whether what the network sees is mirrored at random: without it, a network learns a single image by heart.
     batch_slices : int
@@ -54,10 +58,14 @@ class Recipe:
         The paper's U-Net, or ours with batch norm.
     width, depth : int
         Channels of its first level, and how often it halves the image.
+    norm_momentum : float
+        Light network only: weight of a step's mean and variance in those that its norms keep for predictions.
     hidden_share : float
         Blind-spot only.
     snapshots : int
         Predictions of the last steps that are averaged.
+    mirrors_snapshots : bool
+        Whether every other of them is of the mirrored image: then they err in less alike ways.
     own_intensity : float
         Weight of the voxel's own intensity in the answer.
     weighs_sizes : bool
@@ -69,6 +77,7 @@ class Recipe:
     """
 
     warm_steps: int
+    unseen_steps: int = 20
     max_steps: int
     least_steps: int
     window: int
@@ -77,6 +86,7 @@ class Recipe:
     weight_decay: float = 1e-3
     gradient_clip: float = 12.0
     decays: bool
+    falls_from: float = 0.5
     mirrors: bool
     batch_slices: int
     means: Means
@@ -86,8 +96,10 @@ class Recipe:
     network: Literal["published", "light"]
     width: int
     depth: int
+    norm_momentum: float = 0.1
     hidden_share: float = 0.3
     snapshots: int
+    mirrors_snapshots: bool = False
     own_intensity: float
     weighs_sizes: bool
     bound: bool = False
@@ -144,7 +156,19 @@ RECIPES: dict[tuple[Form, RecipeName], Recipe] = {
     ("deepsvg", "paper"): _PAPER,
     ("deepsvg", "code"): _CODE,
     ("deepsvg", "tuned"): _TUNED,
-    ("blindspot", "tuned"): replace(_TUNED, warm_steps=25, means="fixed", smoothness=0.0, own_intensity=0.25),
+    # Steps, norms and snapshots were chosen by benchmarks/study_default.py (docs/explanation/default-method.md).
+    ("blindspot", "tuned"): replace(
+        _TUNED,
+        warm_steps=10,
+        unseen_steps=10,
+        max_steps=150,
+        means="fixed",
+        smoothness=0.0,
+        norm_momentum=0.3,
+        snapshots=2,
+        mirrors_snapshots=True,
+        own_intensity=0.25,
+    ),
 }
 
 

@@ -57,8 +57,13 @@ def hide(inputs: Tensor, share: float, generator: torch.Generator, *, reach: int
         stride *= n
     image_of = rest
     places = places - image_of * stride
-    image_of, places, sources = (x.to(inputs.device) for x in (image_of, places, sources))
+    image_of, places, sources = (_moved(x, inputs.device) for x in (image_of, places, sources))
     result = inputs.clone(memory_format=torch.contiguous_format)
     flat = result.flatten(2)
     flat[image_of, :, places] = inputs.flatten(2)[image_of, :, sources]
-    return result, hidden.view(n_images, *size).to(inputs.device)
+    return result, _moved(hidden.view(n_images, *size), inputs.device)
+
+
+def _moved(drawn: Tensor, device: torch.device) -> Tensor:
+    """Return what was drawn on the CPU on a device; on a card while the CPU goes on."""
+    return drawn.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else drawn.to(device)

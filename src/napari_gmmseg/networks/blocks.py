@@ -52,7 +52,7 @@ def published_block(n_dims: int, n_inputs: int, n_outputs: int) -> nn.Sequential
     )
 
 
-def light_block(n_dims: int, n_inputs: int, n_outputs: int) -> nn.Sequential:
+def light_block(n_dims: int, n_inputs: int, n_outputs: int, momentum: float = 0.1) -> nn.Sequential:
     """Return two convolutions with a batch norm after each, which learn in few steps.
 
     Parameters
@@ -61,12 +61,14 @@ def light_block(n_dims: int, n_inputs: int, n_outputs: int) -> nn.Sequential:
         2 or 3.
     n_inputs, n_outputs : int
         Channels.
+    momentum : float
+        Weight of a batch's mean and variance in those that the norms keep for predictions.
     """
     parts: list[nn.Module] = []
     for n_before in (n_inputs, n_outputs):
         parts += [
             convolution(n_dims, n_before, n_outputs, 3, bias=False),
-            BATCH_NORMS[n_dims](n_outputs),
+            BATCH_NORMS[n_dims](n_outputs, momentum=momentum),
             nn.LeakyReLU(0.1, inplace=True),
         ]
     return nn.Sequential(*parts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -39,6 +41,8 @@ class UNet(nn.Module):
     published : bool
         The network of Schwab et al., as in their program: one instance norm a block. Otherwise two batch norms a block
         and no biases, which learns in fewer steps.
+    norm_momentum : float
+        Of the batch norms: weight of a batch's mean and variance in those that they keep for predictions.
     generator : torch.Generator
         On the CPU; the weights are drawn from it alone.
     """
@@ -52,10 +56,11 @@ class UNet(nn.Module):
         depth: int,
         n_dims: int = 2,
         published: bool,
+        norm_momentum: float = 0.1,
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        block = published_block if published else light_block
+        block = published_block if published else partial(light_block, momentum=norm_momentum)
         widths = [width * 2**level for level in range(depth + 1)]
         self.depth = depth
         self.pool = POOLS[n_dims](2)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from napari_gmmseg.config.recipes import Form, Recipe, recipe_for
 from napari_gmmseg.errors import SettingsError
-from napari_gmmseg.fitting.deep.steps import UNSEEN, Training
+from napari_gmmseg.fitting.deep.steps import Training
 from napari_gmmseg.fitting.deep.surviving import survive
 from napari_gmmseg.fitting.live import Change
 from napari_gmmseg.fitting.methods import fit_spatial
@@ -87,9 +87,9 @@ def train(task: FitTask, form: Form, base: Fitted | None, state: FitState | None
         saving = isinstance(told, SaveState)
         if isinstance(told, Look):
             training.look(told.slice_index)
-    # Until then the network has not yet learnt what was known before.
-    known = training.base
-    early = training.steps < max(training.recipe.warm_steps or UNSEEN, 2)
+    # Until then the network has not yet learnt what was known before: what was not shown is not returned.
+    known, recipe = training.base, training.recipe
+    early = training.steps < max(recipe.warm_steps + recipe.unseen_steps, 2)
     if isinstance(told, Stop) and known is not None and early:
         return replace(known, name="spatial", task=training.task, findings=(*known.findings, *training.findings))
     answers: list[Fitted] = []

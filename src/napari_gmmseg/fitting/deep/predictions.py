@@ -115,9 +115,11 @@ class Predictions:
         if self.total is None:
             self.total = torch.zeros((self._case.n_classes, *self._case.mask.shape), device=self._case.mask.device)
         stack = self._case.stack
+        mirrored = self._recipe.mirrors_snapshots and self.n_snapshots % 2 == 1
+        axes = tuple(range(-stack.n_dims, 0)) if mirrored else ()
         while self.added < stack.n_pieces:
             pieces = range(self.added, min(self.added + self.at_once, stack.n_pieces))
-            self._trainer.add_prior(stack, self._case.seen, self.total, pieces)
+            self._trainer.add_prior(stack, self._case.seen, self.total, pieces, axes)
             self.added = pieces.stop
         self.added = 0
         self.n_snapshots += 1
@@ -216,11 +218,13 @@ class Predictions:
         case = self._case
         memberships = prior.clone()
         sizes = self._objective.log_sizes().view((-1,) + (1,) * (case.mask.ndim - 1))
-        total = 0.0
+        # Apple's cards have no float64. Elsewhere the sums stay where they are: each that is read would be waited for.
+        where = torch.device("cpu") if prior.device.type == "mps" else prior.device
+        total = torch.zeros((), dtype=torch.float64, device=where)
         for i, inside in enumerate(case.mask):
             log_prior = prior[:, i].clamp_min(_LEAST_PRIOR).log_()
-            total += float(torch.logsumexp(log_prior + densities[:, i], 0)[inside].cpu().double().sum())
+            total += torch.logsumexp(log_prior + densities[:, i], 0)[inside].to(where).double().sum()
             if self._own:
                 log_prior.add_(densities[:, i], alpha=self._own).add_(sizes, alpha=self._own)
                 memberships[:, i] = torch.softmax(log_prior, 0).mul_(inside)
-        return total / float(case.mask.sum()), memberships
+        return float(total) / float(case.mask.sum()), memberships

@@ -25,9 +25,6 @@ from napari_gmmseg.fitting.task import FitTask
 from napari_gmmseg.networks import UNet, rehead_
 from napari_gmmseg.volumes import Finding, FitState
 
-#: Steps of the likelihood before the first preview: until then the spatial mixture is the better sight.
-UNSEEN = 20
-
 PHASES = {"deepg": "deepG", "deepsvg": "deepSVG", "blindspot": "Blind-spot prior"}
 
 
@@ -84,7 +81,7 @@ class Training:
     @property
     def _seen(self) -> bool:
         """Whether the network is the better sight."""
-        return self.steps > self.recipe.warm_steps + UNSEEN
+        return self.steps > self.recipe.warm_steps + self.recipe.unseen_steps
 
     @property
     def _warm(self) -> bool:
@@ -383,6 +380,7 @@ class Training:
             depth=recipe.depth,
             n_dims=case.stack.n_dims,
             published=recipe.network == "published",
+            norm_momentum=recipe.norm_momentum,
             generator=self._generator,
         )
         size = case.stack.gather(case.mask[None], [0]).shape[2:]

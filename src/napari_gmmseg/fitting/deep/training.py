@@ -37,11 +37,12 @@ class Schedule:
     def __init__(self, recipe: Recipe) -> None:
         self.end = recipe.warm_steps + recipe.max_steps
         self._rate, self._decays = recipe.learning_rate, recipe.decays
-        self._falls_from = self.end // 2
+        self._share = recipe.falls_from
+        self._falls_from = int(self._share * self.end)
         self._planned = self.end
 
     def rate(self, step: int) -> float:
-        """Return the learning rate of a step: constant, and in the second half falling where the recipe says so.
+        """Return the learning rate of a step: constant, and towards the end falling where the recipe says so.
 
         Parameters
         ----------
@@ -69,7 +70,8 @@ class Schedule:
         planned = recipe.warm_steps + recipe.max_steps
         if planned != self._planned:
             self._planned, self.end = planned, max(planned, step + 1)
-            self._falls_from = max(self.end // 2, step) if self.end > 2 * step else self._falls_from
+            fall = self._share * self.end
+            self._falls_from = max(int(fall), step) if fall > step else self._falls_from
         if reopen:
             self.end = max(self.end, step + 2 * _LANDING)
             self._falls_from = max(self._falls_from, self.end - _LANDING)
@@ -222,22 +224,25 @@ class Trainer:
                 "Lower the learning rate (--learning-rate), or take another recipe.",
             )
 
-    def prior(self, inputs: Tensor) -> Tensor:
+    def prior(self, inputs: Tensor, axes: tuple[int, ...] = ()) -> Tensor:
         """Return class probabilities (B, K, *S), predicted in evaluation mode; training goes on as if it had not been.
 
         Parameters
         ----------
         inputs : Tensor (B, I, *S) float32
             What the network sees.
+        axes : tuple of int
+            Which are mirrored for the network.
         """
         self._network.eval()
         try:
             with torch.inference_mode():
-                return torch.softmax(self.logits(inputs), 1)
+                logits = self.logits(inputs.flip(axes)).flip(axes) if axes else self.logits(inputs)
+                return torch.softmax(logits, 1)
         finally:
             self._network.train()
 
-    def add_prior(self, stack: Stack, seen: Tensor, total: Tensor, pieces: range) -> None:
+    def add_prior(self, stack: Stack, seen: Tensor, total: Tensor, pieces: range, axes: tuple[int, ...] = ()) -> None:
         """Add the class probabilities of some pieces to a sum, in place; all of them, or none.
 
         Parameters
@@ -250,8 +255,10 @@ class Trainer:
             Changed in place.
         pieces : range
             Their numbers.
+        axes : tuple of int
+            Which are mirrored for the network.
         """
-        stack.put(total, pieces, self.prior(stack.look(seen, pieces)))
+        stack.put(total, pieces, self.prior(stack.look(seen, pieces), axes))
 
     def use_bfloat16(self) -> None:
         """Compute in bfloat16 from now on; the weights stay float32."""
