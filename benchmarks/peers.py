@@ -263,7 +263,7 @@ def measure(options: argparse.Namespace) -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", nargs="+", default=[*REAL, *PHANTOMS])
-    parser.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK)} only")
+    parser.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK)} only, in a file of their own")
     parser.add_argument("--methods", nargs="+", choices=tuple(peer_methods.OURS | peer_methods.PEERS))
     parser.add_argument("--repeats", type=int, default=3, help="of ours")
     parser.add_argument("--peer-repeats", type=int, default=1)
@@ -275,7 +275,8 @@ def main() -> None:
     parser.add_argument("--tables", action="store_true", help="print the tables of what has been measured, and stop")
     options = parser.parse_args()
     options.methods = options.methods or list(peer_methods.OURS | peer_methods.PEERS)
-    options.cases = list(QUICK) if options.quick else options.cases
+    if options.quick:
+        options.cases, options.rows = list(QUICK), options.rows.with_suffix(".quick.jsonl")
     absent = {} if options.tables else measure(options)
     print(peer_tables.report(measured_rows(options.rows), absent))
 
