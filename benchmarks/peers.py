@@ -278,7 +278,7 @@ def main() -> None:
     if options.quick:
         options.cases, options.rows = list(QUICK), options.rows.with_suffix(".quick.jsonl")
     absent = {} if options.tables else measure(options)
-    print(peer_tables.report(measured_rows(options.rows), absent))
+    print(peer_tables.report(measured_rows(options.rows), absent, options.cases))
 
 
 if __name__ == "__main__":

@@ -138,6 +138,14 @@ def test_runs_of_an_older_commit_do_not_count_and_failures_are_named(tables: Mod
     assert "Not run: Atropos, MRF 0.2." in told
 
 
+def test_images_that_were_not_run_are_named(tables: ModuleType) -> None:
+    rows = [row("t1_n9b0", key, 0.8) for key in tables.ALONE + tables.CORRECTED]
+    rows += [row("pv_n9b0", "atropos-0.2", 0.8)]
+    told = tables.report(rows, {}, ["t1_n9b0", "pv_n9b0", "t1_n0b0"])
+    assert "Images not run: t1_n0b0." in told
+    assert "Images without some weight of Atropos: pv_n9b0." in told
+
+
 def test_classes_are_numbered_by_their_mean_intensity(peers: ModuleType) -> None:
     methods = peers.peer_methods
     image = np.array([[[5.0, 1.0, 3.0, 9.0]]], dtype=np.float32)
