@@ -189,20 +189,24 @@ def _less(one: float | None, other: float | None) -> float | None:
 
 
 def cost_table(medians: Medians, images: Sequence[str], *, aims: bool = True) -> str:
-    """Return CPU seconds of ours as shares of Atropos alone: of its fastest weight, image by image."""
+    """Return CPU seconds of ours as shares of Atropos alone, image by image: of its fastest weight, and of its best."""
     body = []
     for image in images:
         known = [cpu for key in ALONE if (cpu := medians.get(image, key, "cpu_s")) is not None]
         if not known:
             continue
-        row: list[object] = [image, told(min(known), 1)]
+        best = medians.best(image, ALONE)
+        slow = None if best is None else medians.get(image, best[0], "cpu_s")
+        row: list[object] = [image, told(min(known), 1), told(slow, 1)]
         for key, limit in (("spatial", SPATIAL_SHARE), ("auto", AUTO_SHARE)):
             seconds = medians.get(image, key, "cpu_s")
             share = None if seconds is None else seconds / min(known)
             missed = aims and share is not None and share > limit
-            row += [told(seconds, 2), told(share, 3) + (" ✗" if missed else "")]
+            of_best = None if seconds is None or slow is None else seconds / slow
+            row += [told(seconds, 2), told(share, 3) + (" ✗" if missed else ""), told(of_best, 3)]
         body.append(row)
-    return table(["image", "Atropos CPU s", "spatial CPU s", "share", "auto CPU s", "share"], body)
+    heads = [f"{key} {what}" for key in ("spatial", "auto") for what in ("CPU s", "of fastest", "of best")]
+    return table(["image", "fastest Atropos CPU s", "best Atropos CPU s", *heads], body)
 
 
 def resource_table(medians: Medians, images: Sequence[str]) -> str:

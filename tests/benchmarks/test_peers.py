@@ -109,12 +109,13 @@ def test_bias_is_told_against_the_same_noise_without(tables: ModuleType) -> None
     assert lines_of(told, "pv_n9b40s")[0][2] == "-0.030"
 
 
-def test_seconds_are_shares_of_the_fastest_atropos_by_medians(tables: ModuleType) -> None:
-    rows = [row("t1_n9b0", "atropos-0.2", 0.8, 20.0), row("t1_n9b0", "atropos-0.5", 0.8, 40.0)]
+def test_seconds_are_shares_of_the_fastest_and_of_the_best_atropos_by_medians(tables: ModuleType) -> None:
+    rows = [row("t1_n9b0", "atropos-0.2", 0.8, 20.0), row("t1_n9b0", "atropos-0.5", 0.9, 40.0)]
     rows += [row("t1_n9b0", "spatial", 0.8, seconds) for seconds in (1.0, 2.0, 9.0)]
     rows += [row("t1_n9b0", "auto", 0.8, 12.0)]
     told = tables.cost_table(tables.Medians.of(rows), ["t1_n9b0"])
-    assert lines_of(told, "t1_n9b0")[0] == ["t1_n9b0", "20.0", "2.00", "0.100", "12.00", "0.600 ✗"]
+    shares = ["2.00", "0.100", "0.050", "12.00", "0.600 ✗", "0.300"]
+    assert lines_of(told, "t1_n9b0")[0] == ["t1_n9b0", "20.0", "40.0", *shares]
 
 
 def test_a_set_has_one_best_peer_and_needs_all_its_images(tables: ModuleType) -> None:
