@@ -3,15 +3,17 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help env demo test lint bench docs pictures format system clean distclean
+.PHONY: help env demo test lint bench peers docs pictures format system clean distclean
 
 BIN := .venv/bin
 BASE := .venv/.base
 DEV := .venv/.dev
 DOCS := .venv/.docs
+PEERS := .venv-peers/.peers
 DEMO_DIR ?= demo-output
 PYTEST_ARGS ?=
 PROCESSES ?= 2
+BENCH_ARGS ?=
 
 # A virtual screen with Mesa's software OpenGL, one Qt binding, and settings and caches of napari apart from those of
 # whoever runs this. Tests take one thread a process, and two processes, one of which has all windows.
@@ -30,6 +32,9 @@ $(DEV): $(BASE)
 
 $(DOCS): $(BASE)
 	.ci/setup docs
+
+$(PEERS): pyproject.toml .ci/setup
+	.ci/setup peers
 
 env: $(DEV)  ## make .venv with the package, Qt and the development tools
 
@@ -53,8 +58,10 @@ format: $(DEV)  ## let ruff lay the code out
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: system $(DEV)  ## accuracy and speed beside the peers (minutes); tables in benchmarks/output
-	$(SCREEN) $(BIN)/python -m benchmarks
+bench: system $(DEV)  ## accuracy and speed beside the peers (an hour; BENCH_ARGS=--full: four more); tables in benchmarks/output
+	$(SCREEN) $(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+peers: $(PEERS)  ## make .venv-peers with Atropos, DIPY and the other programs that bench compares with
 
 docs: $(DOCS)  ## build the documentation into site/
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs site
@@ -70,4 +77,4 @@ clean:  ## remove what was built, and caches
 	find src tests benchmarks examples docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean  ## and the environment
-	rm -rf .venv
+	rm -rf .venv .venv-peers
