@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from napari_gmmseg.preparation.streaming import PreparedSlabs
     from napari_gmmseg.volumes import Finding, FitReport, StreamedSegmentation
 
-#: Bytes for each voxel and channel that reading takes at its peak: as stored, as float32, and in the volume's order.
-_READING = 10
+#: Bytes for each voxel and channel that reading takes at its peak: as float32, and that in the volume's order.
+_READING = 8
 #: And what is held of it from then on.
 _HELD = 4
 #: Bytes that torch and what comes with it take of an address space, where it is not loaded yet.
