@@ -11,9 +11,10 @@ DEV := .venv/.dev
 DOCS := .venv/.docs
 DEMO_DIR ?= demo-output
 PYTEST_ARGS ?=
+PROCESSES ?= 2
 
 # A virtual screen with Mesa's software OpenGL, one Qt binding, and settings and caches of napari apart from those of
-# whoever runs this. Tests take one thread a process: on a busy small machine two are slower.
+# whoever runs this. Tests take one thread a process, and two processes, one of which has all windows.
 APART := XDG_CONFIG_HOME=$(CURDIR)/.venv/home/config XDG_CACHE_HOME=$(CURDIR)/.venv/home/cache
 SCREEN := LIBGL_ALWAYS_SOFTWARE=1 QT_API=pyqt6 QT_QPA_PLATFORM=xcb $(APART) \
 	xvfb-run -a -s '-screen 0 1920x1200x24 +extension GLX'
@@ -46,7 +47,7 @@ lint: $(DEV)  ## ruff, import contracts, mypy, the napari manifest
 	$(APART) $(BIN)/npe2 validate napari_gmmseg
 
 test: system $(DEV) lint  ## the whole gate: lint, then every test under a virtual screen
-	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup $(PYTEST_ARGS)
 
 format: $(DEV)  ## let ruff lay the code out
 	$(BIN)/ruff check --fix .

@@ -1,10 +1,11 @@
 """The brain proposed in a whole head: confidence, Dice, seconds; and what is no brain.
 
-    python benchmarks/brain_mask.py [--only heads tissues others]
+    python benchmarks/brain_mask.py [--only heads tissues others deepbet]
 
 heads: real heads of ../shared/data (one of them also interpolated to 1 mm, for the time) and made ones; Dice of the
 proposed mask against the truth, of slabs in the slices that show a whole section.
 tissues: Dice of CSF, GM and WM on the average head of SPM, with the mask of its labels and with the proposed one.
+deepbet: the same real heads and what is no brain, cut out by deepbet (the extra [brain]).
 others: the confidence in noise, balls, hearts and heads with wrong axes, which should stay below 0.5.
 CPU seconds are of the whole preparation.
 """
@@ -15,6 +16,7 @@ import argparse
 import sys
 import time
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ import napari_gmmseg as gs
 from napari_gmmseg.config import find_preset
 from napari_gmmseg.io import read_channels
 from napari_gmmseg.io.atlas import read_atlas
+from napari_gmmseg.networks.brain_extraction import extract_brain
 from napari_gmmseg.preparation import Prepared, prepare
 from napari_gmmseg.volumes import Volume
 
@@ -97,10 +100,10 @@ def tissues() -> None:
     image, labels = DATA / SPM / "avg152T1.nii", DATA / LABELS
     truth = read_channels(labels)[0].data[0]
     for method in ("gmm", "spatial", "auto"):
-        for mask in (labels, "auto"):
+        for mask in (labels, "auto", *(["deepbet"] if find_spec("deepbet") else [])):
             found = gs.segment(image, mask=mask, preset="brain-t1", method=method).label_map.labels
             dice = [overlap(found == k, truth == k) for k in (1, 2, 3)]
-            told = "proposed" if mask == "auto" else "of the labels"
+            told = {labels: "of the labels", "auto": "proposed"}.get(mask, mask)
             print(f"| {told} | {method} | {' | '.join(f'{d:.3f}' for d in dice)} | {np.mean(dice):.3f} |", flush=True)
 
 
@@ -112,8 +115,28 @@ def others() -> None:
         print(f"| {name} | {found.brain_confidence or 0:.3f} | {named} | {seconds:.1f} |", flush=True)
 
 
+def cut_out() -> None:
+    if find_spec("deepbet") is None:
+        print("deepbet is not installed: pip install 'napari-gmmseg[brain]'")
+        return
+    print("| image | Dice | ml | CPU s |\n|---|---|---|---|")
+    real = {name: paths for name, paths in HEADS.items() if not name.endswith(("T2", "PD")) and DATA.is_dir()}
+    rows = [(name, *(read_channels(DATA / path)[0] for path in paths)) for name, paths in real.items()]
+    for name, volume, truth in (*rows, *((name, volume, None) for name, volume in not_brains().items())):
+        began = time.process_time()
+        mask = extract_brain(np.nan_to_num(volume.data[0]))
+        seconds = time.process_time() - began
+        dice = "–"
+        if truth is not None:
+            inside = truth.data[0] > 0
+            per_slice = inside.sum(axis=(1, 2))
+            whole = per_slice > 0.9 * per_slice.max() if "PTBP" in name else slice(None)
+            dice = f"{overlap(mask[whole], inside[whole]):.3f}"
+        print(f"| {name} | {dice} | {mask.sum() * volume.geometry.voxel_volume_ml:.0f} | {seconds:.1f} |", flush=True)
+
+
 def main() -> None:
-    tables = {"heads": heads, "tissues": tissues, "others": others}
+    tables = {"heads": heads, "tissues": tissues, "others": others, "deepbet": cut_out}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=tables, default=list(tables))
     for name in parser.parse_args().only:

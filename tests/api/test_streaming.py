@@ -211,8 +211,8 @@ def test_formats_that_cannot_be_written_in_slabs_are_refused(tmp_path: Path, nam
         api.segment_to_file(path, tmp_path / name)
 
 
-@pytest.mark.parametrize("settings", [{"method": "spatial"}, {"bias_field": "on"}])
-def test_what_needs_neighbours_is_refused(tmp_path: Path, settings: dict[str, str]) -> None:
+@pytest.mark.parametrize("settings", [{"method": "spatial"}, {"bias_field": "on"}, {"mask": "deepbet"}])
+def test_what_needs_more_than_intensities_is_refused(tmp_path: Path, settings: dict[str, str]) -> None:
     path = saved(tmp_path / "large.nii.gz", image().astype(np.uint16))
     with pytest.raises(GmmsegError) as refused:
         api.segment_to_file(path, tmp_path / "mask.nii.gz", preset="custom", **settings)

@@ -20,7 +20,7 @@ DISTRIBUTIONS = {
 #: Declared for what they read or bring, not for what they offer: napari.yaml is npe2's, the encoders are timm's.
 NOT_IMPORTED = {"npe2", "timm"}
 #: Extras of what napari brings, and of what this package imports.
-OWN_EXTRAS = ("glioma",)
+OWN_EXTRAS = ("brain", "glioma")
 #: Distributions that bring Qt: the bindings, and the parts that they are made of (PyQt6-Qt6, PySide6-Essentials).
 QT_BINDING = re.compile(r"(pyqt[56]|pyside[26]|shiboken[26])(?![a-z])")
 

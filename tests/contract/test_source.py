@@ -93,9 +93,9 @@ def test_the_session_the_commands_and_the_api_load_the_numbers_inside_functions(
 
 
 def test_what_the_extra_brings_is_loaded_inside_functions(package: Path) -> None:
-    brought = ("segmentation_models_pytorch", "timm", "torchvision")
+    brought = ("deepbet", "segmentation_models_pytorch", "timm", "torchvision")
     imports = [found for path in package.rglob("*.py") for found in _imports(ast.parse(path.read_text("utf-8")))]
-    assert {name for name, _ in imports if name.startswith(brought)} >= {"segmentation_models_pytorch"}
+    assert {name for name, _ in imports if name.startswith(brought)} >= {"deepbet", "segmentation_models_pytorch"}
     assert not [name for name, at_once in imports if at_once and name.startswith(brought)]
 
 

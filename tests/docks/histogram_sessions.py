@@ -64,15 +64,21 @@ def make_result(volume: Volume) -> Segmentation:
 class GivenFit:
     """A fit that reports what it is told to; with a gate it waits before its end, and hears what it is told."""
 
-    def __init__(self, reports: Sequence[FitReport] = (), *, waits: bool = False) -> None:
-        self.reports = reports
+    def __init__(
+        self,
+        reports: Sequence[FitReport] = (),
+        *,
+        waits: bool = False,
+        of: Callable[[Volume], Segmentation] = make_result,
+    ) -> None:
+        self.reports, self.of = reports, of
         self.heard: list[Command] = []
         self.gate = threading.Event()
         if not waits:
             self.gate.set()
 
     def __call__(self, request: SegmentationRequest) -> Generator[FitReport, Command | None, Segmentation]:
-        result = make_result(request.volume)
+        result = self.of(request.volume)
         last = FitReport("Test", 2, 2, mixture=result.mixture, classes=result.label_map.classes)
         for report in (*self.reports, last):
             self._hear((yield report))

@@ -13,6 +13,7 @@ from tests.docks.histogram_sessions import GRID, GivenFit, HistogramCase, Make, 
 from napari_gmmseg.docks.histogram import wording
 from napari_gmmseg.session import Session
 from napari_gmmseg.volumes import FitReport
+from napari_gmmseg.volumes.bias_field import BiasField
 
 #: Voxels of a slice within the mask.
 IN_SLICE = (GRID[1] - 2) * GRID[2]
@@ -219,3 +220,26 @@ def test_nothing_is_said_of_a_selection_that_is_lost(make: Make, lost: str):
         case.session.open(replace(case.session.request, volume=make_volume(2)))
     case.settle()
     assert case.view.selected == ""
+
+
+def test_intensities_are_counted_as_the_classes_see_them_without_the_bias_field(make: Make):
+    coefficients = np.zeros((1, 1, 1, 2))
+    coefficients[..., 1] = 0.3
+    field = BiasField(coefficients, (0, 0, 0), GRID, (30.0,))
+    case = make()
+    case.settle()
+    plain = case.view.drawn
+    assert plain is not None
+    result = case.session.result
+    assert result is not None
+    shaded = make(GivenFit(of=lambda volume: replace(make_result(volume), bias_field=field)))
+    shaded.presenter.choose_region("volume")
+    shaded.settle(lambda: shaded.view.drawn is not None and counted(shaded) == GRID[0] * IN_SLICE)
+    drawn = shaded.view.drawn
+    assert drawn is not None
+    assert drawn.names == ("T1 without bias",)
+    (axis,) = drawn.histogram.axes
+    seen = (make_volume().data / field.whole(GRID))[0][result.mask]
+    np.testing.assert_array_equal(drawn.histogram.counts, np.histogram(seen, axis.edges)[0])
+    assert plain.names == ("T1",)
+    assert not np.array_equal(plain.histogram.axes[0].edges, axis.edges)

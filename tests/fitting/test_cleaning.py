@@ -19,7 +19,7 @@ from napari_gmmseg.fitting.cleaning import (
     windows_of_length,
 )
 from napari_gmmseg.io.sample import load_sample
-from napari_gmmseg.mixture.islands import find_islands, in_order, islands_of, without_islands
+from napari_gmmseg.mixture.islands import find_islands, in_order, islands_of, taken_over
 from napari_gmmseg.volumes import ClassTable, Geometry, LabelMap, Mixture, Segmentation, TissueClass
 
 SLICE = ((1, 7, 7), (1, 21, 21))
@@ -231,11 +231,14 @@ def test_an_island_goes_to_the_class_that_touches_it_most_and_one_in_background_
     labels[0, 10:12, 14:17] = 10
     labels[0, 20:27, 3:10] = 0
     labels[0, 23, 6] = 10
-    gone = without_islands(labels, 9, (10, 20, 30))
-    assert (gone[0, 10:12, 14:17] == 30).all()
-    assert gone[0, 23, 6] == 10
-    np.testing.assert_array_equal(without_islands(labels, 5, (10, 20, 30)), labels)
-    np.testing.assert_array_equal(without_islands(labels, 9, (20, 30)), labels)
+    places, around = taken_over(labels, 9, 10)
+    after = labels.copy()
+    after[places] = around
+    assert (after[0, 10:12, 14:17] == 30).all()
+    assert after[0, 23, 6] == 10
+    assert (after != labels).sum() == (labels[0, 10:12, 14:17] == 10).sum()
+    assert not taken_over(labels, 5, 10)[1].size
+    assert not taken_over(labels, 9, 20)[1].size
 
 
 def test_what_a_clean_up_leaves_needs_no_second_one_in_a_real_brain():

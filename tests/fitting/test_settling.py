@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_gmmseg.fitting.settling import settled
-from napari_gmmseg.mixture.islands import without_islands
+from napari_gmmseg.mixture.islands import taken_over
 from napari_gmmseg.mixture.outlier_score import surrounding_labels
 
 WINDOWS = ((3, 3, 3), (7, 9, 9))
@@ -24,11 +24,14 @@ def noisy(frames: int) -> np.ndarray:
 
 def everywhere(labels: np.ndarray, most_voxels: int, stays: np.ndarray | None) -> tuple[np.ndarray, int]:
     for rounds in range(60):
-        score, around = surrounding_labels(torch.from_numpy(labels), 3, *WINDOWS)
+        score, other = surrounding_labels(torch.from_numpy(labels), 3, *WINDOWS)
         flagged = (score.numpy() > 0) & ~(np.zeros(labels.shape, bool) if stays is None else stays)
-        after = np.where(flagged, around.numpy(), labels)
+        after = np.where(flagged, other.numpy(), labels)
         if not flagged.any():
-            after = without_islands(labels, most_voxels, (1, 2, 3), stays)
+            after = labels.copy()
+            for value in (1, 2, 3):
+                places, around = taken_over(labels, most_voxels, value, stays)
+                after[places] = around
         if np.array_equal(after, labels):
             return labels, rounds
         labels = after

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from napari_gmmseg.errors import GeometryError, InputError
+from napari_gmmseg.io.case_files import list_cases
 from napari_gmmseg.io.case_lists import read_cases
 
 HEAD = "case,patient,split,t1,flair,label,age,note"
@@ -113,12 +114,13 @@ def test_images_of_no_known_contrast_are_numbered(folder: Path):
         ((A, B.replace("b_flair.nii.gz", "")), HEAD, "row 3: flair is empty"),
         ((A.replace("train", "training"),), HEAD, "row 2: split is 'training'"),
         ((A.replace("a_seg", "a_t1"),), HEAD, "row 2"),
-        (("x",), "name", "needs images and labels"),
-        (("a_t1.nii.gz;a_seg.nii.gz",), "t1;label", "needs images and labels"),
+        (("x",), "name", "none of them holds images"),
+        (("a_t1.nii.gz",), "t1", "needs labels"),
+        (("a_t1.nii.gz;a_seg.nii.gz",), "t1;label", "none of them holds images"),
         ((), HEAD, "lists no case"),
         ((A, A), HEAD, "Two cases are named 'a'"),
     ],
-    ids=["missing", "empty", "split", "no labels", "columns", "semicolons", "no rows", "twice"],
+    ids=["missing", "empty", "split", "no labels", "columns", "no label column", "semicolons", "no rows", "twice"],
 )
 def test_what_is_wrong_is_told_with_its_row(folder: Path, rows: tuple[str, ...], head: str, words: str):
     with pytest.raises(InputError, match=words) as caught:
@@ -144,3 +146,11 @@ def test_a_list_that_is_no_text_is_told(tmp_path: Path):
     (tmp_path / "cases.csv").write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(InputError, match="cannot be read as a list of cases"):
         read_cases(tmp_path / "cases.csv")
+
+
+def test_headings_of_a_list_to_segment_are_known_however_they_are_written(tmp_path: Path):
+    path = tmp_path / "cases.csv"
+    path.write_text("Case,T1ce,FLAIR,mask\na,a_1.nii.gz,a_2.nii.gz,none\n")
+    (case,) = list_cases(path)
+    assert (case.name, case.contrasts, case.mask) == ("a", ("t1gd", "flair"), "none")
+    assert case.images == (tmp_path / "a_1.nii.gz", tmp_path / "a_2.nii.gz")

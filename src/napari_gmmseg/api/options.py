@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from napari_gmmseg.errors import SettingsError
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_gmmseg.config import Box, Disc, FitConfig, PreparationConfig
+    from napari_gmmseg.config.preparation import MaskMode
     from napari_gmmseg.volumes import Finding, LabelMap
 
 PathLike = str | os.PathLike[str]
@@ -91,7 +92,7 @@ def preparation_config(
 
     Parameters
     ----------
-    mask : "auto", "none", path, ndarray (Z, Y, X) or (T, Z, Y, X), LabelMap, or None
+    mask : "auto", "none", "deepbet", path, ndarray (Z, Y, X) or (T, Z, Y, X), LabelMap, or None
         Where to look; None counts as "none".
     box : (z0, y0, x0, z1, y1, x1) or None
         In voxels, stop exclusive.
@@ -104,13 +105,21 @@ def preparation_config(
         Where a value will not do.
     """
     from napari_gmmseg.config import PreparationConfig
+    from napari_gmmseg.config.preparation import MASK_WORDS
 
-    mode: Literal["auto", "none", "given"] = "given"
-    if mask is None or (isinstance(mask, str) and mask == "none"):
+    mode: MaskMode = "given"
+    if mask is None:
         mode = "none"
-    elif isinstance(mask, str) and mask == "auto":
-        mode = "auto"
+    elif isinstance(mask, str) and mask in MASK_WORDS:
+        mode = cast("MaskMode", mask)
     return validated(lambda: PreparationConfig(mask=mode, box=_box(box), disc=_disc(disc)))
+
+
+def or_words() -> str:
+    """Return what a mask can be beside a file, for a sentence that goes on with the file."""
+    from napari_gmmseg.config.preparation import MASK_WORDS
+
+    return f"{', '.join(MASK_WORDS)}, or "
 
 
 def validated(make: Callable[[], Result], owner: type | None = None, command: str = "segment") -> Result:

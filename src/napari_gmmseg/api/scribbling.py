@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_gmmseg.api.following import follow
-from napari_gmmseg.api.options import PathLike, preparation_config, validated
+from napari_gmmseg.api.options import PathLike, or_words, preparation_config, validated
 from napari_gmmseg.api.reading import opened_mask, read
 from napari_gmmseg.errors import SettingsError
 
@@ -199,6 +199,7 @@ def prepared_for_strokes(
     """
     from napari_gmmseg.config import PreparationConfig, find_preset
     from napari_gmmseg.io.atlas import read_atlas
+    from napari_gmmseg.networks.brain_extraction import extract_brain
     from napari_gmmseg.preparation import prepare, with_expected_contrasts
 
     kind = find_preset(preset or "custom")
@@ -210,11 +211,13 @@ def prepared_for_strokes(
         # Zeros around an image are background already, as long as other background was painted.
         return (volume, masked, ()) if masked.tissue_names and painted.any() else (volume, *_whole_image(volume, True))
     config = preparation_config(place.get("mask", "auto"), place.get("box"), place.get("disc"))
-    given, notes = opened_mask(
-        place.get("mask") if config.mask == "given" else None, volume, resample, "auto, none, or "
-    )
+    given, notes = opened_mask(place.get("mask") if config.mask == "given" else None, volume, resample, or_words())
     where, more = opened_mask(place.get("region"), volume, resample)
-    return volume, prepare(volume, config, mask=given, region=where, preset=kind, atlas=read_atlas), (*notes, *more)
+    return (
+        volume,
+        prepare(volume, config, mask=given, region=where, preset=kind, atlas=read_atlas, engine=extract_brain),
+        (*notes, *more),
+    )
 
 
 def _whole_image(volume: Volume, told: bool = False) -> tuple[Prepared, tuple[Finding, ...]]:

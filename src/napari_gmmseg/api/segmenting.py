@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from napari_gmmseg.api.following import follow
-from napari_gmmseg.api.options import PathLike, fit_config, preparation_config, settings_without_effect
+from napari_gmmseg.api.options import PathLike, fit_config, or_words, preparation_config, settings_without_effect
 from napari_gmmseg.api.reading import opened_mask, read
 from napari_gmmseg.api.scribbling import segment_scribbles
 from napari_gmmseg.errors import SettingsError
@@ -56,7 +56,7 @@ def segment(
         How labels are found.
     n_classes : int or None
         Number of classes K; None: as many as the preset names, else 3.
-    mask : "auto", "none", path, ndarray (Z, Y, X) or (T, Z, Y, X), LabelMap, or None
+    mask : "auto", "none", "deepbet", path, ndarray (Z, Y, X) or (T, Z, Y, X), LabelMap, or None
         Where to look; None counts as "none".
     region : path, ndarray (Z, Y, X) or (T, Z, Y, X), LabelMap, or None
         Cut out of the mask, such as the left ventricle.
@@ -156,7 +156,7 @@ def open_case(
         How labels are found.
     n_classes : int or None
         Number of classes K.
-    mask, region : "auto", "none", path, ndarray (Z, Y, X) or (T, Z, Y, X), LabelMap, or None
+    mask, region : "auto", "none", "deepbet", path, ndarray (Z, Y, X) or (T, Z, Y, X), LabelMap, or None
         Where to look.
     box : (z0, y0, x0, z1, y1, x1) or None
         Cut out of the mask.
@@ -184,7 +184,7 @@ def open_case(
     kind = _as_asked(kind, volume, n_classes)
     wanted = fit_config(dict(settings, method=method, n_classes=k, seed=seed))
     config = preparation_config(mask, box, disc)
-    given, notes = opened_mask(mask if config.mask == "given" else None, volume, resample, "auto, none, or ")
+    given, notes = opened_mask(mask if config.mask == "given" else None, volume, resample, or_words())
     where, more = opened_mask(region, volume, resample)
     told = {"mask": _named(mask), "region": _named(region), "box": box, "disc": disc, "resample": resample}
     request = SegmentationRequest(
@@ -246,6 +246,7 @@ def _run_fit(case: Opened, progress: Callable[[FitReport], object] | None) -> Se
     """Run a fit to its end; whatever ends it early closes the generator first."""
     from napari_gmmseg.fitting import fit
     from napari_gmmseg.io.atlas import read_atlas
+    from napari_gmmseg.networks.brain_extraction import extract_brain
     from napari_gmmseg.preparation import prepare_case
 
     request = case.request
@@ -257,6 +258,7 @@ def _run_fit(case: Opened, progress: Callable[[FitReport], object] | None) -> Se
         preset=request.preset,
         n_classes=request.config.n_classes,
         atlas=read_atlas,
+        engine=extract_brain,
     )
     steps: Generator[FitReport, Command | None, Segmentation] = fit(volume, prepared, request.config, request.preset)
     return follow(steps, progress)

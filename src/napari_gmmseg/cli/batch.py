@@ -26,8 +26,9 @@ from napari_gmmseg.cli.progress import FitProgress
 from napari_gmmseg.cli.settings import about, otherwise
 from napari_gmmseg.config import FitConfig, PreparationConfig
 from napari_gmmseg.config.fit import Method
+from napari_gmmseg.config.preparation import MASK_WORDS
 from napari_gmmseg.errors import GmmsegError, InputError, OutputError, SettingsError
-from napari_gmmseg.io.case_files import MASK_WORDS, CaseFiles, list_cases
+from napari_gmmseg.io.case_files import CaseFiles, list_cases
 from napari_gmmseg.session.journal.files import make_folder
 from napari_gmmseg.session.journal.locking import FolderLock
 
@@ -61,7 +62,7 @@ class Batch:
             PreparationConfig,
             "mask",
             "default: auto; a column mask goes before. Of a rule, {case}, {folder} and {stem} are filled in",
-            metavar="auto|none|RULE",
+            metavar="auto|none|deepbet|RULE",
         ),
     ] = PreparationConfig.mask
     region: Annotated[

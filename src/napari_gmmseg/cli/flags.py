@@ -13,6 +13,7 @@ from napari_gmmseg.config import FitConfig, PreparationConfig
 from napari_gmmseg.config.deep import Gradient, Precision, RecipeName, View
 from napari_gmmseg.config.fit import Bias, CovarianceChoice, Means
 from napari_gmmseg.config.outlier import OutlierMode, OutlierUnit
+from napari_gmmseg.config.preparation import MASK_WORDS
 from napari_gmmseg.errors import SettingsError
 
 _Files = tyro.conf.UseAppendAction[tuple[Path, ...]]
@@ -76,7 +77,7 @@ class ChannelFlags(ReadingFlags, NamedFlags):
 class PlaceFlags:
     """Where to fit."""
 
-    mask: Annotated[str, about(PreparationConfig, "mask", metavar="auto|none|FILE")] = PreparationConfig.mask
+    mask: Annotated[str, about(PreparationConfig, "mask", metavar="auto|none|deepbet|FILE")] = PreparationConfig.mask
     region: Annotated[
         Path | None, otherwise("default: everywhere", "Mask of where to look, e.g. the left ventricle.", "FILE")
     ] = None
@@ -91,7 +92,7 @@ class PlaceFlags:
 
     def files(self) -> tuple[Path, ...]:
         """Return the files that tell where to look."""
-        mask = () if self.mask in ("auto", "none") else (Path(self.mask),)
+        mask = () if self.mask in MASK_WORDS else (Path(self.mask),)
         return mask if self.region is None else (*mask, self.region)
 
 

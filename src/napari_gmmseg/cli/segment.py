@@ -29,6 +29,7 @@ from napari_gmmseg.cli.streaming import segment_slab_by_slab
 from napari_gmmseg.cli.targets import check_images, check_targets
 from napari_gmmseg.config import FitConfig
 from napari_gmmseg.config.fit import Method
+from napari_gmmseg.config.preparation import MASK_WORDS
 from napari_gmmseg.errors import SettingsError
 from napari_gmmseg.session.journal import Journal, Origin
 
@@ -154,7 +155,7 @@ class Segment:
         return segment_slab_by_slab(errand, image, output, settings, refused)
 
     def _origin(self, paths: tuple[Path, ...], contrasts: tuple[str, ...]) -> Origin:
-        mask = None if self.place.mask in ("auto", "none") else Path(self.place.mask)
+        mask = None if self.place.mask in MASK_WORDS else Path(self.place.mask)
         return Origin(paths, contrasts, self.channels.reading(), mask, self.place.region)
 
     def _check_maps(self) -> None:

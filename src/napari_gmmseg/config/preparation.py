@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from napari_gmmseg.config.strict import STRICT
 
-MaskMode = Literal["auto", "none", "given"]
+MaskMode = Literal["auto", "none", "deepbet", "given"]
+#: Words in place of a mask's file.
+MaskWord = Literal["auto", "none", "deepbet"]
+MASK_WORDS: tuple[str, ...] = get_args(MaskWord)
 
 #: More files than this are several cases, not several channels of one.
 MOST_CHANNELS = 4
@@ -40,7 +43,8 @@ class PreparationConfig:
         Field(
             title="Mask",
             description="auto: what is not zero where the background is zero, a brain that is proposed in a whole "
-            "head, else the foreground; none: every voxel; given: the mask handed over.",
+            "head, else the foreground; none: every voxel; deepbet: the brain of a T1-weighted head, by the network "
+            "of that name (the extra [brain]); given: the mask handed over.",
         ),
     ] = "auto"
     box: Annotated[Box | None, Field(title="Box", description="Fit inside this box only.")] = None

@@ -10,16 +10,15 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from napari_gmmseg.config.preparation import MASK_WORDS
 from napari_gmmseg.errors import InputError, SettingsError
 from napari_gmmseg.io.batch_folders import batch_files, is_batch_folder
-from napari_gmmseg.io.case_lists import IMAGE, rows_of
+from napari_gmmseg.io.case_lists import image_columns, rows_of
 from napari_gmmseg.io.contrasts import guess_contrast
 from napari_gmmseg.io.lgg import is_lgg_folder
 from napari_gmmseg.io.sniffing import ALL_SUFFIXES, SUFFIXES, family_of, members_of, stem_of, suffix_of
 
 _MASK, _REGION = "mask", "region"
-#: Words in place of a mask's file.
-MASK_WORDS = ("auto", "none")
 _ASK = "Ask for the right to read it."
 #: What a name may hold that becomes part of a file's name.
 _NOT_IN_NAMES = re.compile(r"[^\w.+-]+")
@@ -42,7 +41,7 @@ class CaseFiles:
     contrasts : tuple of str
         One a channel, "" where it is not told; empty where the files' own names and headers shall tell.
     mask : str
-        "auto", "none" or the path of a file.
+        "auto", "none", "deepbet" or the path of a file.
     region : Path or None
         Where to look.
     problem : str
@@ -87,8 +86,8 @@ def list_cases(
     only : str
         Names in the folder that count, such as "*_T1w.nii.gz".
     mask : str
-        "auto", "none", or the mask's path, in which {case} is the case's name, {folder} that of its first image, and
-        {stem} its first image's name without suffix; relative to the folder, or to that of the list.
+        "auto", "none", "deepbet", or the mask's path, in which {case} is the case's name, {folder} that of its first
+        image, and {stem} its first image's name without suffix; relative to the folder, or to that of the list.
     region : str or None
         The region's path, likewise.
     leave_out : Path or None
@@ -123,12 +122,7 @@ def list_cases(
 
 def _of_list(path: Path, mask: str, region: str | None) -> tuple[CaseFiles, ...]:
     rows = rows_of(path)
-    columns = [name for name in rows[0] if IMAGE.match(name)]
-    if not columns:
-        raise InputError(
-            f"{path.name} has the columns {', '.join(rows[0])}; a list of cases needs images.",
-            "Name the columns t1, t1gd, t2, flair, pd or image.",
-        )
+    columns = image_columns(path, rows[0])
     cases = []
     for number, row in enumerate(rows, start=1):
         there = [name for name in columns if row[name]]

@@ -85,11 +85,11 @@ def read_case_list(path: str | Path) -> CaseSet:
     """
     path = Path(path)
     rows = named_rows(path)
-    images = [name for name in rows[0] if IMAGE.match(name)]
-    if not images or LABEL not in rows[0]:
+    images = image_columns(path, rows[0])
+    if LABEL not in rows[0]:
         raise InputError(
-            f"{path.name} has the columns {', '.join(rows[0])}; a list of cases needs images and labels.",
-            "Name the columns t1, t1gd, t2, flair, pd or image for the images, and label for the mask.",
+            f"{path.name} has the columns {', '.join(rows[0])}; a list of cases to learn from needs labels.",
+            "Name the column label that holds the masks.",
         )
     read = [_read_row(path, number, row, images) for number, row in enumerate(rows, start=2)]
     classes = _classes([labels for _, labels in read if labels is not None])
@@ -116,7 +116,7 @@ def _counted(n: int, what: str) -> str:
 
 
 def named_rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a list by the names that this module has for columns; attributes keep theirs.
+    """Return the rows of a list whose other columns are attributes of patients.
 
     Parameters
     ----------
@@ -130,14 +130,34 @@ def named_rows(path: Path) -> list[dict[str, str]]:
         another name.
     """
     rows = rows_of(path)
-    own = {heading: _own_name(heading) for heading in rows[0]}
-    if twice := [name for name in own.values() if list(own.values()).count(name) > 1]:
-        both = ", ".join(heading for heading, name in own.items() if name == twice[0])
-        raise InputError(f"{path.name} has {twice[0]} twice: {both}.", "Leave one of these columns out.")
-    for heading, name in own.items():
-        if name == heading and any(IMAGE.match(known) for known in own.values()):
-            _check_attribute(path, heading, [row[heading] for row in rows], own.values())
-    return [{own[heading]: value for heading, value in row.items()} for row in rows]
+    if any(IMAGE.match(name) for name in rows[0]):
+        for name in rows[0]:
+            _check_attribute(path, name, [row[name] for row in rows], rows[0])
+    return rows
+
+
+def image_columns(path: Path, names: Collection[str]) -> list[str]:
+    """Return the columns that hold images, in the list's order.
+
+    Parameters
+    ----------
+    path : Path
+        The list.
+    names : collection of str
+        Of all its columns.
+
+    Raises
+    ------
+    InputError
+        Where there is none.
+    """
+    found = [name for name in names if IMAGE.match(name)]
+    if not found:
+        raise InputError(
+            f"{path.name} has the columns {', '.join(names)}, and none of them holds images.",
+            "Name them t1, t1gd, t2, flair, pd, bssfp, lge or image.",
+        )
+    return found
 
 
 def _own_name(heading: str) -> str:
@@ -164,7 +184,7 @@ def _check_attribute(path: Path, heading: str, values: Sequence[str], names: Col
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a list that hold anything, by the columns of its heading as written; spaces are gone.
+    """Return the rows of a list that hold anything, by the names that this module has for columns; spaces are gone.
 
     Parameters
     ----------
@@ -174,7 +194,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
     Raises
     ------
     InputError
-        Where it cannot be read, or lists nothing.
+        Where it cannot be read, lists nothing, or has two columns of one name.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -186,7 +206,11 @@ def rows_of(path: Path) -> list[dict[str, str]]:
     rows = [row for row in rows if any(row.values())]
     if not rows:
         raise InputError(f"{path.name} lists no case.", "Give a heading and a row for each case.")
-    return rows
+    own = {heading: _own_name(heading) for heading in rows[0]}
+    if twice := [name for name in own.values() if list(own.values()).count(name) > 1]:
+        both = ", ".join(heading for heading, name in own.items() if name == twice[0])
+        raise InputError(f"{path.name} has {twice[0]} twice: {both}.", "Leave one of these columns out.")
+    return [{own[heading]: value for heading, value in row.items()} for row in rows]
 
 
 def case_name(path: Path, number: int, row: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_gmmseg.errors import InputError
-from napari_gmmseg.io.case_lists import CASE, IMAGE, LABEL, PATIENT, SPLIT, case_name, named_rows
+from napari_gmmseg.io.case_lists import CASE, LABEL, PATIENT, SPLIT, case_name, image_columns, named_rows
 
 _FORBIDDEN = frozenset('/\\:*?"<>|\0')
 
@@ -54,12 +54,7 @@ def read_listed(path: str | Path, channels: Sequence[str] = ()) -> tuple[ListedC
     """
     path = Path(path)
     rows = named_rows(path)
-    columns = [name for name in rows[0] if IMAGE.match(name)]
-    if not columns:
-        raise InputError(
-            f"{path.name} has the columns {', '.join(rows[0])}, and none of them holds images.",
-            "Name them t1, t1gd, t2, flair, pd or image.",
-        )
+    columns = image_columns(path, rows[0])
     wanted = list(channels) if channels and all(name in columns for name in channels) else columns
     found = []
     for number, row in enumerate(rows, start=2):

@@ -115,34 +115,6 @@ def regions_with(
     return found
 
 
-def without_islands(
-    labels: NDArray[np.uint8], most_voxels: int, values: Iterable[int], held: NDArray[np.bool_] | None = None
-) -> NDArray[np.uint8]:
-    """Return labels in which connected regions of no more than so many voxels have the class that touches them most.
-
-    Parameters
-    ----------
-    labels : ndarray ([T,] Z, Y, X) uint8
-        Label values, 0 for background: a region that nothing else touches stays.
-    most_voxels : int
-        Of a region that goes.
-    values : iterable of int
-        Label values whose regions may go.
-    held : ndarray ([T,] Z, Y, X) bool or None
-        Voxels whose regions stay.
-
-    Returns
-    -------
-    ndarray ([T,] Z, Y, X) uint8
-        Label values.
-    """
-    result = labels.copy()
-    for value in values:
-        places, around = taken_over(labels, most_voxels, value, held)
-        result[places] = around
-    return result
-
-
 def taken_over(
     labels: NDArray[np.uint8], most_voxels: int, value: int, held: NDArray[np.bool_] | None = None
 ) -> tuple[tuple[NDArray[np.int64], ...], NDArray[np.uint8]]:

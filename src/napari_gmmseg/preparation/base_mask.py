@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_gmmseg.config import PreparationConfig, Preset
+from napari_gmmseg.errors import MaskError, SettingsError
 from napari_gmmseg.preparation.brain import BrainProposal, looks_like_a_head, propose_brain
 from napari_gmmseg.preparation.masks import AutoMask, automatic_mask, foreground, imaged_box
 from napari_gmmseg.volumes import AtlasPrior, Finding, Volume
 
 BoolArray = NDArray[np.bool_]
+#: Returns the brain (Z, Y, X) of a T1-weighted head (Z, Y, X), axes rising (superior, anterior, right); or nothing.
+BrainEngine: TypeAlias = Callable[[NDArray[np.float32]], BoolArray]
 Kind = Literal["given", "everything", "object", "foreground", "brain"]
 
 #: More than any brain with its CSF has, in ml; a head has twice as much.
@@ -62,6 +65,7 @@ def base_mask(
     *,
     placed: bool,
     atlas: Callable[[], AtlasPrior] | None,
+    engine: BrainEngine | None,
 ) -> BaseMask:
     """Choose the mask.
 
@@ -81,14 +85,20 @@ def base_mask(
         Whether a person said where to look: then nothing dark in there is left out.
     atlas : callable or None
         Returns an average brain; None: no brain is looked for in a head.
+    engine : callable or None
+        Cuts brains out where the mask mode asks for one that is cut out.
 
     Raises
     ------
     MaskError
-        Where no foreground is found.
+        Where no foreground, or no brain, is found.
+    SettingsError
+        Where a brain is to be cut out of what is no T1-weighted volume.
     """
     if given is not None:
         return BaseMask(given, True, kind="given")
+    if config.mask == "deepbet":
+        return _cut_out(volume, engine)
     everything = np.ones(volume.grid_shape, dtype=bool)
     if config.mask == "none" or preset.needs_region:
         return BaseMask(everything, preset.needs_region, _whole_grid_findings(preset))
@@ -101,6 +111,34 @@ def base_mask(
     if not found.credible:
         return _automatic(volume, auto, preset, found.confidence)
     return BaseMask(found.mask, True, (_proposed_finding(volume, found),), found.confidence, "brain")
+
+
+def _cut_out(volume: Volume, engine: BrainEngine | None) -> BaseMask:
+    """Return the brain that an engine cuts out."""
+    known = [name for name in volume.channels if name]
+    if engine is None or volume.data.ndim != 4 or volume.geometry.unit != "mm" or (known and "t1" not in known):
+        raise SettingsError(
+            "A brain is cut out of T1-weighted volumes in mm, of one frame.",
+            "Leave the mask automatic (--mask auto), or give a mask (--mask FILE).",
+        )
+    mask = engine(_channel(volume))
+    ml = float(mask.sum()) * volume.geometry.voxel_volume_ml
+    if not 0 < ml <= _LARGEST_BRAIN_ML:
+        seen = (
+            f"what it cut out has {ml:.0f} ml, and a brain at most {_LARGEST_BRAIN_ML:g} ml" if ml else "it sees none"
+        )
+        raise MaskError(
+            f"deepbet found no brain in this image: {seen}.",
+            "Check that it shows a head, and that its header tells which way is up. Or leave the mask automatic "
+            "(--mask auto).",
+        )
+    told = Finding(
+        "proposed-brain",
+        f"A brain of {ml:.0f} ml was cut out by deepbet, which cannot tell that there is none: only that was fitted.",
+        "Look at its border; where it is wrong, give a brain mask (--mask FILE).",
+        "note",
+    )
+    return BaseMask(mask, True, (told,), kind="brain")
 
 
 def _automatic(volume: Volume, auto: AutoMask, preset: Preset, confidence: float | None) -> BaseMask:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_gmmseg.config import PreparationConfig, Preset
 from napari_gmmseg.errors import InputError, MaskError, SettingsError
-from napari_gmmseg.preparation.base_mask import base_mask
+from napari_gmmseg.preparation.base_mask import BrainEngine, base_mask
 from napari_gmmseg.preparation.masks import bounding_box, box_mask, disc_mask
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.volumes import AtlasPrior, Finding, LabelMap, Volume
@@ -30,6 +30,7 @@ def prepare(
     region: MaskLike | None = None,
     preset: Preset,
     atlas: Callable[[], AtlasPrior] | None = None,
+    engine: BrainEngine | None = None,
 ) -> Prepared:
     """Choose the voxels to fit, and measure the scale of each channel in them.
 
@@ -48,6 +49,8 @@ def prepare(
         What kind of image it is.
     atlas : callable or None
         Returns an average brain, which is asked for where a brain is looked for in a whole head; None looks for none.
+    engine : callable or None
+        Returns the brain (Z, Y, X) of a T1-weighted head (Z, Y, X), which is asked for where the mask mode names it.
 
     Returns
     -------
@@ -75,7 +78,7 @@ def prepare(
         )
     placed = region is not None or config.box is not None or config.disc is not None
     given = None if mask is None else _to_grid(volume, mask, "mask").copy()
-    base = base_mask(volume, config, given, preset, finite, placed=placed, atlas=atlas)
+    base = base_mask(volume, config, given, preset, finite, placed=placed, atlas=atlas, engine=engine)
     findings = list(base.findings)
     inside = base.mask & _region_mask(volume, config, region)
     lost = int(inside.sum()) - int((inside & finite).sum())
@@ -110,6 +113,7 @@ def prepare_case(
     preset: Preset,
     n_classes: int,
     atlas: Callable[[], AtlasPrior] | None = None,
+    engine: BrainEngine | None = None,
 ) -> tuple[Volume, Prepared]:
     """Do all that comes between an image and its fit: name its contrasts, choose its voxels, check that K fits them.
 
@@ -125,7 +129,7 @@ def prepare_case(
         What kind of image it is.
     n_classes : int
         Number of classes K.
-    atlas : callable or None
+    atlas, engine : callable or None
         As in `prepare`.
 
     Returns
@@ -141,7 +145,7 @@ def prepare_case(
         What `prepare` and `check_distinct_values` raise.
     """
     named = with_expected_contrasts(volume, preset)
-    prepared = prepare(named, config, mask=mask, region=region, preset=preset, atlas=atlas)
+    prepared = prepare(named, config, mask=mask, region=region, preset=preset, atlas=atlas, engine=engine)
     check_distinct_values(named, prepared, n_classes)
     return named, prepared
 
@@ -229,8 +233,10 @@ def check_mode(config: PreparationConfig, mask: object | None, preset: Preset, r
     """
     if config.mask == "given" and mask is None:
         raise SettingsError("The mask mode is 'given', and no mask was given.", "Give a mask, or choose auto or none.")
-    if config.mask == "none" and mask is not None:
-        raise SettingsError("A mask was given together with the mask mode 'none'.", "Leave out one of the two.")
+    if config.mask in ("none", "deepbet") and mask is not None:
+        raise SettingsError(
+            f"A mask was given together with the mask mode {config.mask!r}.", "Leave out one of the two."
+        )
     somewhere = mask is not None or region is not None or config.box is not None or config.disc is not None
     if preset.needs_region and not somewhere:
         raise SettingsError(

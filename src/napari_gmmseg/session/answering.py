@@ -103,6 +103,7 @@ class _Case:
         """Return volume, mask and scale, and what answers slices and the volume, each for a thread of its own."""
         from napari_gmmseg.fitting.scribbling import AtOnce
         from napari_gmmseg.io.atlas import read_atlas
+        from napari_gmmseg.networks.brain_extraction import extract_brain
         from napari_gmmseg.preparation import prepare_case
 
         with self._lock:
@@ -116,6 +117,7 @@ class _Case:
                     preset=request.preset,
                     n_classes=request.config.n_classes,
                     atlas=read_atlas if request.proposes_brain else None,
+                    engine=extract_brain,
                 )
                 self._ready = volume, prepared, AtOnce(volume, prepared), AtOnce(volume, prepared)
             return self._ready

@@ -125,6 +125,7 @@ def segment_in_steps(request: SegmentationRequest) -> FitGenerator:
         Where torch cannot be loaded.
     """
     from napari_gmmseg.io.atlas import read_atlas
+    from napari_gmmseg.networks.brain_extraction import extract_brain
     from napari_gmmseg.preparation import prepare_case
 
     yield FitReport("Preparing the image", 0, 0)
@@ -136,6 +137,7 @@ def segment_in_steps(request: SegmentationRequest) -> FitGenerator:
         preset=request.preset,
         n_classes=request.config.n_classes,
         atlas=read_atlas if request.proposes_brain else None,
+        engine=extract_brain,
     )
     fit = _load_fit()
     result: Segmentation = yield from fit(

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from napari_gmmseg.cli.answers import to_json
 from napari_gmmseg.cli.batching.owning import target_names, written_names
+from napari_gmmseg.config.preparation import MASK_WORDS
 from napari_gmmseg.errors import OutputError
 from napari_gmmseg.io.batch_folders import COLUMNS, TABLE
 from napari_gmmseg.io.case_files import CaseFiles
@@ -129,7 +130,7 @@ class Records:
         files = [[file_hash(member) for member in members_of(path)] for path in case.files()]
         # Names tell contrasts, so a file that is renamed is another input; where it lies does not matter.
         names = [path.name for path in case.files()]
-        told = [files, names, case.contrasts, case.mask in ("auto", "none") and case.mask, case.problem, self._settings]
+        told = [files, names, case.contrasts, case.mask in MASK_WORDS and case.mask, case.problem, self._settings]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     def settled(self, case: CaseFiles, key: str) -> Record | None:

@@ -10,6 +10,10 @@ _CLICKED = {
     "where it is wrong, give a brain mask (--mask FILE)": (
         "where it is wrong, correct the layer of the proposed brain, and choose it under Mask"
     ),
+    "Or leave the mask automatic (--mask auto)": "Or choose Automatic under Mask",
+    "Leave the mask automatic (--mask auto), or give a mask (--mask FILE)": (
+        "Leave the mask automatic, or choose a mask under Mask"
+    ),
     "--bias-field off fits it as it is": "with the bias field off under Advanced it is fitted as it is",
     "Use --bias-field off or auto": "Choose off or auto as the bias field under Advanced",
     "or widen the mask (--mask none)": "or choose None under Mask",

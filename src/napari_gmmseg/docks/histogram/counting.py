@@ -11,6 +11,7 @@ from napari_gmmseg.docks.histogram.result_plane import find_result_layer
 from napari_gmmseg.docks.histogram.source import (
     Mask,
     Source,
+    field_behind,
     make_source,
     mask_behind,
     region_layers,
@@ -20,6 +21,7 @@ from napari_gmmseg.errors import GmmsegError
 from napari_gmmseg.session import SegmentationRequest
 from napari_gmmseg.session.histograms import Axis, Histogram, Plane, count
 from napari_gmmseg.volumes import Segmentation
+from napari_gmmseg.volumes.bias_field import BiasField
 
 #: No mask was asked for yet; None is a mask, too: all voxels.
 _NOTHING = object()
@@ -85,6 +87,7 @@ class Counting:
         self.counted: Counted | None = None
         self._request: SegmentationRequest | None = None
         self._made_of: object = _NOTHING
+        self._without: BiasField | None = None
         self._wanted: _Wanted | None = None
         self._preparing: Background[Source] = Background("histogram")
         self._working: Background[Counted] = Background("histogram")
@@ -114,10 +117,10 @@ class Counting:
         if self._request is None or request.volume is not self._request.volume:
             self._begin_with(request)
         self._request = request
-        mask = mask_behind(request, result)
-        if self._made_of is not mask:
-            self._made_of = mask
-            self._preparing.ask(mask, lambda: make_source(request.volume, mask))
+        mask, field = mask_behind(request, result), field_behind(request, result)
+        if self._made_of is not mask or not _same_field(field, self._without):
+            self._made_of, self._without = mask, field
+            self._preparing.ask(mask, lambda: make_source(request.volume, mask, result))
         prepared = self._preparing.take()
         if prepared is not None and prepared.result is not None and prepared.result.volume is request.volume:
             self.source = prepared.result
@@ -137,7 +140,7 @@ class Counting:
 
     def _begin_with(self, request: SegmentationRequest | None) -> None:
         self._request, self.source, self.counted, self._wanted = request, None, None, None
-        self._made_of = _NOTHING
+        self._made_of, self._without = _NOTHING, None
         if request is None or max(self.channels) >= request.volume.n_channels:
             self.channels = (0,)
 
@@ -160,11 +163,15 @@ class Counting:
             return
         self._wanted = wanted
         if plane is not None:
-            histogram = count(source.volume, source.inside, source.axes, self.channels, plane=plane, result=result)
+            histogram = count(source.seen, source.inside, source.axes, self.channels, plane=plane, result=result)
             self.counted = Counted(source, self.channels, histogram)
             return
         within = None if layer is None or shown is None else region_work(layer, shown, source.volume)
         self._working.ask(wanted, _counter(source, self.channels, result, within))
+
+
+def _same_field(one: BiasField | None, other: BiasField | None) -> bool:
+    return one is other or (one is not None and other is not None and one.told() == other.told())
 
 
 def _counter(
@@ -172,6 +179,6 @@ def _counter(
 ) -> Callable[[], Counted]:
     def work() -> Counted:
         inside = source.inside if within is None else source.inside & within()
-        return Counted(source, channels, count(source.volume, inside, source.axes, channels, result=result))
+        return Counted(source, channels, count(source.seen, inside, source.axes, channels, result=result))
 
     return work

@@ -19,7 +19,7 @@ from napari_gmmseg.docks.histogram.drawing import draw
 from napari_gmmseg.docks.histogram.result_plane import find_result_layer
 from napari_gmmseg.docks.histogram.selection import show_selection
 from napari_gmmseg.docks.histogram.shown import Curves, Drawn, Offer
-from napari_gmmseg.docks.histogram.source import Mask, channel_choices, channel_names, region_layers
+from napari_gmmseg.docks.histogram.source import Mask, channel_choices, region_layers
 from napari_gmmseg.docks.histogram.view_protocol import HistogramView
 from napari_gmmseg.errors import GmmsegError
 from napari_gmmseg.session import Session
@@ -211,7 +211,7 @@ class HistogramPresenter:
             return
         self._said = None
         pair = (channels[0], channels[1])
-        self._selecting.ask("selection", lambda: inside_outline(source.volume, source.inside, pair, outline))
+        self._selecting.ask("selection", lambda: inside_outline(source.seen, source.inside, pair, outline))
         self._view.start_polling()
 
     def shut_down(self) -> None:
@@ -266,7 +266,7 @@ class HistogramPresenter:
             return
         self._view.show_offer(offer)
         if not _same((counted,), self._drawn[:1]):
-            names = () if counted is None else channel_names(counted.source.volume)
+            names = () if counted is None else counted.source.names
             drawn = None if counted is None else Drawn(counted.histogram, tuple(names[c] for c in counted.channels))
             self._view.show_histogram(drawn)
         self._drawn = key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from napari_gmmseg.plugin.snapshots import LayerSnapshot, take_snapshot
 from napari_gmmseg.session import SegmentationRequest
 from napari_gmmseg.session.histograms import Axis, find_axes
 from napari_gmmseg.volumes import LabelMap, Segmentation, Volume
+from napari_gmmseg.volumes.bias_field import BiasField
 
 Mask = NDArray[np.bool_]
 
@@ -30,15 +31,29 @@ class Source:
     ----------
     volume : Volume
         The image.
+    seen : Volume
+        The same as the classes see it: without the bias field that was taken out.
     inside : ndarray (*grid) bool
         Voxels that count.
     axes : tuple of Axis
         One a channel.
+    corrected : tuple of bool
+        Of each channel: whether a field was taken out of it.
     """
 
     volume: Volume
+    seen: Volume
     inside: Mask
     axes: tuple[Axis, ...]
+    corrected: tuple[bool, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the axes of the channels are called."""
+        names = channel_names(self.volume)
+        return tuple(
+            f"{name} without bias" if corrected else name for name, corrected in zip(names, self.corrected, strict=True)
+        )
 
 
 def mask_behind(request: SegmentationRequest, result: Segmentation | None) -> object:
@@ -51,12 +66,27 @@ def mask_behind(request: SegmentationRequest, result: Segmentation | None) -> ob
     result : Segmentation or None
         The result.
     """
-    if result is not None and result.mask.shape == request.volume.grid_shape:
-        return result.mask
-    return request.mask
+    return request.mask if result is None or not _fits(result, request.volume) else result.mask
 
 
-def make_source(volume: Volume, mask: object) -> Source:
+def field_behind(request: SegmentationRequest, result: Segmentation | None) -> BiasField | None:
+    """Return the bias field that was taken out before the classes were fitted; None where none was.
+
+    Parameters
+    ----------
+    request : SegmentationRequest
+        What is worked on.
+    result : Segmentation or None
+        The result.
+    """
+    return None if result is None or not _fits(result, request.volume) else result.bias_field
+
+
+def _fits(result: Segmentation, volume: Volume) -> bool:
+    return result.mask.shape == volume.grid_shape
+
+
+def make_source(volume: Volume, mask: object, result: Segmentation | None = None) -> Source:
     """Find out which voxels count, and where the axes end; reads every voxel.
 
     Parameters
@@ -65,13 +95,19 @@ def make_source(volume: Volume, mask: object) -> Source:
         The image.
     mask : object
         From `mask_behind`; without one all voxels count that are not 0 in the first channel.
+    result : Segmentation or None
+        Whose bias field is taken out.
     """
     given = mask.labels if isinstance(mask, LabelMap) else mask
     if isinstance(given, np.ndarray) and given.shape == volume.grid_shape:
         inside = given if given.dtype == np.bool_ else given != 0
     else:
         inside = volume.data[0] != 0
-    return Source(volume, inside, find_axes(volume, inside))
+    seen, corrected = volume, (False,) * volume.n_channels
+    if result is not None and result.bias_field is not None and _fits(result, volume):
+        seen = replace(volume, data=result.intensities(volume))
+        corrected = tuple(bool(own.any()) for own in result.bias_field.coefficients)
+    return Source(volume, seen, inside, find_axes(seen, inside), corrected)
 
 
 def channel_names(volume: Volume) -> tuple[str, ...]:

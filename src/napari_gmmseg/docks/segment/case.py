@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from napari_gmmseg.config import FitConfig, PreparationConfig, Preset, numbered_classes
+from napari_gmmseg.config.preparation import MaskWord
 from napari_gmmseg.config.recipes import FORMS, recipe_for
 from napari_gmmseg.docks.common.sentences import Message
 from napari_gmmseg.docks.common.settings import make_settings
@@ -32,7 +33,7 @@ class CaseInputs:
         The channels; the first gives the grid.
     contrasts : tuple of str
         One a channel.
-    mask : "auto", "none" or LayerSnapshot
+    mask : "auto", "none", "deepbet" or LayerSnapshot
         Where to look.
     region : LayerSnapshot or None
         Cut out of it.
@@ -50,7 +51,7 @@ class CaseInputs:
 
     images: tuple[LayerSnapshot, ...]
     contrasts: tuple[str, ...]
-    mask: Literal["auto", "none"] | LayerSnapshot
+    mask: MaskWord | LayerSnapshot
     region: LayerSnapshot | None
     axis4: Literal["time", "channel"] | None
     preset: Preset

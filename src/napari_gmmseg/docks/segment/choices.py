@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from napari_gmmseg.config.preparation import MaskWord
 from napari_gmmseg.plugin.contrasts import CONTRAST_NAMES
 
 MethodChoice = Literal["auto", "quick", "advanced"]
@@ -57,7 +58,7 @@ class Choices:
         Image layers, newest first.
     masks, regions : tuple of LayerChoice
         Layers that can say where to look.
-    mask : "auto", "none" or int
+    mask : "auto", "none", "deepbet" or int
         Mask mode, or a layer's key.
     region : int or None
         Key of the layer that says where to look; None for none.
@@ -80,7 +81,7 @@ class Choices:
     images: tuple[ImageChoice, ...] = ()
     masks: tuple[LayerChoice, ...] = ()
     regions: tuple[LayerChoice, ...] = ()
-    mask: Literal["auto", "none"] | int = "auto"
+    mask: MaskWord | int = "auto"
     region: int | None = None
     axis4: Axis4Choice = ""
     asks_axis4: bool = False

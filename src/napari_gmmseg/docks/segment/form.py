@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
@@ -62,8 +63,8 @@ class SegmentForm(QWidget):
         self._mask = self._combo(
             "mask",
             "Mask",
-            "Which voxels are segmented. Automatic: what is not zero where the background is zero, else the "
-            "foreground, scalp and skull included.",
+            "Which voxels are segmented. Automatic: what is not zero where the background is zero, a brain that is "
+            "proposed in a whole head, else the foreground.",
         )
         self._region = self._combo(
             "region", "Region", "Where to look: the left ventricle, as a Labels layer or as closed shapes."
@@ -111,8 +112,7 @@ class SegmentForm(QWidget):
             All of it.
         """
         self.images.show_images(choices.images)
-        modes: list[tuple[str, object]] = [("Automatic", "auto"), ("None: every voxel", "none")]
-        _fill(self._mask, modes, choices.masks, choices.mask)
+        _fill(self._mask, _mask_modes(choices), choices.masks, choices.mask)
         _fill(self._region, [("Choose…", None)], choices.regions, choices.region)
         for box, value in (
             (self._preset, choices.preset),
@@ -190,6 +190,14 @@ class SegmentForm(QWidget):
         self._form.addRow(self._suggestion)
         self._form.setRowVisible(self._suggestion, False)
         return slider
+
+
+def _mask_modes(choices: Choices) -> list[tuple[str, object]]:
+    """Return what a mask can be beside a layer: brains are cut out where the library for it is installed."""
+    modes: list[tuple[str, object]] = [("Automatic", "auto"), ("None: every voxel", "none")]
+    if choices.mask == "deepbet" or find_spec("deepbet") is not None:
+        modes.insert(1, ("Brain by deepbet (T1)", "deepbet"))
+    return modes
 
 
 def _fill(box: QComboBox, modes: Sequence[tuple[str, object]], layers: Sequence[LayerChoice], current: object) -> None:

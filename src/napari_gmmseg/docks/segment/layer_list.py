@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from napari_gmmseg.config import PRESETS
+from napari_gmmseg.config.preparation import MASK_WORDS
 from napari_gmmseg.docks.segment.choices import Choices, ImageChoice, LayerChoice
 from napari_gmmseg.docks.segment.defaults import (
     can_be_region,
@@ -99,7 +100,7 @@ def settle(layers: Sequence[Any], choices: Choices) -> Choices:
         As they were.
     """
     masks, regions = {m.key for m in choices.masks}, {r.key for r in choices.regions}
-    mask = choices.mask if choices.mask in ("auto", "none") or choices.mask in masks else "auto"
+    mask = choices.mask if choices.mask in MASK_WORDS or choices.mask in masks else "auto"
     region = choices.region if choices.region in regions else None
     asks_region = PRESETS[choices.preset].needs_region
     if region is None and asks_region:

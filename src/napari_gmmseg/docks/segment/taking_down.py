@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from napari_gmmseg.config import PRESETS
+from napari_gmmseg.config.preparation import MASK_WORDS
 from napari_gmmseg.docks.common.sentences import Message
 from napari_gmmseg.docks.segment import wording
 from napari_gmmseg.docks.segment.case import CaseInputs, config_of
@@ -24,7 +25,7 @@ def missing(choices: Choices) -> Message | None:
     """
     if not any(i.chosen for i in choices.images):
         return wording.NO_IMAGE if not choices.images else wording.NONE_CHOSEN
-    if choices.asks_region and choices.region is None and choices.mask in ("auto", "none"):
+    if choices.asks_region and choices.region is None and choices.mask in MASK_WORDS:
         return wording.REGION_WANTED
     return None
 

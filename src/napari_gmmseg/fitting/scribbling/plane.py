@@ -31,6 +31,7 @@ from napari_gmmseg.mixture.scribble_mixture import class_log_likelihoods
 from napari_gmmseg.mixture.spatial import smoothed
 from napari_gmmseg.mixture.standardisation import Standardisation
 from napari_gmmseg.mixture.tensors import as_tensor
+from napari_gmmseg.preparation.masks import bounding_box
 from napari_gmmseg.volumes import Geometry, Mixture
 
 Box: TypeAlias = tuple[slice, ...]
@@ -106,7 +107,7 @@ class Plane:
         self._maps: dict[bytes, NDArray[np.float32]] = {}
         self.n_maps = 0
         self._added = b""
-        self._answered = self._mask
+        self._answered, self._box = self._mask, _box_of(self._mask)
 
     def mask(self, kinds: NDArray[np.int16]) -> NDArray[np.bool_]:
         """Return the voxels (*grid) that are answered: the mask, and what strokes outside of it add.
@@ -130,7 +131,8 @@ class Plane:
         """Answer these voxels; what was computed for others is void."""
         if key != self._added:
             self._grid, self._maps = None, {}
-        self._added, self._answered = key, answered
+            self._answered, self._box = answered, _box_of(answered)
+        self._added = key
 
     def _reached(self, outside: NDArray[np.bool_]) -> NDArray[np.bool_]:
         places = np.argwhere(outside)
@@ -161,7 +163,7 @@ class Plane:
             Number of classes K.
         """
         mask = self.mask(kinds)
-        box = _box_of(mask)
+        box = self._box
         links = self._links(kinds, n_classes)
         met = torch.zeros((n_classes, *mask.shape))
         met[(slice(None), *box)] = self._met(box, self._here(kinds), n_classes, links)
@@ -331,7 +333,7 @@ class Plane:
             What counts how much.
         """
         mask = self.mask(kinds)
-        box = _box_of(mask)
+        box = self._box
         samples = as_tensor(np.ascontiguousarray(self._data[(slice(None), *box)])).reshape(len(self._data), -1)
         there = priors[(slice(None), *box)]
         unary = class_log_likelihoods(mixture, samples, self._scale).reshape(there.shape)
@@ -367,7 +369,7 @@ class Plane:
             What counts how much.
         """
         mask = self.mask(kinds)
-        box = _box_of(mask)
+        box = self._box
         inside = as_tensor(mask[box])
         fixed = torch.from_numpy(self._here(kinds)[box].astype(np.int64))
         part = evidence[(slice(None), *box)].contiguous()
@@ -381,8 +383,8 @@ def _box_of(mask: NDArray[np.bool_]) -> Box:
     """Return the least box of a mask, whose blocks of two are those of the grid: nothing is to be walked outside."""
     if not mask.any():
         return tuple(slice(0, n) for n in mask.shape)
-    boxes = ndimage.find_objects(mask.astype(np.uint8))
     n_before = mask.ndim - 3
     return tuple(
-        part if axis < n_before else slice(part.start - part.start % 2, part.stop) for axis, part in enumerate(boxes[0])
+        part if axis < n_before else slice(part.start - part.start % 2, part.stop)
+        for axis, part in enumerate(bounding_box(mask))
     )
