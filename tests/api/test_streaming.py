@@ -109,6 +109,15 @@ def test_every_orientation_comes_back_on_its_own_grid(
     np.testing.assert_allclose(nibabel.load(tmp_path / "streamed.nii.gz").affine, affine)
 
 
+def test_the_spatially_variant_mixture_is_streamed_too(tmp_path: Path) -> None:
+    path = saved(tmp_path / "large.nii.gz", image().astype(np.uint16))
+    told = {"preset": "custom", "n_classes": 3, "method": "svgmm"}
+    in_memory = api.segment(path, bias_field="off", **told)
+    streamed = api.segment_to_file(path, tmp_path / "mask.nii.gz", **told)
+    np.testing.assert_array_equal(np.asarray(nibabel.load(tmp_path / "mask.nii.gz").dataobj), on_file(in_memory))
+    assert streamed.table.method == "svgmm"
+
+
 def test_a_mask_file_is_streamed_beside_the_image(tmp_path: Path) -> None:
     path = saved(tmp_path / "large.nii.gz", image("air").astype(np.uint16))
     given = truth() > 1
@@ -202,8 +211,8 @@ def test_formats_that_cannot_be_written_in_slabs_are_refused(tmp_path: Path, nam
         api.segment_to_file(path, tmp_path / name)
 
 
-@pytest.mark.parametrize("settings", [{"method": "spatial"}, {"bias_field": "on"}])
-def test_what_needs_neighbours_is_refused(tmp_path: Path, settings: dict[str, str]) -> None:
+@pytest.mark.parametrize("settings", [{"method": "spatial"}, {"bias_field": "on"}, {"mask": "deepbet"}])
+def test_what_needs_more_than_intensities_is_refused(tmp_path: Path, settings: dict[str, str]) -> None:
     path = saved(tmp_path / "large.nii.gz", image().astype(np.uint16))
     with pytest.raises(GmmsegError) as refused:
         api.segment_to_file(path, tmp_path / "mask.nii.gz", preset="custom", **settings)

@@ -72,7 +72,7 @@ def test_help_of_segment_has_the_flags_of_a_network_in_a_group_of_their_own(run:
         assert [name for name, body in groups.items() if f" {flag} " in body] == ["deep-mixture"]
     common = set(re.findall(r"^\W*(--[\w-]+)", groups[""], flags=re.MULTILINE))
     fit = {"--preset", "--method", "--classes", "--steps", "--seed", "--device", "--threads"}
-    assert common == fit | {"--session", "--json"}
+    assert common == fit | {"--memory-limit", "--session", "--json"}
 
 
 def test_help_tells_once_what_an_absent_flag_means(run: Run) -> None:

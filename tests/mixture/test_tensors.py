@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_gmmseg.mixture.tensors import as_tensor, gather, scatter
+from napari_gmmseg.mixture.tensors import as_tensor, empty, gather, scatter
 
 SHAPE = (5, 6, 7)
 
@@ -37,3 +37,11 @@ def test_parts_of_larger_and_read_only_arrays_are_gathered(mask: torch.Tensor) -
     whole.flags.writeable = False
     part = as_tensor(whole[:, 2:7, 1:7, 1:8])
     assert torch.equal(gather(part, mask), part[:, mask])
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.uint8, torch.int64, torch.bool])
+def test_empty_tensors_have_the_size_and_kind_that_was_asked_for(kind: torch.dtype) -> None:
+    made = empty((3, 4, 5), kind, torch.device("cpu"))
+    assert made.shape == (3, 4, 5)
+    assert made.dtype == kind
+    assert made.is_contiguous()

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from napari_gmmseg.preparation.streaming import PreparedSlabs
     from napari_gmmseg.volumes import Finding, FitReport, StreamedSegmentation
 
-#: Bytes for each voxel and channel that reading takes at its peak: as stored, as float32, and in the volume's order.
-_READING = 10
+#: Bytes for each voxel and channel that reading takes at its peak: as float32, and that in the volume's order.
+_READING = 8
 #: And what is held of it from then on.
 _HELD = 4
 #: Bytes that torch and what comes with it take of an address space, where it is not loaded yet.
@@ -174,7 +174,6 @@ def segment_to_file(
     from napari_gmmseg.fitting.tables import fit_table
     from napari_gmmseg.io.atlas import read_atlas
     from napari_gmmseg.io.slabs import check_slab_target, open_slabs, write_label_slabs
-    from napari_gmmseg.networks.brain_extraction import extract_brain
     from napari_gmmseg.preparation.streaming import prepare_slabs
     from napari_gmmseg.volumes import FitReport, StreamedSegmentation
 
@@ -190,8 +189,7 @@ def segment_to_file(
     config = fit_config(dict(settings, method=method, n_classes=k, seed=seed))
     preparation = preparation_config(mask, box, disc)
     given = _opened_mask(Path(str(mask)), slabs) if preparation.mask == "given" else None
-    steps = prepare_slabs(slabs, preparation, kind, k, mask=given, atlas=read_atlas, engine=extract_brain)
-    prepared = _followed(steps, progress)
+    prepared = _followed(prepare_slabs(slabs, preparation, kind, k, mask=given, atlas=read_atlas), progress)
     table = follow(fit_table(prepared.volume, prepared.prepared, config, kind), progress)
     told = {
         **table.provenance,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from napari_gmmseg.mixture.tensors import empty
+
 
 def label_winners(memberships: Tensor, mask: Tensor) -> Tensor:
     """Return k + 1 of the class of highest membership, 0 outside the mask; ties go to the first class.
@@ -23,8 +25,8 @@ def label_winners(memberships: Tensor, mask: Tensor) -> Tensor:
     Tensor (..., Z, Y, X) uint8
         0 ... K.
     """
-    highest = memberships[0].clone()
-    labels = torch.ones(mask.shape, dtype=torch.uint8, device=mask.device)
+    highest = empty(tuple(mask.shape), memberships.dtype, mask.device).copy_(memberships[0])
+    labels = empty(tuple(mask.shape), torch.uint8, mask.device).fill_(1)
     for k, row in enumerate(memberships[1:], start=2):
         labels.masked_fill_(row > highest, k)
         torch.maximum(highest, row, out=highest)

@@ -15,7 +15,7 @@ from napari_gmmseg.mixture.observations import Voxels
 from napari_gmmseg.mixture.quadratic import QuadraticFeatures, log_weights
 from napari_gmmseg.mixture.standardisation import Standardisation
 from napari_gmmseg.mixture.sweep import add_evidence
-from napari_gmmseg.mixture.tensors import Array, as_tensor
+from napari_gmmseg.mixture.tensors import Array, as_tensor, empty
 from napari_gmmseg.volumes import Mixture
 
 
@@ -91,7 +91,7 @@ def responsibilities(
     """
     x = as_tensor(samples)
     posterior = _posterior(source, class_priors)
-    result = torch.empty(posterior.n_classes, x.shape[1], dtype=torch.float32, device=x.device)
+    result = empty((posterior.n_classes, x.shape[1]), torch.float32, x.device)
     begin = 0
     for logits in _class_logits(posterior, x, class_priors, fixed_labels):
         end = begin + logits.shape[1]
@@ -127,7 +127,7 @@ def most_likely_class(
     """
     x = as_tensor(samples)
     posterior = _posterior(source, class_priors)
-    result = torch.empty(x.shape[1], dtype=torch.uint8, device=x.device)
+    result = empty((x.shape[1],), torch.uint8, x.device)
     begin = 0
     for logits in _class_logits(posterior, x, class_priors, fixed_labels):
         end = begin + logits.shape[1]

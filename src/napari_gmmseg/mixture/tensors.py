@@ -41,6 +41,23 @@ def as_tensor(array: Tensor | Array) -> Tensor:
         return torch.from_numpy(array)
 
 
+def empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return a tensor that is not filled yet; on the processor numpy gets its memory, which asks for large pages.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Its size.
+    dtype : torch.dtype
+        Of its numbers.
+    device : torch.device
+        Where.
+    """
+    if device.type != "cpu":
+        return torch.empty(shape, dtype=dtype, device=device)
+    return torch.from_numpy(np.empty(shape, dtype=torch.empty(0, dtype=dtype).numpy().dtype))
+
+
 def gather(maps: Tensor, mask: Tensor) -> Tensor:
     """Return what maps hold inside a mask.
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_gmmseg.config import PreparationConfig, Preset
-from napari_gmmseg.errors import InputError, MaskError
-from napari_gmmseg.preparation.base_mask import BaseMask, BrainEngine, base_mask
+from napari_gmmseg.errors import InputError, MaskError, SettingsError
+from napari_gmmseg.preparation.base_mask import BaseMask, base_mask
 from napari_gmmseg.preparation.coarse_mask import CoarseMask, coarse_volume, sampling_step
 from napari_gmmseg.preparation.intensities import Encoding, foreground_threshold
 from napari_gmmseg.preparation.masks import check_box, disc_mask
@@ -138,7 +138,6 @@ def prepare_slabs(
     *,
     mask: Slabs | None = None,
     atlas: Callable[[], AtlasPrior] | None = None,
-    engine: BrainEngine | None = None,
 ) -> Generator[FitReport, None, PreparedSlabs]:
     """Choose the voxels to fit, and count the intensities in them.
 
@@ -159,8 +158,8 @@ def prepare_slabs(
         Number of classes K.
     mask : Slabs or None
         Non-zero voxels are fitted; on the image's grid.
-    atlas, engine : callable or None
-        As in `prepare`.
+    atlas : callable or None
+        Returns an average brain; None looks for none.
 
     Yields
     ------
@@ -178,6 +177,11 @@ def prepare_slabs(
         Where no voxels are left, or settings contradict each other.
     """
     check_mode(config, mask, preset, None)
+    if config.mask == "deepbet":
+        raise SettingsError(
+            "deepbet needs the whole image in memory, and this one is read slab by slab.",
+            "Leave the mask automatic (--mask auto), or give a mask (--mask FILE).",
+        )
     step = sampling_step(slabs.geometry.shape)
     told = _Told(slabs.n_slabs)
     yield told("Looking at the whole image", 0)
@@ -185,7 +189,7 @@ def prepare_slabs(
     placed = config.box is not None or config.disc is not None
     if mask is None:
         finite = np.isfinite(coarse.data[0])
-        base = base_mask(coarse, config, None, preset, finite, placed=placed, atlas=atlas, engine=engine)
+        base = base_mask(coarse, config, None, preset, finite, placed=placed, atlas=atlas, engine=None)
     else:
         base = BaseMask(np.ones((1, 1, 1), dtype=bool), True, kind="given")
     low, high = (0.0, 0.0) if _tells_all(slabs) else (yield from _range(slabs, told))
