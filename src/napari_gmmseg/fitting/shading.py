@@ -18,6 +18,11 @@ from napari_gmmseg.volumes import BiasField, Finding, Mixture, Segmentation, Sto
 BIAS_FIELD = "Bias field"
 #: Only what is this large in mm along two axes is looked at: in a heart, tissue and shading have the same size.
 LEAST_EXTENT = 100.0
+_NO_PRODUCT = (
+    "A bias field is a factor, and no channel can be a product with one: it needs intensities above 0, an extent of "
+    "50 mm or more, and some hundred voxels.",
+    "Use --bias-field off or auto.",
+)
 _GIVEN_UP = Finding(
     "bias-field",
     "The search for a bias field was stopped: the image was fitted as it is.",
@@ -59,7 +64,7 @@ def fit_shaded(task: FitTask, start: Mixture | None, method: Callable[[FitTask, 
     """
     search, most = _search(task), STEPS_A_CHANNEL * task.volume.n_channels
     if task.config.bias_field == "on" and next(search, None) is None:
-        raise _no_product()
+        raise SettingsError(*_NO_PRODUCT)
     mixture, labels = first_look(task, start)
     report = Progress(0, most, mixture, labels=labels, phase=BIAS_FIELD, task=task)
     found: FoundField | None = None
@@ -112,16 +117,8 @@ def _report(
 
 def _taken_out(task: FitTask, found: FoundField) -> FitTask:
     if task.config.bias_field == "on" and not any(found.suited):
-        raise _no_product()
+        raise SettingsError(*_NO_PRODUCT)
     return with_field(replace(task, seeks_field=False), found.field)
-
-
-def _no_product() -> SettingsError:
-    return SettingsError(
-        "A bias field is a factor, and no channel can be a product with one: it needs intensities above 0, an "
-        "extent of 50 mm or more, and some hundred voxels.",
-        "Use --bias-field off or auto.",
-    )
 
 
 def with_field(task: FitTask, field: BiasField | None) -> FitTask:
