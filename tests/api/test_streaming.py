@@ -156,7 +156,7 @@ def test_the_result_says_how_it_was_made(tmp_path: Path) -> None:
 
 def test_a_small_class_is_doubted_by_its_voxels_and_not_by_its_intensities(tmp_path: Path) -> None:
     data = image().astype(np.uint16)
-    data[20:22, 20:22, 16:18] = 60000
+    data[18:22, 18:24, 14:19] = 60000
     streamed = api.segment_to_file(
         saved(tmp_path / "large.nii.gz", data), tmp_path / "m.nii.gz", preset="custom", n_classes=4
     )

@@ -150,8 +150,8 @@ def test_what_a_refinement_changed_is_shown_with_the_switch_that_keeps_the_first
     assert outcome.code == 0, outcome.err
     shown = " ".join(outcome.out.split())
     assert "What blindspot changed in the result of spatial" in shown
-    for word in ("Before [ml]", "After [ml]", "Change [%]", "Voxels gained", "Voxels lost"):
-        assert word in outcome.out
+    for word in ("Before [ml, hard]", "After [ml, hard]", "Change [%]", "Voxels gained", "Voxels lost"):
+        assert word in shown
     assert "changed their class. To keep them as they were: --no-refine" in shown
 
 

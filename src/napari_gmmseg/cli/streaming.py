@@ -65,7 +65,8 @@ def _data(result: StreamedSegmentation) -> dict[str, Any]:
     unit = result.geometry.unit
     ml = result.geometry.voxel_volume_ml if unit == "mm" else None
     counts, n = result.counts(), result.n_voxels
-    for row in data["classes"]:
+    for row, soft in zip(data["classes"], result.soft_counts(), strict=True):
         voxels = counts[row["value"]]
-        row |= {"voxels": voxels, "share": voxels / n, "volume_ml": None if ml is None else voxels * ml}
+        hard_ml, soft_ml = (None, None) if ml is None else (voxels * ml, float(soft) * ml)
+        row |= {"voxels": voxels, "share": voxels / n, "volume_ml_hard": hard_ml, "volume_ml_soft": soft_ml}
     return data | {"voxels": n, "unit": unit, "mean_uncertainty": result.mean_uncertainty}

@@ -47,3 +47,8 @@ class StreamedSegmentation:
         labels = self.table.label_map.labels.reshape(-1)
         found = np.bincount(labels, self.occurrences, minlength=256)
         return {c.value: round(found[c.value]) for c in self.table.label_map.classes}
+
+    def soft_counts(self) -> NDArray[np.float64]:
+        """Return the sum of each class's probabilities over the mask, (K,) float64."""
+        probabilities = self.table.probabilities.reshape(len(self.table.probabilities), -1)
+        return np.asarray(probabilities.astype(np.float64) @ self.occurrences)
