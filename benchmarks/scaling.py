@@ -134,16 +134,18 @@ def x_of(row: dict[str, Any]) -> float:
 
 
 def medians(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row for each setting, with the medians of its runs, in the order of their first."""
+    """Return a row for each setting with the medians of its runs, by series, method and what is varied."""
     found: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         found.setdefault(json.dumps(row["run"]), []).append(row)
     parts = ("cpu_s", "wall_s", "mb")
-    return [
+    rows = [
         same[0] | same[0]["run"] | {part: statistics.median(row[part] for row in same) for part in parts}
         | {"runs": len(same)}
         for same in found.values()
     ]  # fmt: skip
+    places = {name: place for place, name in enumerate((*SERIES, *METHODS))}
+    return sorted(rows, key=lambda row: (places[row["series"]], places[row["method"]], x_of(row)))
 
 
 def report(rows: Sequence[dict[str, Any]]) -> str:
