@@ -308,7 +308,7 @@ def test_a_soft_mask_is_said_to_be_cut(run: Run, t1: Path, tmp_path: Path) -> No
 def test_a_misspelt_word_for_the_mask_gets_the_words_that_there_are(run: Run, t1: Path, tmp_path: Path) -> None:
     outcome = run("segment", t1, "-o", tmp_path / "m.nii.gz", "--mask", "atuo")
     assert outcome.code == 2
-    assert "Hint: Give auto, none, or the path" in outcome.err
+    assert "Hint: Give auto, none, deepbet, or the path" in outcome.err
 
 
 @pytest.mark.parametrize(("flag", "value", "range_"), [("--classes", 1, "≥ 2, ≤ 16"), ("--beta", 99, "≥ 0, ≤ 5")])

@@ -39,6 +39,8 @@ MOST_EM_STEPS = 200
 #: Sweeps of the spatial mixture; by then the labels of the phantoms have settled to a few voxels in ten thousand.
 MOST_SWEEPS = 12
 SPATIAL = "Spatial mixture"
+#: A class that ends with a smaller share of the voxels that it began with has run into another.
+LOST_SHARE = 0.1
 _HELD_MEANS = Finding(
     "held-means",
     "In this much noise the intensities of two classes ran into one: they were held where k-means had found them.",
@@ -227,6 +229,7 @@ def _sweeps(task: FitTask, start: Mixture | None) -> Generator[Progress, Told | 
     prior = _prior(task, ratio)
     limit = min(task.most_sweeps or MOST_SWEEPS, MOST_SWEEPS)
     labels = _labels_on_grid(most_likely_class(start, samples, fixed_labels=fixed), task.mask)
+    began = _class_counts(task, labels)
     del samples
     report = Progress(0, limit, start, labels=labels, phase=SPATIAL, task=task)
     sweeps = mean_field(model, task.mask, prior, config.n_classes, fixed_labels=task.fixed_labels, max_steps=limit)
@@ -245,7 +248,7 @@ def _sweeps(task: FitTask, start: Mixture | None) -> Generator[Progress, Told | 
         try:
             last = next(sweeps)
         except StopIteration:
-            if findings or not _ran_together(task, report.labels, ratio):
+            if findings or not _ran_together(task, report.labels, began, ratio):
                 break
             # Its maps go before there are others.
             last, findings = None, (_HELD_MEANS,)
@@ -276,12 +279,17 @@ def _sweeps(task: FitTask, start: Mixture | None) -> Generator[Progress, Told | 
     return Fitted(last.memberships, last.mixture, likelihood, last.step, findings, notes, task=task)
 
 
-def _ran_together(task: FitTask, labels: Tensor | None, ratio: float) -> bool:
-    """Whether a class lost all its voxels in an image so noisy that means move freely: they can run into one."""
+def _ran_together(task: FitTask, labels: Tensor | None, began: Tensor, ratio: float) -> bool:
+    """Whether a class lost nearly all its voxels in an image so noisy that means move freely: they can run into one."""
     if labels is None or trust_in_neighbours(ratio) < 1.0 or task.spatial_means == "fixed":
         return False
-    counts = torch.bincount(labels[task.mask].to(torch.int64), minlength=task.config.n_classes + 1)
-    return bool((counts[1:] == 0).any())
+    counts = _class_counts(task, labels)
+    return bool(((counts == 0) | (counts < LOST_SHARE * began)).any())
+
+
+def _class_counts(task: FitTask, labels: Tensor) -> Tensor:
+    """Return the number of voxels (K,) int64 of each class in labels that are 0 outside the mask."""
+    return torch.bincount(labels.reshape(-1).to(torch.int64), minlength=task.config.n_classes + 1)[1:]
 
 
 def first_look(task: FitTask, start: Mixture | None) -> tuple[Mixture, Tensor]:

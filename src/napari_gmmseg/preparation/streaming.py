@@ -175,6 +175,8 @@ def prepare_slabs(
     ------
     GmmsegError
         Where no voxels are left, or settings contradict each other.
+    SettingsError
+        Where a brain is to be cut out, which needs the whole image.
     """
     check_mode(config, mask, preset, None)
     if config.mask == "deepbet":

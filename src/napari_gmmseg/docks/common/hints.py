@@ -15,6 +15,8 @@ _CLICKED = {
         "Leave the mask automatic, or choose a mask under Mask"
     ),
     "--bias-field off fits it as it is": "with the bias field off under Advanced it is fitted as it is",
+    "or use --bias-field off where": "or choose off as the bias field under Advanced where",
+    "Use --method gmm": "Choose the mixture gmm under Advanced",
     "Use --bias-field off or auto": "Choose off or auto as the bias field under Advanced",
     "or widen the mask (--mask none)": "or choose None under Mask",
     "Take a file that `finetune --save-model` wrote": "Take a model that was saved after fine-tuning",
