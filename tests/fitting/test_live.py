@@ -113,9 +113,7 @@ def test_three_classes_come_back_after_a_fourth(method: str, dice) -> None:
 @pytest.mark.parametrize("method", CORRECTED)
 def test_names_colours_and_label_values_stay_with_their_tissue(method: str) -> None:
     case = slice_case(noise=0.05)
-    # Where neighbours pull as this slice asks, deepSVG with four classes ends without a voxel of CSF.
-    held = {"neighbour_weight": 1.0} if method == "deepsvg" else {}
-    run = case.run({3: Retune({"n_classes": 5}), 7: Retune({"n_classes": 4}, TISSUES)}, method=method, **held)
+    run = case.run({3: Retune({"n_classes": 5}), 7: Retune({"n_classes": 4}, TISSUES)}, method=method)
     before = run.reports[0].classes
     for report in run.reports[3:]:
         assert tuple(report.classes)[:3] == tuple(before)
@@ -126,6 +124,10 @@ def test_names_colours_and_label_values_stay_with_their_tissue(method: str) -> N
     # Of each tissue's voxels, those that are still called so are its own for the most part.
     for value in (1, 2, 3):
         own = run.result.label_map.labels == value
+        if method == "deepsvg" and not own.any():
+            # Where neighbours pull as this slice asks, a prior that sees its own voxel can lose the CSF: that is told.
+            assert "empty-class" in [finding.code for finding in run.result.findings]
+            continue
         assert (case.truth[own] == value).mean() > 0.6
 
 

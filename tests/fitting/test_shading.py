@@ -197,7 +197,7 @@ def test_stop_gives_the_search_up_and_says_so(method: str) -> None:
     result = shaded(brain()).run({3: Stop()}, method=method).result
     assert result.stopped
     assert result.bias_field is None
-    (told,) = [finding for finding in result.findings if finding.code == "bias-field"]
+    (told,) = [finding for finding in result.findings if finding.code == "bias-field-given-up"]
     assert "stopped" in told.message
     assert set(np.unique(result.label_map.labels)) == {0, 1, 2, 3}
 

@@ -150,6 +150,15 @@ def test_voxels_that_a_person_set_are_wholly_that_class_or_none() -> None:
     np.testing.assert_allclose(painted.fraction_sums, shares.reshape(3, -1).sum(axis=1, dtype=float), rtol=1e-4)
 
 
+@pytest.mark.parametrize("k", [0, 1, 2])
+def test_what_was_painted_outside_the_mask_is_wholly_of_its_class(k: int) -> None:
+    made = result(noise=2.0)
+    labels = made.label_map.labels.copy()
+    labels[0, 0, 0] = made.label_map.classes.values[k]
+    painted = replace(made, label_map=replace(made.label_map, labels=labels))
+    assert painted.fractions[:, 0, 0, 0].tolist() == [float(j == k) for j in range(3)]
+
+
 def test_a_class_that_is_background_keeps_its_shares() -> None:
     made = result(noise=2.0)
     labels = np.where(made.label_map.labels == 1, 0, made.label_map.labels)

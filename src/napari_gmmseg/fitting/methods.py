@@ -235,6 +235,7 @@ def _sweeps(task: FitTask, start: Mixture | None) -> Generator[Progress, Told | 
     sweeps = mean_field(model, task.mask, prior, config.n_classes, fixed_labels=task.fixed_labels, max_steps=limit)
     last: SpatialStep | None = None
     findings: tuple[Finding, ...] = ()
+    taken = 0
     while True:
         told = yield report
         refused: Finding | None = None
@@ -250,9 +251,10 @@ def _sweeps(task: FitTask, start: Mixture | None) -> Generator[Progress, Told | 
         except StopIteration:
             if findings or not _ran_together(task, report.labels, began, ratio):
                 break
-            # Its maps go before there are others.
-            last, findings = None, (_HELD_MEANS,)
-            model, prior = _class_model(task, start, noise)[0], replace(prior, anchor=float("inf"))
+            # Its maps go before there are others. Means that stay settle at once: three sweeps, which measured best.
+            taken, last, findings = last.step if last else 0, None, (_HELD_MEANS,)
+            report = replace(report, step=0, mixture=start, labels=None, terms=(), refused=refused)
+            model, prior = _class_model(task, start, noise)[0], replace(prior, anchor=float("inf"), trust=None)
             sweeps = mean_field(
                 model, task.mask, prior, config.n_classes, fixed_labels=task.fixed_labels, max_steps=limit
             )
@@ -276,7 +278,7 @@ def _sweeps(task: FitTask, start: Mixture | None) -> Generator[Progress, Told | 
         *(((MIXED_VOXEL_NOISE, float(noise[0])),) if isinstance(model, OneChannelClasses) else ()),
     )
     likelihood = mean_log_likelihood(last.mixture, task.samples(), dtype=torch.float32)
-    return Fitted(last.memberships, last.mixture, likelihood, last.step, findings, notes, task=task)
+    return Fitted(last.memberships, last.mixture, likelihood, taken + last.step, findings, notes, task=task)
 
 
 def _ran_together(task: FitTask, labels: Tensor | None, began: Tensor, ratio: float) -> bool:

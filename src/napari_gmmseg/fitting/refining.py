@@ -43,8 +43,7 @@ def fit_auto(task: FitTask, start: Mixture | None = None, state: FitState | None
     refined = yield from train(task, "blindspot", base, state)
     if refined.name == "spatial" or refined.start is None:
         return refined
-    findings = (*refined.start.findings, *refined.findings)
-    return replace(refined, base=replace(refined.start, name="spatial"), findings=findings)
+    return replace(refined, base=replace(refined.start, name="spatial"))
 
 
 def refinement_pays(base: Fitted) -> bool:

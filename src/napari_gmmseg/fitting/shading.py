@@ -24,7 +24,7 @@ _NO_PRODUCT = (
     "Use --bias-field off or auto.",
 )
 _GIVEN_UP = Finding(
-    "bias-field",
+    "bias-field-given-up",
     "The search for a bias field was stopped: the image was fitted as it is.",
     "Run it again to the end, or use --bias-field off where there is no shading.",
     "note",
@@ -139,7 +139,7 @@ def with_field(task: FitTask, field: BiasField | None) -> FitTask:
 def carried_on(task: FitTask, start: Segmentation) -> FitTask:
     """Return a task that goes on from a result: with its field, whose Gaussians are of the corrected image.
 
-    Where the result was made without looking for a field, one is to be looked for.
+    Where the result was made without looking for a field, or the search was given up, one is to be looked for.
 
     Parameters
     ----------
@@ -153,7 +153,8 @@ def carried_on(task: FitTask, start: Segmentation) -> FitTask:
     if start.bias_field is not None:
         return with_field(task, start.bias_field)
     before = dict(start.provenance.get("settings", {})).get("bias_field", "off")
-    return task if before == task.config.bias_field else seeking(task)
+    given_up = any(finding.code == _GIVEN_UP.code for finding in start.findings)
+    return task if before == task.config.bias_field and not given_up else seeking(task)
 
 
 def _search(task: FitTask) -> Search:

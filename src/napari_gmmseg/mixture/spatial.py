@@ -246,7 +246,7 @@ def mean_field(
     fixed_labels : Tensor (..., Z, Y, X) integer, optional
         Known class k of a voxel, or -1.
     tolerance : float
-        Ends when no mean moves by more than this share of their range.
+        Ends when no mean moves by more than this share of their range, and the weight of neighbours is learnt.
     max_steps : int
         Sweeps at most.
 
@@ -277,7 +277,8 @@ def mean_field(
         step += 1
         result = SpatialStep(step, memberships, model.mixture(), shift, prior.neighbour_weight)
         yield result
-        if step >= max_steps or (step >= 3 and shift < tolerance):
+        learning = bool(prior.trust) and step <= LEARNING
+        if step >= max_steps or (step >= 3 and shift < tolerance and not learning):
             return result
 
 

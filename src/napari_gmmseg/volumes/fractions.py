@@ -126,7 +126,8 @@ class Fractions:
         for value, row in zip(self.values[1:], posterior[1:], strict=True):
             winner[row > highest] = value
             np.maximum(highest, row, out=highest)
-        other = labels != winner
+        # What was painted outside the mask has no posterior.
+        other = (labels != winner) | ~self.mask[slab][inside]
         posterior[:, other] = 0.0
         return inside, posterior, np.where(other, labels, 0)
 

@@ -94,4 +94,5 @@ def train(task: FitTask, form: Form, base: Fitted | None, state: FitState | None
         return replace(known, name="spatial", task=training.task, findings=(*known.findings, *training.findings))
     answers: list[Fitted] = []
     survive(training, lambda lighter: answers.append(lighter.fitted()), predicting=True)
-    return answers[-1]
+    doubted = () if known is None else known.findings
+    return replace(answers[-1], findings=(*doubted, *answers[-1].findings))

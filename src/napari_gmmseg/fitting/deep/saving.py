@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from napari_gmmseg.fitting.deep.training import Trainer
 from napari_gmmseg.fitting.progress import Fitted
-from napari_gmmseg.volumes import FitState, Mixture
+from napari_gmmseg.volumes import Finding, FitState, Mixture
 
 _MIXTURE = ("mixing_weights", "means", "covariances", "class_of")
 
@@ -102,7 +102,12 @@ def base_arrays(base: Fitted) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """
     arrays = {f"mixture/{name}": np.array(getattr(base.mixture, name)) for name in _MIXTURE}
     arrays["memberships"] = base.memberships.cpu().numpy().copy()
-    noted = {"log_likelihood": base.log_likelihood, "steps": base.steps, "notes": [list(note) for note in base.notes]}
+    noted = {
+        "log_likelihood": base.log_likelihood,
+        "steps": base.steps,
+        "notes": [list(note) for note in base.notes],
+        "findings": [asdict(finding) for finding in base.findings],
+    }
     return arrays, noted
 
 
@@ -123,6 +128,6 @@ def base_of(state: FitState, device: torch.device) -> Fitted:
         mixture,
         float(noted["log_likelihood"]),
         int(noted["steps"]),
-        (),
+        tuple(Finding(**finding) for finding in noted.get("findings", ())),
         tuple((str(name), float(value)) for name, value in noted["notes"]),
     )
