@@ -52,7 +52,7 @@ lint: $(DEV)  ## ruff, import contracts, mypy, the napari manifest
 	$(APART) $(BIN)/npe2 validate napari_gmmseg
 
 test: system $(DEV) lint  ## the whole gate: lint, then every test under a virtual screen
-	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest -n $(PROCESSES) $(PYTEST_ARGS)
 
 format: $(DEV)  ## let ruff lay the code out
 	$(BIN)/ruff check --fix .

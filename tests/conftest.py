@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("QT_API", "pyqt6")
@@ -13,15 +14,18 @@ from hypothesis import settings
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=25)
 settings.load_profile("repeatable")
 
-WINDOWS = {"qtbot", "qapp", "make_napari_viewer"}
+#: Tests that open windows.
+WINDOWS = ("tests/docks/", "tests/cli/test_open.py")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep files whole where several processes share the tests, and give all windows to one: they share a screen."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    windows = {
-        item.path for item in items if item.get_closest_marker("gl") or WINDOWS & set(getattr(item, "fixturenames", ()))
-    }
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("windows" if item.path in windows else str(item.path)))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", 1)[0]
+            return "windows" if file.startswith(WINDOWS) else file
+
+    return ByFile(config, log)

@@ -27,7 +27,7 @@ from napari_gmmseg.cli.settings import about, otherwise
 from napari_gmmseg.config import FitConfig, PreparationConfig
 from napari_gmmseg.config.fit import Method
 from napari_gmmseg.config.preparation import MASK_WORDS
-from napari_gmmseg.errors import GmmsegError, InputError, OutputError, SettingsError
+from napari_gmmseg.errors import GmmsegError, InputError, MissingLibraryError, OutputError, SettingsError
 from napari_gmmseg.io.case_files import CaseFiles, list_cases
 from napari_gmmseg.session.journal.files import make_folder
 from napari_gmmseg.session.journal.locking import FolderLock
@@ -225,7 +225,7 @@ class Batch:
 
 
 def _lasting(error: GmmsegError) -> bool:
-    return error.exit_code == 2 and not isinstance(error, OutputError)
+    return error.exit_code == 2 and not isinstance(error, (MissingLibraryError, OutputError))
 
 
 @contextmanager

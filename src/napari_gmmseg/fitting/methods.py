@@ -222,9 +222,7 @@ def _sweeps(task: FitTask, start: Mixture | None) -> Generator[Progress, Told | 
     config, samples, fixed = task.config, task.samples(), task.fixed_samples()
     if start is None:
         start = _likeliest_start(task, samples, fixed)
-    geometry = task.volume.geometry
-    noise = noise_std(task.image, task.mask, geometry.spacing)
-    ratio = noise_ratio(start.class_means(), noise)
+    noise, ratio = _noise(task, start)
     model, start, task = _class_model(task, start, noise)
     prior = _prior(task, ratio)
     limit = min(task.most_sweeps or MOST_SWEEPS, MOST_SWEEPS)
@@ -252,7 +250,7 @@ def _sweeps(task: FitTask, start: Mixture | None) -> Generator[Progress, Told | 
             if findings or not _ran_together(task, report.labels, began, ratio):
                 break
             # Its maps go before there are others. Means that stay settle at once: three sweeps, which measured best.
-            taken, last, findings = last.step if last else 0, None, (_HELD_MEANS,)
+            taken, last, findings = report.step, None, (_HELD_MEANS,)
             report = replace(report, step=0, mixture=start, labels=None, terms=(), refused=refused)
             model, prior = _class_model(task, start, noise)[0], replace(prior, anchor=float("inf"), trust=None)
             sweeps = mean_field(
@@ -271,14 +269,23 @@ def _sweeps(task: FitTask, start: Mixture | None) -> Generator[Progress, Told | 
         )
     if last is None:
         raise SettingsError("The spatial mixture was given no step.", "Allow at least one step.")
-    notes = (
-        ("noise ratio", ratio),
-        ("neighbour weight", last.neighbour_weight),
-        ("size weight", prior.size_weight),
-        *(((MIXED_VOXEL_NOISE, float(noise[0])),) if isinstance(model, OneChannelClasses) else ()),
-    )
+    notes = (("noise ratio", ratio), ("neighbour weight", last.neighbour_weight), ("size weight", prior.size_weight))
+    mixed = ((MIXED_VOXEL_NOISE, float(noise[0])),) if isinstance(model, OneChannelClasses) else ()
+    return _ended(task, last, taken, findings, (*notes, *mixed))
+
+
+def _ended(
+    task: FitTask, last: SpatialStep, taken: int, findings: tuple[Finding, ...], notes: tuple[tuple[str, float], ...]
+) -> Fitted:
+    """Return what the sweeps came to; `taken` were made in vain before."""
     likelihood = mean_log_likelihood(last.mixture, task.samples(), dtype=torch.float32)
     return Fitted(last.memberships, last.mixture, likelihood, taken + last.step, findings, notes, task=task)
+
+
+def _noise(task: FitTask, start: Mixture) -> tuple[NDArray[np.float64], float]:
+    """Return the noise (C,) in the image's own unit, and how it compares with the classes' distances."""
+    noise = noise_std(task.image, task.mask, task.volume.geometry.spacing)
+    return noise, noise_ratio(start.class_means(), noise)
 
 
 def _ran_together(task: FitTask, labels: Tensor | None, began: Tensor, ratio: float) -> bool:
