@@ -23,13 +23,35 @@ from napari_gmmseg.config import FitConfig
 from napari_gmmseg.fitting.deep.steps import Training
 from napari_gmmseg.fitting.methods import fit_spatial
 from napari_gmmseg.fitting.naming import name_classes
-from napari_gmmseg.fitting.shading import corrected
+from napari_gmmseg.fitting.shading import seeking, with_field
+from napari_gmmseg.fitting.task import FitTask
+from napari_gmmseg.mixture.bias_field import search_bias_field
 from napari_gmmseg.mixture.labelling import label_winners
 from study_variants import BY_NAME
 
 STEPS = (20, 25, 30, 35, 40, 45, 48, 50, 55, 60)
 #: Places of the slices in the volume.
 PLACES = (0.3, 0.4, 0.5, 0.6, 0.7)
+
+
+def corrected(task: FitTask) -> FitTask:
+    """Return a task whose image is without the bias field that a fit would find in it, if any."""
+    if not seeking(task).seeks_field:
+        return task
+    geometry = task.volume.geometry
+    search = search_bias_field(
+        task.image,
+        task.mask,
+        geometry.spacing,
+        unit=geometry.unit,
+        n_classes=task.config.n_classes,
+        start=[part.start for part in task.prepared.crop[-3:]],
+    )
+    while True:
+        try:
+            next(search)
+        except StopIteration as end:
+            return with_field(task, end.value.field)
 
 
 def gains(name: str) -> list[float]:

@@ -3,7 +3,7 @@
     python benchmarks/neighbours.py [--kinds t1 pv] [--noise 3 5 9] [--sizes 1 2]
 
 The phantoms of the yardstick at 1 mm, and at 2 mm from means of 2 x 2 x 2 voxels of the maps, with noise added after
-that. Compared are a weight of 1 for every image (what a noise ratio of .12 and more gave before), the weight that the
+that. Compared are a weight of 1 for every image (what a noise ratio of .14 and more gave before), the weight that the
 image tells, and the latter with 26 neighbours. No bias field is looked for. CPU seconds of the fit, torch loaded.
 """
 

@@ -6,7 +6,8 @@
 
 Every run is appended to ``output/study_default.jsonl`` as it ends; what is there already is not run again, so that a
 study may be ended and taken up. One process a variant, one torch thread. A seed is the network's; a case behind which
-``@1`` stands has another noise field. `study_variants.py` has the list.
+``@1`` stands has another noise field. `study_variants.py` has the list. Tables name the commits of what they compare:
+a study that is taken up under another one mixes them; ``--json`` begins one anew.
 
 The rule. A variant may become the default where it keeps the limits on the 1 mm brain (first sight of the network's 3
 CPU seconds, end 20, memory 2 GB), was run on all cases that are decided on, and falls on none of them by more than the
@@ -175,6 +176,11 @@ def mean_dice(row: Row) -> float:
     return float(np.mean(row["dice"]))
 
 
+def commits_of(rows: Iterable[Row]) -> str:
+    """Return under which commits runs were recorded, in their order."""
+    return ", ".join(dict.fromkeys(row.get("commit") or "unknown" for row in rows))
+
+
 def spreads(rows: Iterable[Row]) -> dict[str, float]:
     """Return the default's SD of Dice over seeds by case; where a case has one seed, the root mean square of all."""
     by_case = defaultdict(list)
@@ -204,6 +210,8 @@ class Comparison:
         default = {(row["case"], row["seed"]): row for row in rows if row["variant"] == DEFAULT.name}
         own = [row for row in rows if row["variant"] == name and (row["case"], row["seed"]) in default]
         pairs = [(row, default[row["case"], row["seed"]]) for row in own]
+        #: Commits of its own runs and of the default's beside them.
+        self.commits = commits_of(row for pair in pairs for row in pair)
         gains = defaultdict(list)
         for row, its in pairs:
             gains[row["case"]].append(mean_dice(row) - mean_dice(its))
@@ -259,8 +267,9 @@ def proposed(comparisons: list[Comparison]) -> tuple[str, str]:
 def default_table(rows: list[Row], cases: list[str]) -> Iterator[str]:
     """Yield what the default reaches and costs, beside the spatial mixture."""
     sds = spreads(rows)
-    yield "| case | spatial | default | SD | seeds | by class | CPU s | wall s | first sight, CPU s | peak MB |"
-    yield "|---" * 10 + "|"
+    heads = "case | spatial | default | SD | seeds | by class | CPU s | wall s | first sight, CPU s | peak MB | commits"
+    yield f"| {heads} |"
+    yield "|---" * 11 + "|"
     for case in cases:
         own = [row for row in rows if row["case"] == case and row["variant"] == DEFAULT.name]
         floor = [row for row in rows if row["case"] == case and row["variant"] == FLOOR.name]
@@ -273,7 +282,8 @@ def default_table(rows: list[Row], cases: list[str]) -> Iterator[str]:
         sd = f"{sds[case]:.4f}" if len(own) > 1 else "-"
         times = " | ".join(f"{value:.1f}" for value in middle)
         peak = statistics.median(row["peak_mb"] for row in own)
-        yield f"| {case} | {spatial} | {mean:.4f} | {sd} | {len(own)} | {dice} | {times} | {peak:.0f} |"
+        commits = commits_of([*floor, *own])
+        yield f"| {case} | {spatial} | {mean:.4f} | {sd} | {len(own)} | {dice} | {times} | {peak:.0f} | {commits} |"
 
 
 def table(rows: list[Row]) -> Iterator[str]:
@@ -288,15 +298,16 @@ def table(rows: list[Row]) -> Iterator[str]:
     yield "\nGain in Dice over the default, case by case over the same seeds (thousandths):\n"
     yield (
         f"| variant | seeds | {' | '.join(cases)} | **mean of the decided** | spread | CPU | first sight, CPU s "
-        "| peak MB | allowed |"
+        "| peak MB | allowed | commits |"
     )
-    yield "|---" * (len(cases) + 8) + "|"
+    yield "|---" * (len(cases) + 9) + "|"
     for found in comparisons:
         gains = " | ".join(f"{1000 * found.gains[case]:+.1f}" if case in found.gains else "-" for case in cases)
         allowed = "yes" if found.allowed else "not run on all" if not found.complete else "no"
         yield (
             f"| {found.name} | {found.seeds} | {gains} | **{1000 * found.gain:+.1f}** | {1000 * found.spread:.1f} "
-            f"| {found.share:.0%} | {found.costs['first_deep_cpu_s']:.1f} | {found.costs['peak_mb']:.0f} | {allowed} |"
+            f"| {found.share:.0%} | {found.costs['first_deep_cpu_s']:.1f} | {found.costs['peak_mb']:.0f} | {allowed} "
+            f"| {found.commits} |"
         )
     name, why = proposed(comparisons)
     yield f"\nProposed: **{name}**: {why}."
@@ -307,14 +318,15 @@ def noise_table(rows: list[Row]) -> Iterator[str]:
     by_run = defaultdict(list)
     for row in rows:
         by_run[row["case"], row["variant"]].append(row)
-    yield f"| brain | noise ratio | spatial | {' | '.join(f'{n} steps' for n in COUNTS)} | seeds |"
-    yield "|---" * (len(COUNTS) + 4) + "|"
+    yield f"| brain | noise ratio | spatial | {' | '.join(f'{n} steps' for n in COUNTS)} | seeds | commits |"
+    yield "|---" * (len(COUNTS) + 5) + "|"
     for case in NOISY:
         found = [by_run[case, name] for name in (FLOOR.name, *(variant.name for variant in STEPS))]
         cells = [f"{statistics.mean(map(mean_dice, runs)):.4f}" if runs else "-" for runs in found]
         ratio = found[0][0]["noise_ratio"] if found[0] else math.nan
         seeds = " ".join(str(len(runs)) for runs in found[1:])
-        yield f"| {case} | {ratio:.3f} | {' | '.join(cells)} | {seeds} |"
+        commits = commits_of(row for runs in found for row in runs)
+        yield f"| {case} | {ratio:.3f} | {' | '.join(cells)} | {seeds} | {commits or '-'} |"
 
 
 def main() -> None:

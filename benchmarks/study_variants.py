@@ -88,6 +88,7 @@ def _in_float32_with_channels_last(self: Trainer, inputs: Tensor) -> Tensor:
 #: What the program came with when the study was begun: the centre that single factors are varied around.
 CENTRE: dict[str, Any] = {
     "warm_steps": 25,
+    "unseen_steps": 20,
     "max_steps": 100,
     "learning_rate": 4e-3,
     "falls_from": 0.5,
@@ -97,6 +98,7 @@ CENTRE: dict[str, Any] = {
     "norm_momentum": 0.1,
     "hidden_share": 0.3,
     "snapshots": 3,
+    "mirrors_snapshots": False,
     "own_intensity": 0.25,
 }
 DEFAULT = Variant("default", "")

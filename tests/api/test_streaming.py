@@ -220,6 +220,32 @@ def test_what_needs_more_than_intensities_is_refused(tmp_path: Path, settings: d
     assert not (tmp_path / "mask.nii.gz").exists()
 
 
+@pytest.mark.parametrize("settings", [{}, {"n_classes": 4}, {"n_classes": 4, "method": "svgmm"}])
+def test_a_class_that_begins_with_what_is_bright_is_refused(tmp_path: Path, settings: dict[str, object]) -> None:
+    path = saved(tmp_path / "large_FLAIR.nii.gz", image().astype(np.uint16))
+    with pytest.raises(GmmsegError, match="brighter than tissue") as refused:
+        api.segment_to_file(path, tmp_path / "mask.nii.gz", preset="glioma", **settings)
+    assert "--preset custom" in refused.value.hint
+    assert not (tmp_path / "mask.nii.gz").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "tissues"),
+    [
+        ("FLAIR", {"n_classes": 3}, True),
+        ("FLAIR", {"n_classes": 4, "initial_means": ((1000.0,), (5000.0,), (9000.0,), (14000.0,))}, True),
+        ("T1w", {}, True),
+        ("FLAIR", {"n_classes": 2}, False),
+    ],
+)
+def test_a_preset_with_bright_classes_is_streamed_where_none_is_looked_for(
+    tmp_path: Path, name: str, settings: dict[str, object], tissues: bool
+) -> None:
+    path = saved(tmp_path / f"large_{name}.nii.gz", image().astype(np.uint16))
+    streamed = api.segment_to_file(path, tmp_path / "mask.nii.gz", preset="glioma", **settings)
+    assert (streamed.table.label_map.classes[0].name == "Cerebrospinal fluid") == tissues
+
+
 def test_memory_decides_whether_an_image_is_streamed(tmp_path: Path) -> None:
     path = saved(tmp_path / "large.nii.gz", image().astype(np.uint16))
     assert api.must_stream([path], method="gmm", memory_limit=0.002)

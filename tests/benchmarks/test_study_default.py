@@ -10,6 +10,40 @@ from typing import Any
 
 import pytest
 
+from napari_gmmseg.config.recipes import RECIPES, Recipe
+
+#: What the program came with when the study was begun (commit 4032472), with what recipes say since then.
+BEGUN_WITH = Recipe(
+    warm_steps=25,
+    unseen_steps=20,
+    max_steps=100,
+    least_steps=40,
+    window=20,
+    tolerance=1e-3,
+    learning_rate=4e-3,
+    weight_decay=1e-3,
+    gradient_clip=12.0,
+    decays=True,
+    falls_from=0.5,
+    mirrors=True,
+    batch_slices=2,
+    means="fixed",
+    mean_weight=0.0,
+    smoothness=0.0,
+    gradient="detached",
+    network="light",
+    width=8,
+    depth=2,
+    norm_momentum=0.1,
+    hidden_share=0.3,
+    snapshots=3,
+    mirrors_snapshots=False,
+    own_intensity=0.25,
+    weighs_sizes=True,
+    bound=False,
+    likelihood_floor=0.0,
+)
+
 
 @pytest.fixture
 def study(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -122,3 +156,23 @@ def test_the_tables_name_every_case_and_what_is_proposed(study: ModuleType) -> N
     lines = "\n".join(study.table(rows))
     assert all(case in lines for case in study.DECIDED)
     assert "Proposed: **width 16**" in lines
+
+
+def test_the_centre_is_what_the_study_was_begun_with_whatever_is_shipped(
+    study: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = ("blindspot", "tuned")
+    assert RECIPES[key] != BEGUN_WITH
+    monkeypatch.setitem(RECIPES, key, RECIPES[key])
+    study.DEFAULT.put_in_force()
+    assert RECIPES[key] == BEGUN_WITH
+
+
+def test_the_tables_name_the_commits_of_what_they_compare(study: ModuleType) -> None:
+    rows = [*_rows(study, "default", commit="abc"), *_rows(study, "width 16", commit="def")]
+    assert study.Comparison("width 16", rows, study.spreads(rows)).commits == "def, abc"
+    lines = "\n".join(study.table(rows))
+    assert lines.count("| def, abc |") == 1
+    assert lines.count("| abc |") == len(study.DECIDED)
+    noisy = [{**row, "case": "t1_n9b0", "noise_ratio": 0.4} for row in _rows(study, "spatial", commit="abc")[:1]]
+    assert "| abc |" in "\n".join(study.noise_table(noisy))

@@ -119,4 +119,5 @@ def test_the_blind_spot_prior_is_ahead_of_the_spatial_mixture_on_a_noisy_heart(h
         method: dice(segment(image, truth > 0, method=method, **how).label_map.labels, truth, 4)
         for method in ("spatial", "blindspot")
     }
+    # Ahead, and no longer by .02: the spatial mixture has caught up here (commit d3cddf8).
     assert found["blindspot"] > found["spatial"]

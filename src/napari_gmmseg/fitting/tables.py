@@ -33,7 +33,8 @@ def fit_table(volume: Volume, prepared: Prepared, config: FitConfig, preset: Pre
     Raises
     ------
     SettingsError
-        Where the method looks at more than intensities, or a bias field is to be taken out.
+        Where the method looks at more than intensities, a bias field is to be taken out, or a class is to begin with
+        what is brighter than tissue.
     """
     if config.method not in BY_INTENSITY:
         raise SettingsError(
@@ -43,5 +44,13 @@ def fit_table(volume: Volume, prepared: Prepared, config: FitConfig, preset: Pre
     if config.bias_field == "on":
         raise SettingsError(
             "A bias field cannot be taken out of an image that is read slab by slab.", "Use --bias-field off or auto."
+        )
+    named = preset.classes_in(volume.channels, config.n_classes) if prepared.tissue_names else None
+    if any(tissue.bright_in for tissue in named or ()) and not config.initial_means:
+        # What is bright is a share of the voxels, and each intensity of a table stands for many.
+        raise SettingsError(
+            f"The preset {preset.name} looks for voxels that are brighter than tissue, and a table of intensities has "
+            "none.",
+            "Use --preset custom, which numbers classes by intensity.",
         )
     return fit(volume, prepared, replace(config, bias_field="off", device="cpu"), preset)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from napari_gmmseg.mixture.neighbours import AxisWeights, neighbour_weights
 
-#: Voxels that are asked: one number is estimated.
+#: At least so many voxels are asked where there are as many, and less than twice: one number is estimated.
 SAMPLES = 60_000
 #: Most pull of a nearest neighbour, in nat: above it mean field freezes.
 MOST_PULL = 2.0

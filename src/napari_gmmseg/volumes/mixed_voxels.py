@@ -19,8 +19,9 @@ LEAST_NOISE = 0.02
 _ROUNDS = 20
 #: Further from its range than this many standard deviations, an intensity says no more of a class than at that place.
 _FARTHEST = 4.0
-#: Pseudo-voxels that hold each pure intensity and each share at its start, as a share of the voxels per class: a class
-#: with next to none would follow what its neighbours are mixed with.
+#: Pseudo-voxels that hold each pure intensity at its start, and each share at that of the round before, as a share of
+#: the voxels per class: a class with next to none would follow what its neighbours are mixed with. Its intensity stays
+#: near the start; its shares only change slowly.
 _HELD = 1e-2
 #: So much likelier or less likely may pure intensities make a class than labelled ones, in nat.
 _MOST_RATIO = 25.0
@@ -172,7 +173,8 @@ class MixedVoxels:
         """Return the model after a round of EM."""
         order, n_classes = self.order, len(self.means)
         held = np.full(n_classes, _HELD * histogram.sum() / n_classes + 1.0)
-        # Normal equations of x on the shares, in the order of intensity, held a little at the start.
+        # Normal equations of x on the shares, in the order of intensity, held a little at the start; the counts of
+        # shares are held a little at this round's.
         squares, products = np.diag(held), held * start[order]
         counts = self.shares[order] * held[:, None]
         for place, k in enumerate(order):

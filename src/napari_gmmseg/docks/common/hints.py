@@ -20,6 +20,7 @@ _CLICKED = {
     "Use --bias-field off or auto": "Choose off or auto as the bias field under Advanced",
     "or widen the mask (--mask none)": "or choose None under Mask",
     "Take a file that `finetune --save-model` wrote": "Take a model that was saved after fine-tuning",
+    "Use --preset custom, which numbers": "Choose the preset Custom, which numbers",
     "--preset custom for what is no brain": "choose the preset Custom for what is no brain",
     "Choose one frame of each with --frame N": "Show one frame of each as a layer of its own",
     "Give its spacing (--spacing DZ DY DX)": "Give its layer a scale in mm",
