@@ -96,6 +96,31 @@ def test_scaled_numbers_are_streamed_in_their_own_unit(tmp_path: Path) -> None:
     np.testing.assert_allclose(streamed.table.mixture.means, in_memory.mixture.means, rtol=1e-6)
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", [np.int16, np.int32, np.uint8, np.uint16])
+def test_the_background_of_a_scaled_file_is_left_out(tmp_path: Path, kind: type, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    data = image(seed=seed) * rng.uniform(0.001, 2)
+    # A few negative numbers: zero is stored as some other number then.
+    data[20, 20, 10:14] = -rng.uniform(1, 300, 4)
+    made = nibabel.Nifti1Image(data, np.eye(4))
+    made.set_data_dtype(kind)
+    nibabel.save(made, tmp_path / "scaled.nii")
+    assert nibabel.load(tmp_path / "scaled.nii").dataobj.inter != 0
+    in_memory, streamed, mask = both(tmp_path / "scaled.nii", tmp_path)
+    np.testing.assert_array_equal(mask > 0, on_file(in_memory) > 0)
+    assert streamed.n_voxels == in_memory.mask.sum() < 0.5 * data.size
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_a_constant_background_that_float32_rounds_is_left_out(tmp_path: Path, kind: type) -> None:
+    data = image()
+    path = saved(tmp_path / "large.nii", np.where(data == 0, 0.1, data).astype(kind))
+    in_memory, streamed, mask = both(path, tmp_path)
+    np.testing.assert_array_equal(mask > 0, on_file(in_memory) > 0)
+    assert streamed.n_voxels == (data != 0).sum()
+
+
 @pytest.mark.parametrize(("order", "signs"), [*zip(permutations(range(3)), product((1, -1), repeat=3), strict=False)])
 def test_every_orientation_comes_back_on_its_own_grid(
     tmp_path: Path, order: tuple[int, ...], signs: tuple[int, ...]

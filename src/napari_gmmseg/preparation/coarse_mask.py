@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_gmmseg.preparation.intensities import in_own_unit
 from napari_gmmseg.volumes import Geometry, Slabs, Volume
 
 BoolArray = NDArray[np.bool_]
@@ -40,8 +41,7 @@ def coarse_volume(slabs: Slabs, step: int) -> Volume:
     step : int
         At least 1.
     """
-    stored = slabs.sampled(step)
-    data = stored.T.astype(np.float32) * np.float32(slabs.slope) + np.float32(slabs.inter)
+    data = in_own_unit(slabs.sampled(step).T, slabs.slope, slabs.inter)
     source = slabs.source
     first, fine = step // 2, slabs.geometry
     # The first voxel that is sampled, counted along the volume's axes.

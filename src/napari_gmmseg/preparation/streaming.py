@@ -195,7 +195,8 @@ def prepare_slabs(
     else:
         base = BaseMask(np.ones((1, 1, 1), dtype=bool), True, kind="given")
     low, high = (0.0, 0.0) if _tells_all(slabs) else (yield from _range(slabs, told))
-    background = (base.background[0] - slabs.inter) / slabs.slope if base.background else 0.0
+    # As it was read from the sampled voxels, by the arithmetic that each voxel is read by.
+    background = base.background[0] if base.background else float(np.float32(slabs.inter))
     encoding = Encoding(slabs.dtype, slabs.slope, slabs.inter, low, high, background)
     counts = yield from _counted(slabs, encoding, told)
     inside = _inside(slabs, config, base, encoding, counts, step, mask)
@@ -271,7 +272,7 @@ def _inside(
     finite = np.isfinite(intensities)
     allowed, near, deep = finite, None, None
     if base.kind == "object":
-        allowed = finite & (intensities != base.background[0])
+        allowed = finite & ~encoding.background()
     elif base.kind == "foreground":
         allowed = finite & (intensities > foreground_threshold(intensities, counts))
         near = CoarseMask.of(base.mask, slabs, step, grown=1)
