@@ -151,6 +151,50 @@ def test_a_mask_file_is_streamed_beside_the_image(tmp_path: Path) -> None:
     assert not mask[~given].any()
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.uint8, np.int16])
+@pytest.mark.parametrize("holed", [False, True])
+def test_a_map_of_fractions_is_cut_at_a_half_as_in_memory(tmp_path: Path, kind: type, holed: bool) -> None:
+    path = saved(tmp_path / "large.nii.gz", image("air").astype(np.uint16))
+    fractions = np.random.default_rng(3).uniform(0, 1, SHAPE)
+    fractions[:, :, :8] = np.linspace(0, 1, 40)[:, np.newaxis, np.newaxis]
+    if holed and np.dtype(kind).kind == "f":
+        fractions[20, 20, 10:14] = (np.nan, np.inf, -np.inf, 1)
+    made = nibabel.Nifti1Image(fractions, np.diag([1.5, 1.0, 2.0, 1.0]))
+    made.set_data_dtype(kind)
+    made.header.set_xyzt_units("mm", "sec")
+    nibabel.save(made, tmp_path / "p_brain.nii.gz")
+    in_memory, streamed, mask = both(path, tmp_path, mask=tmp_path / "p_brain.nii.gz")
+    np.testing.assert_array_equal(mask, on_file(in_memory))
+    notes = [
+        [found for found in result.findings if found.code == "soft-mask-cut"] for result in (in_memory, streamed.table)
+    ]
+    assert notes[0] == notes[1]
+    assert len(notes[1]) == 1
+
+
+def test_a_mask_is_read_in_its_own_unit(tmp_path: Path) -> None:
+    path = saved(tmp_path / "large.nii.gz", image("air").astype(np.uint16))
+    # Outside is stored as 40, and inside as 0.
+    stored = np.where(truth() > 1, 0, 40).astype(np.int16)
+    made = nibabel.Nifti1Image(stored, np.diag([1.5, 1.0, 2.0, 1.0]))
+    made.header.set_xyzt_units("mm", "sec")
+    made.header.set_slope_inter(0.5, -20)
+    nibabel.save(made, tmp_path / "brain_mask.nii.gz")
+    in_memory, streamed, mask = both(path, tmp_path, mask=tmp_path / "brain_mask.nii.gz")
+    np.testing.assert_array_equal(mask, on_file(in_memory))
+    assert not mask[truth() <= 1].any()
+    assert "soft-mask-cut" not in [found.code for found in streamed.table.findings]
+
+
+def test_a_mask_with_fractions_and_larger_numbers_is_not_cut(tmp_path: Path) -> None:
+    path = saved(tmp_path / "large.nii.gz", image("air").astype(np.uint16))
+    brain = np.where(truth() > 1, 0.25, 0).astype(np.float32)
+    brain[20, 20, 30] = 7
+    in_memory, _, mask = both(path, tmp_path, mask=saved(tmp_path / "brain.nii.gz", brain))
+    np.testing.assert_array_equal(mask, on_file(in_memory))
+    assert mask[truth() > 1].all()
+
+
 def test_a_mask_on_another_grid_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path / "large.nii.gz", image().astype(np.uint16))
     moved = saved(tmp_path / "moved_mask.nii.gz", truth().astype(np.uint8), np.diag([2.0, 1.0, 2.0, 1.0]))

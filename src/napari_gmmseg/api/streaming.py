@@ -173,6 +173,7 @@ def segment_to_file(
     from napari_gmmseg.config import find_preset
     from napari_gmmseg.fitting.tables import fit_table
     from napari_gmmseg.io.atlas import read_atlas
+    from napari_gmmseg.io.labels import soft_mask_cut
     from napari_gmmseg.io.slabs import check_slab_target, open_slabs, write_label_slabs
     from napari_gmmseg.preparation.streaming import prepare_slabs
     from napari_gmmseg.volumes import FitReport, StreamedSegmentation
@@ -197,7 +198,8 @@ def segment_to_file(
         "streamed": {"slabs": slabs.n_slabs, "intensities": len(prepared.entries), "mask_step": prepared.step},
         "preparation": {"mask": None if mask is None else str(mask), "box": box, "disc": disc},
     }
-    table = replace(table, provenance=told, findings=(*table.findings, _streamed_finding(prepared)))
+    notes = (soft_mask_cut(Path(str(mask))),) if prepared.inside.halved else ()
+    table = replace(table, provenance=told, findings=(*notes, *table.findings, _streamed_finding(prepared)))
     result = StreamedSegmentation(table, prepared.occurrences, slabs.geometry, slabs.source)
     if begin_writing is not None:
         begin_writing(result)
