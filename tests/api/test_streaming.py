@@ -11,6 +11,8 @@ import pytest
 
 from napari_gmmseg import api
 from napari_gmmseg.errors import GeometryError, GmmsegError, InputError, OutputError, ResourceError
+from napari_gmmseg.io.slabs import open_slabs
+from napari_gmmseg.preparation.coarse_mask import coarse_volume
 from napari_gmmseg.volumes import FitReport, Segmentation, StreamedSegmentation
 
 SHAPE = (40, 44, 36)
@@ -132,6 +134,34 @@ def test_every_orientation_comes_back_on_its_own_grid(
     in_memory, _, mask = both(path, tmp_path, box=(3, 2, 4, 20, 19, 21), disc=(12.0, 13.0, 9.0))
     np.testing.assert_array_equal(mask, on_file(in_memory))
     np.testing.assert_allclose(nibabel.load(tmp_path / "streamed.nii.gz").affine, affine)
+
+
+@pytest.mark.parametrize("background", ["zero", "air"])
+@pytest.mark.parametrize("shape", [(1, 44, 36), (40, 44, 1), (40, 1, 36), (2, 44, 36)])
+@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, -1)])
+def test_thin_images_are_sampled_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], background: str, signs: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr("napari_gmmseg.preparation.coarse_mask.MOST_VOXELS", 120)
+    cut = image(background)[tuple(slice(18, 18 + n) if n < 3 else slice(n) for n in shape)]
+    affine = np.diag([1.5 * signs[0], 1.0 * signs[1], 2.0 * signs[2], 1.0])
+    path = saved(tmp_path / "thin.nii.gz", cut.astype(np.uint16), affine)
+    in_memory, streamed, mask = both(path, tmp_path)
+    assert streamed.table.provenance["streamed"]["mask_step"] > 3
+    assert ((mask > 0) == (on_file(in_memory) > 0)).mean() > (0.9 if background == "air" else 0.9999)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 5, 7])
+@pytest.mark.parametrize("signs", [*product((1, -1), repeat=3)])
+def test_sampled_voxels_keep_their_places(tmp_path: Path, step: int, signs: tuple[int, ...]) -> None:
+    shape = (1, 9, 2)
+    path = saved(tmp_path / "thin.nii", np.arange(18, dtype=np.int16).reshape(shape), np.diag([*signs, 1.0]))
+    fine, coarse = api.read([path]), coarse_volume(open_slabs(path), step)
+    for index in np.ndindex(coarse.data.shape[1:]):
+        there = np.argwhere(fine.data[0] == coarse.data[0][index])[0]
+        np.testing.assert_allclose(
+            coarse.geometry.affine @ [*index, 1], fine.geometry.affine @ [*there, 1], err_msg=str(index)
+        )
 
 
 def test_the_spatially_variant_mixture_is_streamed_too(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from napari_gmmseg.io.nifti_writing import label_header, opened_to_write
 from napari_gmmseg.io.reading import Spacing, read_raw, with_spacing
 from napari_gmmseg.io.sniffing import stem_of, suffix_of
 from napari_gmmseg.io.writing import affine_differs, checked_target, describe, label_texts, write_whole
-from napari_gmmseg.volumes import ClassTable, Finding, Geometry, SourceGrid
+from napari_gmmseg.volumes import ClassTable, Finding, Geometry, SourceGrid, first_sampled
 
 #: Voxels of a slab: large enough to hide the cost of a call, small enough for some temporaries of it.
 SLAB_VOXELS = 1 << 22
@@ -90,7 +90,7 @@ class FileSlabs:
                 yield layers, self._layers(file, layers.stop - layers.start)
 
     def sampled(self, step: int) -> NDArray[Any]:
-        """Return every `step`-th stored number along each axis, from `step // 2` on, as they lie: axes reversed.
+        """Return every `step`-th stored number along each axis, from `first_sampled` on, as they lie: axes reversed.
 
         Parameters
         ----------
@@ -102,13 +102,14 @@ class FileSlabs:
         InputError
             Where the file is cut off.
         """
-        first = slice(step // 2, None, step)
+        columns, rows, layers = (range(first_sampled(n, step), n, step) for n in self.source.shape)
+        within = np.ix_(rows, columns)
         kept = []
         with self._opened() as file:
             size = math.prod(self.source.shape[:2]) * self.stored.itemsize
-            for layer in range(step // 2, self.source.shape[2], step):
+            for layer in layers:
                 file.seek(self.offset + layer * size)
-                kept.append(self._layers(file, 1)[0, first, first].copy())
+                kept.append(self._layers(file, 1)[0][within])
         return np.stack(kept)
 
     def _opened(self) -> BinaryIO:
