@@ -296,10 +296,26 @@ def test_a_mask_that_reads_back_differently_is_not_kept(tmp_path: Path, monkeypa
     assert [file.name for file in tmp_path.iterdir()] == ["large.nii.gz"]
 
 
-def test_a_file_that_is_cut_off_is_told(tmp_path: Path) -> None:
-    path = saved(tmp_path / "large.nii", image().astype(np.uint16))
-    path.write_bytes(path.read_bytes()[:-5000])
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("left", [0.95, 0.5, 0.1])
+@pytest.mark.parametrize("most", [10_000, 100])
+def test_a_file_that_is_cut_off_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, left: float, most: int
+) -> None:
+    monkeypatch.setattr("napari_gmmseg.preparation.coarse_mask.MOST_VOXELS", most)
+    path = saved(tmp_path / f"large{suffix}", image().astype(np.uint16))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(left * len(whole))])
     with pytest.raises(InputError, match="ends before its last voxel"):
+        api.segment_to_file(path, tmp_path / "mask.nii.gz", preset="custom")
+
+
+def test_a_packed_file_with_damage_in_it_is_told(tmp_path: Path) -> None:
+    path = saved(tmp_path / "large.nii.gz", image().astype(np.uint16))
+    packed = bytearray(path.read_bytes())
+    packed[len(packed) // 2 : len(packed) // 2 + 200] = b"\xff" * 200
+    path.write_bytes(packed)
+    with pytest.raises(InputError, match="or is damaged"):
         api.segment_to_file(path, tmp_path / "mask.nii.gz", preset="custom")
 
 

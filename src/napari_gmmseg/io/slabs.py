@@ -6,6 +6,7 @@ import gzip
 import math
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -84,10 +85,14 @@ class FileSlabs:
         """
         depth = self.source.shape[2]
         with self._opened() as file:
-            file.seek(self.offset)
+            self._go_to(file, self.offset)
             for begin in range(0, depth, self.thickness):
                 layers = slice(begin, min(begin + self.thickness, depth))
                 yield layers, self._layers(file, layers.stop - layers.start)
+            with self._reading():
+                # A packed file is held against its checksum at its end.
+                while self._packed and file.read(1 << 20):
+                    pass
 
     def sampled(self, step: int) -> NDArray[Any]:
         """Return every `step`-th stored number along each axis, from `first_sampled` on, as they lie: axes reversed.
@@ -108,23 +113,36 @@ class FileSlabs:
         with self._opened() as file:
             size = math.prod(self.source.shape[:2]) * self.stored.itemsize
             for layer in layers:
-                file.seek(self.offset + layer * size)
+                self._go_to(file, self.offset + layer * size)
                 kept.append(self._layers(file, 1)[0][within])
         return np.stack(kept)
 
+    @property
+    def _packed(self) -> bool:
+        return self.path.suffix.lower() == ".gz"
+
     def _opened(self) -> BinaryIO:
-        packed = self.path.suffix.lower() == ".gz"
-        return cast("BinaryIO", gzip.open(self.path, "rb")) if packed else self.path.open("rb")
+        return cast("BinaryIO", gzip.open(self.path, "rb")) if self._packed else self.path.open("rb")
+
+    def _go_to(self, file: BinaryIO, place: int) -> None:
+        # A packed file is read up to there.
+        with self._reading():
+            file.seek(place)
 
     def _layers(self, file: BinaryIO, n: int) -> NDArray[Any]:
         shape = (n, *self.source.shape[1::-1])
-        try:
+        with self._reading():
             block = file.read(math.prod(shape) * self.stored.itemsize)
-        except (OSError, EOFError, zlib.error) as error:
-            raise self._cut_off() from error
         if len(block) < math.prod(shape) * self.stored.itemsize:
             raise self._cut_off()
         return np.frombuffer(block, self.stored).astype(self.dtype, copy=False).reshape(shape)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, EOFError, zlib.error) as error:
+            raise self._cut_off() from error
 
     def _cut_off(self) -> InputError:
         return InputError(
