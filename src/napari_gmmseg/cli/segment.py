@@ -115,7 +115,7 @@ class Segment:
         if self.session is not None:
             Journal.check_folder(self.session)
         if self._must_stream(paths):
-            return self._streamed(errand, paths[0], self.output, contrasts, maps)
+            return self._streamed(errand, paths[0], self.output, contrasts)
         volume = api.read(paths, contrasts=contrasts, **self.channels.reading())
         self._check_islands(volume.geometry.unit)
         api.check_writable(self.output, volume, **maps)
@@ -139,13 +139,11 @@ class Segment:
             return False
         return api.must_stream(paths, method=self.method, n_classes=self.classes, memory_limit=limit)
 
-    def _streamed(
-        self, errand: Errand, image: Path, output: Path, contrasts: tuple[str, ...], maps: dict[str, Path | None]
-    ) -> Answer:
+    def _streamed(self, errand: Errand, image: Path, output: Path, contrasts: tuple[str, ...]) -> Answer:
         settings = self.settings()
         del settings["resample"]
         refused = {
-            **{f"--{name.replace('_', '-')}": path for name, path in maps.items()},
+            **{f"--{name.replace('_', '-')}": path for name, path in vars(self.maps).items()},
             "--session": self.session,
             "--remove-islands": self.islands.remove_islands,
             "--region": settings.pop("region"),
