@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_gmmseg.api.following import follow
-from napari_gmmseg.api.options import PathLike, fit_config, preparation_config
+from napari_gmmseg.api.options import PathLike, fit_config, preparation_config, settings_without_effect
 from napari_gmmseg.api.reading import spacing_of
-from napari_gmmseg.errors import GeometryError, GmmsegError, ResourceError
+from napari_gmmseg.errors import GeometryError, GmmsegError, ResourceError, SettingsError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,11 +53,19 @@ def must_stream(
     ------
     ResourceError
         Where the image does not fit, and cannot be read slab by slab.
+    SettingsError
+        Where a limit is given, and nothing but reading the image would tell how large it is.
     """
     from napari_gmmseg.config.memory import CONSTANTS, Footprint, in_words
 
     shape = _shape_of(paths)
-    if shape is None:
+    if not shape:
+        if shape is not None and memory_limit is not None:
+            raise SettingsError(
+                f"A limit of memory (--memory-limit) was given, and the header of {Path(paths[0]).name} does not tell "
+                "how much it needs.",
+                "It works for one NIfTI file of three axes a channel: leave the limit out, or convert the image.",
+            )
         return False
     limit = _left() if memory_limit is None else int(memory_limit * 1e9)
     n, n_channels = math.prod(shape), len(paths)
@@ -91,19 +99,21 @@ def _left() -> int:
 
 
 def _shape_of(paths: Sequence[PathLike]) -> tuple[int, ...] | None:
-    """Return the number of voxels along each axis of the first file; None where only reading it would tell."""
+    """Return the voxels along each axis of the first file; () where only reading it tells, None where that fails."""
     from napari_gmmseg.io.reading import read_raw
     from napari_gmmseg.io.sniffing import family_of
 
     first = Path(paths[0])
     try:
-        if not first.is_file() or family_of(first) != "nifti":
-            return None
+        if not first.is_file():
+            return () if first.is_dir() else None
+        if family_of(first) != "nifti":
+            return ()
         raw = read_raw(first)
     except (GmmsegError, OSError):
         # Whoever reads it tells what is wrong.
         return None
-    return None if raw.n_extra > 1 or len(raw.shape) != 3 else raw.shape
+    return () if raw.n_extra > 1 or len(raw.shape) != 3 else raw.shape
 
 
 def segment_to_file(
@@ -199,7 +209,9 @@ def segment_to_file(
         "preparation": {"mask": None if mask is None else str(mask), "box": box, "disc": disc},
     }
     notes = (soft_mask_cut(Path(str(mask))),) if prepared.inside.halved else ()
-    table = replace(table, provenance=told, findings=(*notes, *table.findings, _streamed_finding(prepared)))
+    idle = settings_without_effect(config, table.method)
+    findings = (*notes, *table.findings, *idle, _streamed_finding(prepared))
+    table = replace(table, provenance=told, findings=findings)
     result = StreamedSegmentation(table, prepared.occurrences, slabs.geometry, slabs.source)
     if begin_writing is not None:
         begin_writing(result)

@@ -136,6 +136,11 @@ class Segment:
         if limit is not None and not 0 < limit < float("inf"):
             raise SettingsError(f"--memory-limit is above 0 GB; seen: {limit:g}.", "Give an amount in GB.")
         if self.strokes.files():
+            if limit is not None:
+                raise SettingsError(
+                    "--memory-limit was given, and an answer from scribbles needs the whole image in memory.",
+                    "Leave --memory-limit out: it works for one NIfTI file of three axes a channel, without strokes.",
+                )
             return False
         return api.must_stream(paths, method=self.method, n_classes=self.classes, memory_limit=limit)
 
@@ -148,6 +153,9 @@ class Segment:
             "--remove-islands": self.islands.remove_islands,
             "--region": settings.pop("region"),
             "--frame": self.channels.frame,
+            "--series": self.channels.series,
+            # Slab by slab the processor fits.
+            "--device": None if self.device in ("auto", "cpu") else self.device,
         }
         settings |= {"contrast": contrasts[0] if contrasts else "", "spacing": self.channels.spacing}
         return segment_slab_by_slab(errand, image, output, settings, refused)
