@@ -354,3 +354,11 @@ def test_several_channels_are_not_streamed(tmp_path: Path) -> None:
     path = saved(tmp_path / "large.nii.gz", image().astype(np.uint16))
     with pytest.raises(ResourceError, match="needs about"):
         api.must_stream([path, path], method="gmm", memory_limit=0.001)
+
+
+@pytest.mark.parametrize("method", ["gmm", "svgmm"])
+def test_several_channels_that_may_fit_once_their_mask_is_known_are_read(tmp_path: Path, method: str) -> None:
+    path = saved(tmp_path / "large.nii.gz", image().astype(np.uint16))
+    # Over the whole grid a fit would take four times that; one channel is streamed.
+    assert api.must_stream([path], method=method, memory_limit=0.0011)
+    assert not api.must_stream([path, path], method=method, memory_limit=0.0011)

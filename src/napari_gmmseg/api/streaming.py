@@ -71,11 +71,12 @@ def must_stream(
     n, n_channels = math.prod(shape), len(paths)
     by_intensity = method in ("gmm", "svgmm")
     reading = n * n_channels * _READING
-    if by_intensity:
+    if by_intensity and n_channels == 1:
         peak = Footprint(n, n, n_channels, n_classes or 3, method).peak() - int(CONSTANTS[method].base * 1e6)
         needed = max(reading, n * n_channels * _HELD + peak)
     else:
-        # With a mask that is not known yet it may be far less than the whole image takes: only what is certain counts.
+        # What cannot be streamed is refused for what is certain alone: with a mask that is not known yet, a fit may take
+        # far less than the whole image would, and `fitting.memory` decides once it is.
         needed = max(reading, n * (n_channels * _HELD + _LEAST))
     if needed <= limit:
         return False
