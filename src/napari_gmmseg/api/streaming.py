@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,8 +75,8 @@ def must_stream(
         peak = Footprint(n, n, n_channels, n_classes or 3, method).peak() - int(CONSTANTS[method].base * 1e6)
         needed = max(reading, n * n_channels * _HELD + peak)
     else:
-        # What cannot be streamed is refused for what is certain alone: with a mask that is not known yet, a fit may take
-        # far less than the whole image would, and `fitting.memory` decides once it is.
+        # What cannot be streamed is refused for what is certain alone: with a mask that is not known yet, a fit may
+        # take far less than the whole image would, and `fitting.memory` decides once it is.
         needed = max(reading, n * (n_channels * _HELD + _LEAST))
     if needed <= limit:
         return False
@@ -201,7 +201,7 @@ def segment_to_file(
     config = fit_config(dict(settings, method=method, n_classes=k, seed=seed))
     preparation = preparation_config(mask, box, disc)
     given = _opened_mask(Path(str(mask)), slabs) if preparation.mask == "given" else None
-    prepared = _followed(prepare_slabs(slabs, preparation, kind, k, mask=given, atlas=read_atlas), progress)
+    prepared = follow(prepare_slabs(slabs, preparation, kind, k, mask=given, atlas=read_atlas), progress)
     table = follow(fit_table(prepared.volume, prepared.prepared, config, kind), progress)
     told = {
         **table.provenance,
@@ -250,21 +250,6 @@ def _opened_mask(path: Path, slabs: FileSlabs) -> FileSlabs:
             "Of an image that is read slab by slab the mask lies on its grid, axes in the same order: resample it.",
         )
     return replace(mask, thickness=slabs.thickness)
-
-
-def _followed(
-    steps: Generator[FitReport, None, PreparedSlabs], progress: Callable[[FitReport], object] | None
-) -> PreparedSlabs:
-    try:
-        while True:
-            report = next(steps)
-            if progress is not None:
-                progress(report)
-    except StopIteration as end:
-        prepared: PreparedSlabs = end.value
-        return prepared
-    finally:
-        steps.close()
 
 
 def _streamed_finding(prepared: PreparedSlabs) -> Finding:

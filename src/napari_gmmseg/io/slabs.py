@@ -259,7 +259,8 @@ def write_label_slabs(
 
     def compare(temporary: Path) -> None:
         back = open_slabs(temporary)
-        if back.source.shape != source.shape or back.dtype != np.uint8 or affine_differs(back.source.affine, source):
+        moved = affine_differs(back.source.affine, source.affine)
+        if back.source.shape != source.shape or back.dtype != np.uint8 or moved:
             raise OutputError(
                 f"{path.name} cannot hold the place of this image: its header reads back differently.",
                 "Try again, or another disk.",
