@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import permutations, product
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from napari_gmmseg import api
 from napari_gmmseg.errors import GeometryError, GmmsegError, InputError, OutputError, ResourceError
-from napari_gmmseg.io.slabs import open_slabs
+from napari_gmmseg.io.slabs import FileSlabs, open_slabs
 from napari_gmmseg.preparation.coarse_mask import coarse_volume
 from napari_gmmseg.volumes import FitReport, Segmentation, StreamedSegmentation
 
@@ -362,3 +363,37 @@ def test_several_channels_that_may_fit_once_their_mask_is_known_are_read(tmp_pat
     # Over the whole grid a fit would take four times that; one channel is streamed.
     assert api.must_stream([path], method=method, memory_limit=0.0011)
     assert not api.must_stream([path, path], method=method, memory_limit=0.0011)
+
+
+@pytest.mark.parametrize(
+    ("background", "kind", "settings", "passes"),
+    [
+        ("zero", np.uint16, {}, 2),
+        ("zero", np.float32, {}, 3),
+        ("zero", np.uint16, {"box": (1, 1, 1, 30, 30, 30)}, 3),
+        ("zero", np.uint16, {"disc": (20, 20, 15)}, 3),
+        ("air", np.uint16, {}, 3),
+        ("air", np.float32, {}, 4),
+    ],
+)
+def test_the_file_is_read_as_often_as_the_page_says(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    background: str,
+    kind: type,
+    settings: dict[str, object],
+    passes: int,
+) -> None:
+    path = saved(tmp_path / "large.nii.gz", image(background).astype(kind))
+    read: list[Path] = []
+    before = FileSlabs.read
+
+    def counted(self: FileSlabs) -> Iterator[tuple[slice, np.ndarray]]:
+        read.append(self.path)
+        return before(self)
+
+    monkeypatch.setattr(FileSlabs, "read", counted)
+    api.segment_to_file(path, tmp_path / "mask.nii.gz", preset="custom", **settings)
+    assert read.count(path) == passes
+    # The mask is read back once, under the name that it has until then.
+    assert len(read) == passes + 1
