@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import permutations, product
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 
 from napari_gmmseg import api
 from napari_gmmseg.errors import GeometryError, GmmsegError, InputError, OutputError, ResourceError
+from napari_gmmseg.io.slabs import FileSlabs, open_slabs
+from napari_gmmseg.preparation.coarse_mask import coarse_volume
 from napari_gmmseg.volumes import FitReport, Segmentation, StreamedSegmentation
 
 SHAPE = (40, 44, 36)
@@ -96,6 +99,31 @@ def test_scaled_numbers_are_streamed_in_their_own_unit(tmp_path: Path) -> None:
     np.testing.assert_allclose(streamed.table.mixture.means, in_memory.mixture.means, rtol=1e-6)
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", [np.int16, np.int32, np.uint8, np.uint16])
+def test_the_background_of_a_scaled_file_is_left_out(tmp_path: Path, kind: type, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    data = image(seed=seed) * rng.uniform(0.001, 2)
+    # A few negative numbers: zero is stored as some other number then.
+    data[20, 20, 10:14] = -rng.uniform(1, 300, 4)
+    made = nibabel.Nifti1Image(data, np.eye(4))
+    made.set_data_dtype(kind)
+    nibabel.save(made, tmp_path / "scaled.nii")
+    assert nibabel.load(tmp_path / "scaled.nii").dataobj.inter != 0
+    in_memory, streamed, mask = both(tmp_path / "scaled.nii", tmp_path)
+    np.testing.assert_array_equal(mask > 0, on_file(in_memory) > 0)
+    assert streamed.n_voxels == in_memory.mask.sum() < 0.5 * data.size
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_a_constant_background_that_float32_rounds_is_left_out(tmp_path: Path, kind: type) -> None:
+    data = image()
+    path = saved(tmp_path / "large.nii", np.where(data == 0, 0.1, data).astype(kind))
+    in_memory, streamed, mask = both(path, tmp_path)
+    np.testing.assert_array_equal(mask > 0, on_file(in_memory) > 0)
+    assert streamed.n_voxels == (data != 0).sum()
+
+
 @pytest.mark.parametrize(("order", "signs"), [*zip(permutations(range(3)), product((1, -1), repeat=3), strict=False)])
 def test_every_orientation_comes_back_on_its_own_grid(
     tmp_path: Path, order: tuple[int, ...], signs: tuple[int, ...]
@@ -107,6 +135,34 @@ def test_every_orientation_comes_back_on_its_own_grid(
     in_memory, _, mask = both(path, tmp_path, box=(3, 2, 4, 20, 19, 21), disc=(12.0, 13.0, 9.0))
     np.testing.assert_array_equal(mask, on_file(in_memory))
     np.testing.assert_allclose(nibabel.load(tmp_path / "streamed.nii.gz").affine, affine)
+
+
+@pytest.mark.parametrize("background", ["zero", "air"])
+@pytest.mark.parametrize("shape", [(1, 44, 36), (40, 44, 1), (40, 1, 36), (2, 44, 36)])
+@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, -1)])
+def test_thin_images_are_sampled_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], background: str, signs: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr("napari_gmmseg.preparation.coarse_mask.MOST_VOXELS", 120)
+    cut = image(background)[tuple(slice(18, 18 + n) if n < 3 else slice(n) for n in shape)]
+    affine = np.diag([1.5 * signs[0], 1.0 * signs[1], 2.0 * signs[2], 1.0])
+    path = saved(tmp_path / "thin.nii.gz", cut.astype(np.uint16), affine)
+    in_memory, streamed, mask = both(path, tmp_path)
+    assert streamed.table.provenance["streamed"]["mask_step"] > 3
+    assert ((mask > 0) == (on_file(in_memory) > 0)).mean() > (0.9 if background == "air" else 0.9999)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 5, 7])
+@pytest.mark.parametrize("signs", [*product((1, -1), repeat=3)])
+def test_sampled_voxels_keep_their_places(tmp_path: Path, step: int, signs: tuple[int, ...]) -> None:
+    shape = (1, 9, 2)
+    path = saved(tmp_path / "thin.nii", np.arange(18, dtype=np.int16).reshape(shape), np.diag([*signs, 1.0]))
+    fine, coarse = api.read([path]), coarse_volume(open_slabs(path), step)
+    for index in np.ndindex(coarse.data.shape[1:]):
+        there = np.argwhere(fine.data[0] == coarse.data[0][index])[0]
+        np.testing.assert_allclose(
+            coarse.geometry.affine @ [*index, 1], fine.geometry.affine @ [*there, 1], err_msg=str(index)
+        )
 
 
 def test_the_spatially_variant_mixture_is_streamed_too(tmp_path: Path) -> None:
@@ -124,6 +180,50 @@ def test_a_mask_file_is_streamed_beside_the_image(tmp_path: Path) -> None:
     in_memory, _, mask = both(path, tmp_path, mask=saved(tmp_path / "brain_mask.nii.gz", given.astype(np.uint8)))
     np.testing.assert_array_equal(mask, on_file(in_memory))
     assert not mask[~given].any()
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.uint8, np.int16])
+@pytest.mark.parametrize("holed", [False, True])
+def test_a_map_of_fractions_is_cut_at_a_half_as_in_memory(tmp_path: Path, kind: type, holed: bool) -> None:
+    path = saved(tmp_path / "large.nii.gz", image("air").astype(np.uint16))
+    fractions = np.random.default_rng(3).uniform(0, 1, SHAPE)
+    fractions[:, :, :8] = np.linspace(0, 1, 40)[:, np.newaxis, np.newaxis]
+    if holed and np.dtype(kind).kind == "f":
+        fractions[20, 20, 10:14] = (np.nan, np.inf, -np.inf, 1)
+    made = nibabel.Nifti1Image(fractions, np.diag([1.5, 1.0, 2.0, 1.0]))
+    made.set_data_dtype(kind)
+    made.header.set_xyzt_units("mm", "sec")
+    nibabel.save(made, tmp_path / "p_brain.nii.gz")
+    in_memory, streamed, mask = both(path, tmp_path, mask=tmp_path / "p_brain.nii.gz")
+    np.testing.assert_array_equal(mask, on_file(in_memory))
+    notes = [
+        [found for found in result.findings if found.code == "soft-mask-cut"] for result in (in_memory, streamed.table)
+    ]
+    assert notes[0] == notes[1]
+    assert len(notes[1]) == 1
+
+
+def test_a_mask_is_read_in_its_own_unit(tmp_path: Path) -> None:
+    path = saved(tmp_path / "large.nii.gz", image("air").astype(np.uint16))
+    # Outside is stored as 40, and inside as 0.
+    stored = np.where(truth() > 1, 0, 40).astype(np.int16)
+    made = nibabel.Nifti1Image(stored, np.diag([1.5, 1.0, 2.0, 1.0]))
+    made.header.set_xyzt_units("mm", "sec")
+    made.header.set_slope_inter(0.5, -20)
+    nibabel.save(made, tmp_path / "brain_mask.nii.gz")
+    in_memory, streamed, mask = both(path, tmp_path, mask=tmp_path / "brain_mask.nii.gz")
+    np.testing.assert_array_equal(mask, on_file(in_memory))
+    assert not mask[truth() <= 1].any()
+    assert "soft-mask-cut" not in [found.code for found in streamed.table.findings]
+
+
+def test_a_mask_with_fractions_and_larger_numbers_is_not_cut(tmp_path: Path) -> None:
+    path = saved(tmp_path / "large.nii.gz", image("air").astype(np.uint16))
+    brain = np.where(truth() > 1, 0.25, 0).astype(np.float32)
+    brain[20, 20, 30] = 7
+    in_memory, _, mask = both(path, tmp_path, mask=saved(tmp_path / "brain.nii.gz", brain))
+    np.testing.assert_array_equal(mask, on_file(in_memory))
+    assert mask[truth() > 1].all()
 
 
 def test_a_mask_on_another_grid_is_refused(tmp_path: Path) -> None:
@@ -197,10 +297,26 @@ def test_a_mask_that_reads_back_differently_is_not_kept(tmp_path: Path, monkeypa
     assert [file.name for file in tmp_path.iterdir()] == ["large.nii.gz"]
 
 
-def test_a_file_that_is_cut_off_is_told(tmp_path: Path) -> None:
-    path = saved(tmp_path / "large.nii", image().astype(np.uint16))
-    path.write_bytes(path.read_bytes()[:-5000])
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("left", [0.95, 0.5, 0.1])
+@pytest.mark.parametrize("most", [10_000, 100])
+def test_a_file_that_is_cut_off_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, left: float, most: int
+) -> None:
+    monkeypatch.setattr("napari_gmmseg.preparation.coarse_mask.MOST_VOXELS", most)
+    path = saved(tmp_path / f"large{suffix}", image().astype(np.uint16))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(left * len(whole))])
     with pytest.raises(InputError, match="ends before its last voxel"):
+        api.segment_to_file(path, tmp_path / "mask.nii.gz", preset="custom")
+
+
+def test_a_packed_file_with_damage_in_it_is_told(tmp_path: Path) -> None:
+    path = saved(tmp_path / "large.nii.gz", image().astype(np.uint16))
+    packed = bytearray(path.read_bytes())
+    packed[len(packed) // 2 : len(packed) // 2 + 200] = b"\xff" * 200
+    path.write_bytes(packed)
+    with pytest.raises(InputError, match="or is damaged"):
         api.segment_to_file(path, tmp_path / "mask.nii.gz", preset="custom")
 
 
@@ -265,3 +381,45 @@ def test_several_channels_are_not_streamed(tmp_path: Path) -> None:
     path = saved(tmp_path / "large.nii.gz", image().astype(np.uint16))
     with pytest.raises(ResourceError, match="needs about"):
         api.must_stream([path, path], method="gmm", memory_limit=0.001)
+
+
+@pytest.mark.parametrize("method", ["gmm", "svgmm"])
+def test_several_channels_that_may_fit_once_their_mask_is_known_are_read(tmp_path: Path, method: str) -> None:
+    path = saved(tmp_path / "large.nii.gz", image().astype(np.uint16))
+    # Over the whole grid a fit would take four times that; one channel is streamed.
+    assert api.must_stream([path], method=method, memory_limit=0.0011)
+    assert not api.must_stream([path, path], method=method, memory_limit=0.0011)
+
+
+@pytest.mark.parametrize(
+    ("background", "kind", "settings", "passes"),
+    [
+        ("zero", np.uint16, {}, 2),
+        ("zero", np.float32, {}, 3),
+        ("zero", np.uint16, {"box": (1, 1, 1, 30, 30, 30)}, 3),
+        ("zero", np.uint16, {"disc": (20, 20, 15)}, 3),
+        ("air", np.uint16, {}, 3),
+        ("air", np.float32, {}, 4),
+    ],
+)
+def test_the_file_is_read_as_often_as_the_page_says(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    background: str,
+    kind: type,
+    settings: dict[str, object],
+    passes: int,
+) -> None:
+    path = saved(tmp_path / "large.nii.gz", image(background).astype(kind))
+    read: list[Path] = []
+    before = FileSlabs.read
+
+    def counted(self: FileSlabs) -> Iterator[tuple[slice, np.ndarray]]:
+        read.append(self.path)
+        return before(self)
+
+    monkeypatch.setattr(FileSlabs, "read", counted)
+    api.segment_to_file(path, tmp_path / "mask.nii.gz", preset="custom", **settings)
+    assert read.count(path) == passes
+    # The mask is read back once, under the name that it has until then.
+    assert len(read) == passes + 1

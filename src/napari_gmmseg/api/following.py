@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from napari_gmmseg.volumes import Command, FitReport, Segmentation
+    from napari_gmmseg.volumes import FitReport
+
+Result = TypeVar("Result")
 
 
-def follow(
-    steps: Generator[FitReport, Command | None, Segmentation], progress: Callable[[FitReport], object] | None
-) -> Segmentation:
+def follow(steps: Generator[FitReport, Any, Result], progress: Callable[[FitReport], object] | None) -> Result:
     """Take a fit to its end; whatever ends it early closes it first.
 
     Parameters
     ----------
     steps : generator
-        The fit.
+        The fit, or its preparation.
     progress : callable or None
         Called with each report.
+
+    Returns
+    -------
+    object
+        What the generator returns.
     """
     try:
         while True:
@@ -27,7 +32,7 @@ def follow(
             if progress is not None:
                 progress(report)
     except StopIteration as end:
-        result: Segmentation = end.value
+        result: Result = end.value
         return result
     finally:
         steps.close()

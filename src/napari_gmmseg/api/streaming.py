@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_gmmseg.api.following import follow
-from napari_gmmseg.api.options import PathLike, fit_config, preparation_config
+from napari_gmmseg.api.options import PathLike, fit_config, preparation_config, settings_without_effect
 from napari_gmmseg.api.reading import spacing_of
-from napari_gmmseg.errors import GeometryError, GmmsegError, ResourceError
+from napari_gmmseg.errors import GeometryError, GmmsegError, ResourceError, SettingsError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,21 +53,30 @@ def must_stream(
     ------
     ResourceError
         Where the image does not fit, and cannot be read slab by slab.
+    SettingsError
+        Where a limit is given, and nothing but reading the image would tell how large it is.
     """
     from napari_gmmseg.config.memory import CONSTANTS, Footprint, in_words
 
     shape = _shape_of(paths)
-    if shape is None:
+    if not shape:
+        if shape is not None and memory_limit is not None:
+            raise SettingsError(
+                f"A limit of memory (--memory-limit) was given, and the header of {Path(paths[0]).name} does not tell "
+                "how much it needs.",
+                "It works for one NIfTI file of three axes a channel: leave the limit out, or convert the image.",
+            )
         return False
     limit = _left() if memory_limit is None else int(memory_limit * 1e9)
     n, n_channels = math.prod(shape), len(paths)
     by_intensity = method in ("gmm", "svgmm")
     reading = n * n_channels * _READING
-    if by_intensity:
+    if by_intensity and n_channels == 1:
         peak = Footprint(n, n, n_channels, n_classes or 3, method).peak() - int(CONSTANTS[method].base * 1e6)
         needed = max(reading, n * n_channels * _HELD + peak)
     else:
-        # With a mask that is not known yet it may be far less than the whole image takes: only what is certain counts.
+        # What cannot be streamed is refused for what is certain alone: with a mask that is not known yet, a fit may
+        # take far less than the whole image would, and `fitting.memory` decides once it is.
         needed = max(reading, n * (n_channels * _HELD + _LEAST))
     if needed <= limit:
         return False
@@ -91,19 +100,21 @@ def _left() -> int:
 
 
 def _shape_of(paths: Sequence[PathLike]) -> tuple[int, ...] | None:
-    """Return the number of voxels along each axis of the first file; None where only reading it would tell."""
+    """Return the voxels along each axis of the first file; () where only reading it tells, None where that fails."""
     from napari_gmmseg.io.reading import read_raw
     from napari_gmmseg.io.sniffing import family_of
 
     first = Path(paths[0])
     try:
-        if not first.is_file() or family_of(first) != "nifti":
-            return None
+        if not first.is_file():
+            return () if first.is_dir() else None
+        if family_of(first) != "nifti":
+            return ()
         raw = read_raw(first)
     except (GmmsegError, OSError):
         # Whoever reads it tells what is wrong.
         return None
-    return None if raw.n_extra > 1 or len(raw.shape) != 3 else raw.shape
+    return () if raw.n_extra > 1 or len(raw.shape) != 3 else raw.shape
 
 
 def segment_to_file(
@@ -173,6 +184,7 @@ def segment_to_file(
     from napari_gmmseg.config import find_preset
     from napari_gmmseg.fitting.tables import fit_table
     from napari_gmmseg.io.atlas import read_atlas
+    from napari_gmmseg.io.labels import soft_mask_cut
     from napari_gmmseg.io.slabs import check_slab_target, open_slabs, write_label_slabs
     from napari_gmmseg.preparation.streaming import prepare_slabs
     from napari_gmmseg.volumes import FitReport, StreamedSegmentation
@@ -189,7 +201,7 @@ def segment_to_file(
     config = fit_config(dict(settings, method=method, n_classes=k, seed=seed))
     preparation = preparation_config(mask, box, disc)
     given = _opened_mask(Path(str(mask)), slabs) if preparation.mask == "given" else None
-    prepared = _followed(prepare_slabs(slabs, preparation, kind, k, mask=given, atlas=read_atlas), progress)
+    prepared = follow(prepare_slabs(slabs, preparation, kind, k, mask=given, atlas=read_atlas), progress)
     table = follow(fit_table(prepared.volume, prepared.prepared, config, kind), progress)
     told = {
         **table.provenance,
@@ -197,7 +209,10 @@ def segment_to_file(
         "streamed": {"slabs": slabs.n_slabs, "intensities": len(prepared.entries), "mask_step": prepared.step},
         "preparation": {"mask": None if mask is None else str(mask), "box": box, "disc": disc},
     }
-    table = replace(table, provenance=told, findings=(*table.findings, _streamed_finding(prepared)))
+    notes = (soft_mask_cut(Path(str(mask))),) if prepared.inside.halved else ()
+    idle = settings_without_effect(config, table.method)
+    findings = (*notes, *table.findings, *idle, _streamed_finding(prepared))
+    table = replace(table, provenance=told, findings=findings)
     result = StreamedSegmentation(table, prepared.occurrences, slabs.geometry, slabs.source)
     if begin_writing is not None:
         begin_writing(result)
@@ -235,21 +250,6 @@ def _opened_mask(path: Path, slabs: FileSlabs) -> FileSlabs:
             "Of an image that is read slab by slab the mask lies on its grid, axes in the same order: resample it.",
         )
     return replace(mask, thickness=slabs.thickness)
-
-
-def _followed(
-    steps: Generator[FitReport, None, PreparedSlabs], progress: Callable[[FitReport], object] | None
-) -> PreparedSlabs:
-    try:
-        while True:
-            report = next(steps)
-            if progress is not None:
-                progress(report)
-    except StopIteration as end:
-        prepared: PreparedSlabs = end.value
-        return prepared
-    finally:
-        steps.close()
 
 
 def _streamed_finding(prepared: PreparedSlabs) -> Finding:

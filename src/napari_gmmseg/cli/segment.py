@@ -115,7 +115,7 @@ class Segment:
         if self.session is not None:
             Journal.check_folder(self.session)
         if self._must_stream(paths):
-            return self._streamed(errand, paths[0], self.output, contrasts, maps)
+            return self._streamed(errand, paths[0], self.output, contrasts)
         volume = api.read(paths, contrasts=contrasts, **self.channels.reading())
         self._check_islands(volume.geometry.unit)
         api.check_writable(self.output, volume, **maps)
@@ -136,20 +136,26 @@ class Segment:
         if limit is not None and not 0 < limit < float("inf"):
             raise SettingsError(f"--memory-limit is above 0 GB; seen: {limit:g}.", "Give an amount in GB.")
         if self.strokes.files():
+            if limit is not None:
+                raise SettingsError(
+                    "--memory-limit was given, and an answer from scribbles needs the whole image in memory.",
+                    "Leave --memory-limit out: it works for one NIfTI file of three axes a channel, without strokes.",
+                )
             return False
         return api.must_stream(paths, method=self.method, n_classes=self.classes, memory_limit=limit)
 
-    def _streamed(
-        self, errand: Errand, image: Path, output: Path, contrasts: tuple[str, ...], maps: dict[str, Path | None]
-    ) -> Answer:
+    def _streamed(self, errand: Errand, image: Path, output: Path, contrasts: tuple[str, ...]) -> Answer:
         settings = self.settings()
         del settings["resample"]
         refused = {
-            **{f"--{name.replace('_', '-')}": path for name, path in maps.items()},
+            **{f"--{name.replace('_', '-')}": path for name, path in vars(self.maps).items()},
             "--session": self.session,
             "--remove-islands": self.islands.remove_islands,
             "--region": settings.pop("region"),
             "--frame": self.channels.frame,
+            "--series": self.channels.series,
+            # Slab by slab the processor fits.
+            "--device": None if self.device in ("auto", "cpu") else self.device,
         }
         settings |= {"contrast": contrasts[0] if contrasts else "", "spacing": self.channels.spacing}
         return segment_slab_by_slab(errand, image, output, settings, refused)

@@ -139,13 +139,23 @@ def read_mask_with_notes(
             "Give a mask without a time axis, or one frame of it for each frame of the image.",
         )
     whole: NDArray[np.bool_] = np.broadcast_to(mask, like.grid_shape)
-    note = Finding(
+    return whole, (soft_mask_cut(path),) if cut else ()
+
+
+def soft_mask_cut(path: Path) -> Finding:
+    """Return the note that a mask was understood as a map of fractions.
+
+    Parameters
+    ----------
+    path : Path
+        The mask.
+    """
+    return Finding(
         "soft-mask-cut",
         f"The mask {path.name} holds fractions between 0 and 1, as a map of probabilities does: it was cut at 0.5.",
         "Give a mask of 0 and 1 to choose another threshold.",
         "note",
     )
-    return whole, (note,) if cut else ()
 
 
 def _inside(array: NDArray[np.float32]) -> tuple[NDArray[np.bool_], bool]:

@@ -6,6 +6,7 @@ import gzip
 import math
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -21,7 +22,7 @@ from napari_gmmseg.io.nifti_writing import label_header, opened_to_write
 from napari_gmmseg.io.reading import Spacing, read_raw, with_spacing
 from napari_gmmseg.io.sniffing import stem_of, suffix_of
 from napari_gmmseg.io.writing import affine_differs, checked_target, describe, label_texts, write_whole
-from napari_gmmseg.volumes import ClassTable, Finding, Geometry, SourceGrid
+from napari_gmmseg.volumes import ClassTable, Finding, Geometry, SourceGrid, first_sampled
 
 #: Voxels of a slab: large enough to hide the cost of a call, small enough for some temporaries of it.
 SLAB_VOXELS = 1 << 22
@@ -84,13 +85,17 @@ class FileSlabs:
         """
         depth = self.source.shape[2]
         with self._opened() as file:
-            file.seek(self.offset)
+            self._go_to(file, self.offset)
             for begin in range(0, depth, self.thickness):
                 layers = slice(begin, min(begin + self.thickness, depth))
                 yield layers, self._layers(file, layers.stop - layers.start)
+            with self._reading():
+                # A packed file is held against its checksum at its end.
+                while self._packed and file.read(1 << 20):
+                    pass
 
     def sampled(self, step: int) -> NDArray[Any]:
-        """Return every `step`-th stored number along each axis, from `step // 2` on, as they lie: axes reversed.
+        """Return every `step`-th stored number along each axis, from `first_sampled` on, as they lie: axes reversed.
 
         Parameters
         ----------
@@ -102,28 +107,42 @@ class FileSlabs:
         InputError
             Where the file is cut off.
         """
-        first = slice(step // 2, None, step)
+        columns, rows, layers = (range(first_sampled(n, step), n, step) for n in self.source.shape)
+        within = np.ix_(rows, columns)
         kept = []
         with self._opened() as file:
             size = math.prod(self.source.shape[:2]) * self.stored.itemsize
-            for layer in range(step // 2, self.source.shape[2], step):
-                file.seek(self.offset + layer * size)
-                kept.append(self._layers(file, 1)[0, first, first].copy())
+            for layer in layers:
+                self._go_to(file, self.offset + layer * size)
+                kept.append(self._layers(file, 1)[0][within])
         return np.stack(kept)
 
+    @property
+    def _packed(self) -> bool:
+        return self.path.suffix.lower() == ".gz"
+
     def _opened(self) -> BinaryIO:
-        packed = self.path.suffix.lower() == ".gz"
-        return cast("BinaryIO", gzip.open(self.path, "rb")) if packed else self.path.open("rb")
+        return cast("BinaryIO", gzip.open(self.path, "rb")) if self._packed else self.path.open("rb")
+
+    def _go_to(self, file: BinaryIO, place: int) -> None:
+        # A packed file is read up to there.
+        with self._reading():
+            file.seek(place)
 
     def _layers(self, file: BinaryIO, n: int) -> NDArray[Any]:
         shape = (n, *self.source.shape[1::-1])
-        try:
+        with self._reading():
             block = file.read(math.prod(shape) * self.stored.itemsize)
-        except (OSError, EOFError, zlib.error) as error:
-            raise self._cut_off() from error
         if len(block) < math.prod(shape) * self.stored.itemsize:
             raise self._cut_off()
         return np.frombuffer(block, self.stored).astype(self.dtype, copy=False).reshape(shape)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, EOFError, zlib.error) as error:
+            raise self._cut_off() from error
 
     def _cut_off(self) -> InputError:
         return InputError(
@@ -240,7 +259,8 @@ def write_label_slabs(
 
     def compare(temporary: Path) -> None:
         back = open_slabs(temporary)
-        if back.source.shape != source.shape or back.dtype != np.uint8 or affine_differs(back.source.affine, source):
+        moved = affine_differs(back.source.affine, source.affine)
+        if back.source.shape != source.shape or back.dtype != np.uint8 or moved:
             raise OutputError(
                 f"{path.name} cannot hold the place of this image: its header reads back differently.",
                 "Try again, or another disk.",

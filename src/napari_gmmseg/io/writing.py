@@ -374,26 +374,22 @@ def _compare(temporary: Path, path: Path, job: _Job) -> None:
         wanted = job.source.affine
     if array.size != job.array.size or not np.array_equal(array.reshape(job.array.shape), job.array, equal_nan=True):
         raise OutputError(f"{path.name} read back with other values than were written.", "Try again, or another disk.")
-    if _apart(affine, wanted):
+    if affine_differs(affine, wanted):
         raise OutputError(
             f"{path.name} cannot hold the place of this image: its affine reads back differently.",
             "Write .nii.gz instead.",
         )
 
 
-def affine_differs(affine: NDArray[np.float64], source: SourceGrid) -> bool:
+def affine_differs(affine: NDArray[np.float64], wanted: NDArray[np.float64]) -> bool:
     """Tell whether an affine that was read back is another than what was meant.
 
     Parameters
     ----------
     affine : ndarray (4, 4) float64
         As it was read.
-    source : SourceGrid
+    wanted : ndarray (4, 4) float64
         What was meant.
     """
-    return _apart(affine, source.affine)
-
-
-def _apart(affine: NDArray[np.float64], wanted: NDArray[np.float64]) -> bool:
     # Formats store single precision: tolerate that for places far from the origin.
     return bool(np.abs(affine - wanted).max() > _AFFINE_TOLERANCE * max(1.0, np.abs(wanted).max() / 100))

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_gmmseg.volumes import Geometry, Slabs, Volume
+from napari_gmmseg.preparation.intensities import in_own_unit
+from napari_gmmseg.volumes import Geometry, Slabs, Volume, first_sampled
 
 BoolArray = NDArray[np.bool_]
 
@@ -40,12 +41,14 @@ def coarse_volume(slabs: Slabs, step: int) -> Volume:
     step : int
         At least 1.
     """
-    stored = slabs.sampled(step)
-    data = stored.T.astype(np.float32) * np.float32(slabs.slope) + np.float32(slabs.inter)
-    source = slabs.source
-    first, fine = step // 2, slabs.geometry
+    data = in_own_unit(slabs.sampled(step).T, slabs.slope, slabs.inter)
+    source, fine = slabs.source, slabs.geometry
     # The first voxel that is sampled, counted along the volume's axes.
-    offset = [(fine.shape[axis] - 1 - first) % step if flip else first for axis, flip in enumerate(source.flips)]
+    first = [first_sampled(size, step) for size in fine.shape]
+    offset = [
+        (size - 1 - begin) % step if flip else begin
+        for size, begin, flip in zip(fine.shape, first, source.flips, strict=True)
+    ]
     affine = np.array(fine.affine)
     affine[:3, 3] += affine[:3, :3] @ offset
     affine[:3, :3] *= step

@@ -15,6 +15,27 @@ from napari_gmmseg.errors import MaskError
 _N_BINS = 1 << 20
 
 
+def in_own_unit(stored: NDArray[Any], slope: float, inter: float) -> NDArray[np.float32]:
+    """Return stored numbers as the intensities that an image in memory has: rounded once, at the end.
+
+    Parameters
+    ----------
+    stored : ndarray, any shape
+        Stored numbers.
+    slope, inter : float
+        intensity = stored * slope + inter.
+
+    Returns
+    -------
+    ndarray, the same shape, float32
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        if slope == 1 and inter == 0:
+            return stored.astype(np.float32)
+        scaled: NDArray[np.float32] = (stored.astype(np.float64) * slope + inter).astype(np.float32)
+    return scaled
+
+
 @dataclass(frozen=True)
 class Encoding:
     """Which entry of a table a stored number belongs to: the number itself, or a narrow bin of the finite range.
@@ -30,7 +51,7 @@ class Encoding:
     low, high : float
         The finite range of stored numbers, where they are binned.
     apart : float
-        The stored number of the background.
+        The intensity of the background, as float32: what differs from it by less than that tells is background, too.
     """
 
     dtype: np.dtype[Any]
@@ -68,18 +89,28 @@ class Encoding:
         with np.errstate(invalid="ignore", over="ignore"):
             places = (stored.astype(np.float64) - self.low) * (_N_BINS / max(self.high - self.low, 1e-300))
             found = np.nan_to_num(np.clip(places, 0, _N_BINS - 1)).astype(np.uint32) + np.uint32(1)
-        found[stored == self.apart] = 0
+        found[in_own_unit(stored, self.slope, self.inter) == np.float32(self.apart)] = 0
         found[~np.isfinite(stored)] = _N_BINS + 1
         return found
 
     def intensities(self) -> NDArray[np.float64]:
         """Return the intensity of each entry (size,), in its own unit: of bins their middle, NaN of the last."""
         if self.exact:
-            stored = np.arange(self.size, dtype=f"u{self.dtype.itemsize}").view(self.dtype).astype(np.float64)
-        else:
-            middles = self.low + (np.arange(_N_BINS) + 0.5) * ((self.high - self.low) / _N_BINS)
-            stored = np.concatenate([[self.apart], middles, [np.nan]])
-        return stored * self.slope + self.inter
+            return self._numbers().astype(np.float64) * self.slope + self.inter
+        middles = self.low + (np.arange(_N_BINS) + 0.5) * ((self.high - self.low) / _N_BINS)
+        return np.concatenate([[self.apart], middles * self.slope + self.inter, [np.nan]])
+
+    def background(self) -> NDArray[np.bool_]:
+        """Tell of each entry (size,) whether it is the background's: of bins only the first is."""
+        if self.exact:
+            alike: NDArray[np.bool_] = in_own_unit(self._numbers(), self.slope, self.inter) == np.float32(self.apart)
+            return alike
+        first: NDArray[np.bool_] = np.arange(self.size) == 0
+        return first
+
+    def _numbers(self) -> NDArray[Any]:
+        """Return the stored number of each entry, where each has one of its own."""
+        return np.arange(self.size, dtype=f"u{self.dtype.itemsize}").view(self.dtype)
 
 
 def foreground_threshold(intensities: NDArray[np.float64], counts: NDArray[np.float64]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from napari_gmmseg.config import PreparationConfig, Preset
 from napari_gmmseg.errors import InputError, MaskError, SettingsError
 from napari_gmmseg.preparation.base_mask import BaseMask, base_mask
 from napari_gmmseg.preparation.coarse_mask import CoarseMask, coarse_volume, sampling_step
-from napari_gmmseg.preparation.intensities import Encoding, foreground_threshold
+from napari_gmmseg.preparation.intensities import Encoding, foreground_threshold, in_own_unit
 from napari_gmmseg.preparation.masks import check_box, disc_mask
 from napari_gmmseg.preparation.prepared import Prepared
 from napari_gmmseg.preparation.preparing import check_distinct_values, check_mode, with_expected_contrasts
@@ -37,6 +37,8 @@ class Inside:
         Where voxels that are allowed are in the mask, and where all that are finite are; None: everywhere, nowhere.
     given : Slabs or None
         A mask that was handed over: what is zero in it is outside.
+    halved : bool
+        Whether that mask is a map of fractions: what is below a half in it is outside.
     cuts : tuple of ndarray (*source.shape[::-1]) bool
         Box and disc, as views that take no memory.
     """
@@ -46,6 +48,7 @@ class Inside:
     near: CoarseMask | None = None
     deep: CoarseMask | None = None
     given: Slabs | None = None
+    halved: bool = False
     cuts: tuple[BoolArray, ...] = ()
 
     @property
@@ -63,7 +66,7 @@ class Inside:
         entries : ndarray (n, *source.shape[1::-1]) integer
             Entries of its voxels in the table.
         given : ndarray (n, *source.shape[1::-1]) or None
-            The same layers of the mask that was handed over.
+            Stored numbers of the same layers of the mask that was handed over.
         """
         inside: BoolArray = self.allowed[entries]
         if self.near is not None:
@@ -71,7 +74,9 @@ class Inside:
         if self.deep is not None:
             inside |= self.deep.layers(layers) & self.finite[entries]
         if given is not None:
-            inside &= (given != 0) & ~np.isnan(given) if given.dtype.kind == "f" else given != 0
+            assert self.given is not None
+            values = in_own_unit(given, self.given.slope, self.given.inter)
+            inside &= np.isfinite(values) & (values >= 0.5 if self.halved else values != 0)
         for cut in self.cuts:
             inside &= cut[layers]
         return inside
@@ -157,7 +162,7 @@ def prepare_slabs(
     n_classes : int
         Number of classes K.
     mask : Slabs or None
-        Non-zero voxels are fitted; on the image's grid.
+        Non-zero voxels are fitted, of a map of fractions between 0 and 1 those of 0.5 or more; on the image's grid.
     atlas : callable or None
         Returns an average brain; None looks for none.
 
@@ -195,10 +200,14 @@ def prepare_slabs(
     else:
         base = BaseMask(np.ones((1, 1, 1), dtype=bool), True, kind="given")
     low, high = (0.0, 0.0) if _tells_all(slabs) else (yield from _range(slabs, told))
-    background = (base.background[0] - slabs.inter) / slabs.slope if base.background else 0.0
+    # As it was read from the sampled voxels, by the arithmetic that each voxel is read by.
+    background = base.background[0] if base.background else float(np.float32(slabs.inter))
     encoding = Encoding(slabs.dtype, slabs.slope, slabs.inter, low, high, background)
     counts = yield from _counted(slabs, encoding, told)
-    inside = _inside(slabs, config, base, encoding, counts, step, mask)
+    inside = _inside(slabs, config, base, encoding, counts, step)
+    if mask is not None:
+        halved = yield from _holds_fractions(mask, told)
+        inside = replace(inside, given=mask, halved=halved)
     if inside.by_entry:
         kept = counts * inside.allowed
     else:
@@ -233,6 +242,21 @@ def _range(slabs: Slabs, told: _Told) -> Generator[FitReport, None, tuple[float,
     return low, high
 
 
+def _holds_fractions(mask: Slabs, told: _Told) -> Generator[FitReport, None, bool]:
+    """Tell whether all values of a mask lie between 0 and 1, and some are fractions, as `io.read_mask` asks it."""
+    if mask.dtype.kind in "bui" and float(mask.slope).is_integer() and float(mask.inter).is_integer():
+        return False
+    found = False
+    for number, (_, stored) in enumerate(mask.read(), start=1):
+        values = in_own_unit(stored, mask.slope, mask.inter)
+        values = np.where(np.isfinite(values), values, np.float32(0))
+        if values.min() < 0 or values.max() > 1:
+            return False
+        found = found or bool((values != np.round(values)).any())
+        yield told("Looking at the mask", number)
+    return found
+
+
 def _counted(
     slabs: Slabs, encoding: Encoding, told: _Told, inside: Inside | None = None
 ) -> Generator[FitReport, None, NDArray[np.float64]]:
@@ -264,21 +288,20 @@ def _inside(
     encoding: Encoding,
     counts: NDArray[np.float64],
     step: int,
-    given: Slabs | None,
 ) -> Inside:
-    """Return how to tell the mask of a slab."""
+    """Return how to tell the mask of a slab, but for one that was handed over."""
     intensities = encoding.intensities()
     finite = np.isfinite(intensities)
     allowed, near, deep = finite, None, None
     if base.kind == "object":
-        allowed = finite & (intensities != base.background[0])
+        allowed = finite & ~encoding.background()
     elif base.kind == "foreground":
         allowed = finite & (intensities > foreground_threshold(intensities, counts))
         near = CoarseMask.of(base.mask, slabs, step, grown=1)
         deep = CoarseMask.of(base.mask, slabs, step, grown=-1)
     elif base.kind == "brain":
         near = CoarseMask.of(base.mask, slabs, step)
-    return Inside(allowed, finite, near, deep, given, _cuts(slabs, config))
+    return Inside(allowed, finite, near, deep, cuts=_cuts(slabs, config))
 
 
 def _cuts(slabs: Slabs, config: PreparationConfig) -> tuple[BoolArray, ...]:

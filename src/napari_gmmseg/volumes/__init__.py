@@ -28,7 +28,7 @@ from napari_gmmseg.volumes.reports import (
 )
 from napari_gmmseg.volumes.scribbles import IGNORED, UNLABELLED, Scribbles, Stroke
 from napari_gmmseg.volumes.segmentation import LabelMap, Segmentation
-from napari_gmmseg.volumes.slabs import Slabs
+from napari_gmmseg.volumes.slabs import Slabs, first_sampled
 from napari_gmmseg.volumes.streamed import StreamedSegmentation
 from napari_gmmseg.volumes.trained_model import TrainedModel
 from napari_gmmseg.volumes.volume import Volume
@@ -79,6 +79,7 @@ __all__ = [
     "Volume",
     "class_changes",
     "class_volumes",
+    "first_sampled",
     "is_outcome",
     "keep_out_of_locked",
     "read_only",

@@ -12,6 +12,19 @@ from napari_gmmseg.volumes.findings import Finding
 from napari_gmmseg.volumes.geometry import Geometry, SourceGrid
 
 
+def first_sampled(size: int, step: int) -> int:
+    """Return the first voxel along an axis that is sampled: in the middle of a step, or the last of a thinner axis.
+
+    Parameters
+    ----------
+    size : int
+        Voxels along the axis.
+    step : int
+        How far apart voxels are sampled.
+    """
+    return min(step // 2, size - 1)
+
+
 class Slabs(Protocol):
     """One channel of three axes, in layers along the last axis of its source."""
 
@@ -60,7 +73,7 @@ class Slabs(Protocol):
         ...
 
     def sampled(self, step: int) -> NDArray[Any]:
-        """Return every `step`-th stored number along each axis, from `step // 2` on, as they lie: axes reversed.
+        """Return every `step`-th stored number along each axis, from `first_sampled` on, as they lie: axes reversed.
 
         Parameters
         ----------
