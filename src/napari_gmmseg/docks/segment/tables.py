@@ -82,7 +82,8 @@ def amount_of(n: float, label_map: LabelMap, *, signed: bool = False) -> str:
         return f"{_signed(n, 0) if signed else _grouped(n)} voxels"
     n_frames = label_map.labels.shape[0] if label_map.labels.ndim == 4 else 1
     volume = n * geometry.voxel_volume_ml / n_frames
-    return f"{_signed(volume, 1) if signed else f'{volume:.1f}'} ml"
+    # No tissue is known to a tenth of a percent, and its name needs the room.
+    return f"{_signed(volume, 1) if signed else f'{volume:.{0 if volume >= 100 else 1}f}'} ml"
 
 
 def _grouped(n: float) -> str:
