@@ -23,9 +23,8 @@ from napari_gmmseg.config import FitConfig
 from napari_gmmseg.fitting.deep.steps import Training
 from napari_gmmseg.fitting.methods import fit_spatial
 from napari_gmmseg.fitting.naming import name_classes
-from napari_gmmseg.fitting.shading import seeking, with_field
+from napari_gmmseg.fitting.shading import field_search, seeking, with_field
 from napari_gmmseg.fitting.task import FitTask
-from napari_gmmseg.mixture.bias_field import search_bias_field
 from napari_gmmseg.mixture.labelling import label_winners
 from study_variants import BY_NAME
 
@@ -38,15 +37,7 @@ def corrected(task: FitTask) -> FitTask:
     """Return a task whose image is without the bias field that a fit would find in it, if any."""
     if not seeking(task).seeks_field:
         return task
-    geometry = task.volume.geometry
-    search = search_bias_field(
-        task.image,
-        task.mask,
-        geometry.spacing,
-        unit=geometry.unit,
-        n_classes=task.config.n_classes,
-        start=[part.start for part in task.prepared.crop[-3:]],
-    )
+    search = field_search(task)
     while True:
         try:
             next(search)

@@ -12,6 +12,7 @@ from tests.api.large_images import image, saved, tiny_pieces
 from napari_gmmseg import api
 from napari_gmmseg.errors import GmmsegError, OutputError, ResourceError
 from napari_gmmseg.io.slabs import FileSlabs
+from napari_gmmseg.volumes import FitReport
 
 
 @pytest.fixture(autouse=True)
@@ -29,9 +30,11 @@ def test_formats_that_cannot_be_written_in_slabs_are_refused(tmp_path: Path, nam
 @pytest.mark.parametrize("settings", [{"method": "spatial"}, {"bias_field": "on"}, {"mask": "deepbet"}])
 def test_what_needs_more_than_intensities_is_refused(tmp_path: Path, settings: dict[str, str]) -> None:
     path = saved(tmp_path / "large.nii.gz", image().astype(np.uint16))
+    reports: list[FitReport] = []
     with pytest.raises(GmmsegError) as refused:
-        api.segment_to_file(path, tmp_path / "mask.nii.gz", preset="custom", **settings)
+        api.segment_to_file(path, tmp_path / "mask.nii.gz", preset="custom", progress=reports.append, **settings)
     assert refused.value.hint
+    assert not reports
     assert not (tmp_path / "mask.nii.gz").exists()
 
 

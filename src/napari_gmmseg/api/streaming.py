@@ -182,7 +182,7 @@ def segment_to_file(
         Where something cannot be read, fitted or written, each with a hint.
     """
     from napari_gmmseg.config import find_preset
-    from napari_gmmseg.fitting.tables import fit_table
+    from napari_gmmseg.fitting.tables import check_by_intensity, fit_table
     from napari_gmmseg.io.atlas import read_atlas
     from napari_gmmseg.io.labels import soft_mask_cut
     from napari_gmmseg.io.slabs import check_slab_target, open_slabs, write_label_slabs
@@ -199,6 +199,7 @@ def segment_to_file(
     table_of = kind.classes_in((slabs.contrast or (*kind.contrasts, "")[0],))
     k = n_classes if n_classes is not None else 3 if table_of is None else len(table_of)
     config = fit_config(dict(settings, method=method, n_classes=k, seed=seed))
+    check_by_intensity(config)
     preparation = preparation_config(mask, box, disc)
     given = _opened_mask(Path(str(mask)), slabs) if preparation.mask == "given" else None
     prepared = follow(prepare_slabs(slabs, preparation, kind, k, mask=given, atlas=read_atlas), progress)

@@ -62,7 +62,7 @@ def fit_shaded(task: FitTask, start: Mixture | None, method: Callable[[FitTask, 
     SettingsError
         Where a field is to be taken out of an image that is no product of tissue and field.
     """
-    search, most = _search(task), STEPS_A_CHANNEL * task.volume.n_channels
+    search, most = field_search(task), STEPS_A_CHANNEL * task.volume.n_channels
     if task.config.bias_field == "on" and next(search, None) is None:
         raise SettingsError(*_NO_PRODUCT)
     mixture, labels = first_look(task, start)
@@ -157,7 +157,14 @@ def carried_on(task: FitTask, start: Segmentation) -> FitTask:
     return task if before == task.config.bias_field and not given_up else seeking(task)
 
 
-def _search(task: FitTask) -> Search:
+def field_search(task: FitTask) -> Search:
+    """Return the search for the bias field of a task's image, step by step.
+
+    Parameters
+    ----------
+    task : FitTask
+        As it was cut.
+    """
     geometry = task.volume.geometry
     return search_bias_field(
         task.image,

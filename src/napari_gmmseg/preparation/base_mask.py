@@ -24,6 +24,7 @@ Kind = Literal["given", "everything", "object", "foreground", "brain"]
 _LARGEST_BRAIN_ML = 2400.0
 #: An image that is smaller than this across, or smaller than this in all, shows no head: mm, and ml.
 _ACROSS, _LEAST_ML = 100.0, 100.0
+_LOOK_AT_IT = "Look at its border; where it is wrong, give a brain mask (--mask FILE)."
 #: A proposal above this confidence is a note, below it a warning.
 _SURE = 0.9
 
@@ -135,7 +136,7 @@ def _cut_out(volume: Volume, engine: BrainEngine | None) -> BaseMask:
     told = Finding(
         "proposed-brain",
         f"A brain of {ml:.0f} ml was cut out by deepbet, which cannot tell that there is none: only that was fitted.",
-        "Look at its border; where it is wrong, give a brain mask (--mask FILE).",
+        _LOOK_AT_IT,
         "note",
     )
     return BaseMask(mask, True, (told,), kind="brain")
@@ -224,7 +225,7 @@ def _proposed_finding(volume: Volume, found: BrainProposal) -> Finding:
         "proposed-brain",
         f"The image shows a head with its skull, and a brain of {ml:.0f} ml was proposed in it "
         f"(confidence {found.confidence:.2f}): only that was fitted.",
-        "Look at its border; where it is wrong, give a brain mask (--mask FILE).",
+        _LOOK_AT_IT,
         "note" if found.confidence >= _SURE else "warning",
     )
 
